@@ -1,0 +1,1 @@
+console.log("kt", process.version)
