@@ -1,0 +1,28 @@
+import type { Operator } from '../graph/operator.ts'
+import { stateless } from '../graph/operator.ts'
+import type { NameOf, Schema } from '../graph/schema.ts'
+import type { Frame, FrameOf } from '../graph/source.ts'
+
+/**
+ * Turn a venue's messages into events of the given schemas. The mapping is the source's own table (JSONata, compiled);
+ * a frame that breaks it goes to the dead letters whole. Repeats are dropped and holes are written to the gap ledger
+ * before an event goes on.
+ */
+export const normalize = <T>(...schemas: readonly Schema<T>[]): Operator<FrameOf<T>, T, string> => {
+  type Emitted = Readonly<Record<string, (event: object) => void>>
+  const on = {
+    frame: (_: unknown, frame: Frame<T>, emit: Emitted): void => frame.read((schema, row) => emit[schema]?.(row)),
+  }
+  const normalized = {
+    name: `normalize.${schemas.map((schema) => schema.name).join('+')}` as `normalize.${NameOf<T>}`,
+    inputs: [],
+    outputs: schemas,
+    reports: [],
+    key: { name: 'frame', of: () => '', within: undefined },
+    frames: true,
+    state: stateless,
+    on,
+    options: {},
+  }
+  return Object.freeze(normalized) as unknown as Operator<FrameOf<T>, T, string>
+}
