@@ -1,10 +1,10 @@
 import { GraphError } from './error.ts'
-import type { Key } from './key.ts'
-import type { Operator, SystemName } from './operator.ts'
+import type { AnyKey, Key } from './key.ts'
+import type { AnyOperator, Operator, SystemName } from './operator.ts'
 import type { Carries, Fits, GraphTypeError, Offers, SameKey } from './sentence.ts'
 import type { AnySink, Sink } from './sink.ts'
 import type { AnySource, FrameOf, Source, Universe } from './source.ts'
-import type { Topic } from './topic.ts'
+import type { AnyTopic, Topic } from './topic.ts'
 
 /** A typed flow of events `T`, kept together on one shard by the key `K`. It describes work, and does none. */
 export interface Stream<T, K extends string> extends Flow<T, K> {
@@ -14,7 +14,7 @@ export interface Stream<T, K extends string> extends Flow<T, K> {
 
 /** A stream that has been written to a topic, and is read back from it. */
 export interface Logged<T, K extends string> extends Flow<T, K> {
-  readonly to: <S extends readonly Sink<never>[]>(...sinks: S & SinksFit<T, S>) => void
+  readonly to: <S extends readonly AnySink[]>(...sinks: S & SinksFit<T, S>) => void
 }
 
 export interface Flow<T, K extends string> {
@@ -24,7 +24,13 @@ export interface Flow<T, K extends string> {
     operator: Operator<In, Out, Under> & Fits<T, K, In, Under, SystemName>,
   ) => Stream<Out, K>
   readonly through: <E, K2 extends string>(topic: Topic<E, K2> & Carries<T, E, 'topic'>) => Logged<E, K2>
-  readonly flows?: (event: T, key: K) => T
+  readonly carries?: Carried<T, K>
+}
+
+/** What a stream carries; only the type checker sees it. */
+export interface Carried<T, K extends string> {
+  readonly event: T
+  readonly key: K
 }
 
 type SinksFit<T, S extends readonly unknown[]> = { readonly [I in keyof S]: S[I] extends Sink<infer E> ? Carries<T, E, 'sink'> : unknown }
@@ -44,28 +50,30 @@ export interface Builder {
     options: SourceOptions<W & Offers<N, keyof C & string, W>, K>,
   ) => { readonly [X in W[number] & keyof C]: Stream<FrameOf<C[X]>, K> }
   /** Several streams of one key as one. It is not a node: a merge may grow without renaming what lies below it. */
-  readonly merge: <S extends readonly Flow<never, string>[]>(
-    ...streams: S & SameKey<KeysOf<S>>
-  ) => Stream<EventOf<S[number]>, KeyOf<S[0]>>
+  readonly merge: <S extends readonly AnyFlow[]>(...streams: S & SameKey<KeysOf<S>>) => Stream<EventOf<S[number]>, KeyOf<S[0]>>
 }
 
-type EventOf<S> = S extends Flow<infer T, string> ? T : never
-type KeyOf<S> = S extends Flow<never, infer K> ? K : S extends { readonly flows?: (event: never, key: infer K extends string) => unknown } ? K : never
-type KeysOf<S extends readonly unknown[]> = { readonly [I in keyof S]: KeyOf<S[I]> }
+interface AnyFlow {
+  readonly from: readonly string[]
+  readonly carries?: unknown
+}
+type EventOf<S> = S extends { readonly carries?: Carried<infer T, string> } ? T : never
+type KeyOf<S> = S extends { readonly carries?: Carried<unknown, infer K> } ? K : never
+type KeysOf<S extends readonly AnyFlow[]> = { readonly [I in keyof S]: KeyOf<S[I]> }
 
 /** What a source node asks for. */
 export interface Want {
   readonly source: AnySource
   readonly channel: string
   readonly universe: Universe
-  readonly keep: Key<never, string, string>
+  readonly keep: AnyKey
 }
 
 /** One step of a graph. It is found by its name in checkpoints, so the name never depends on where it stands. */
 export type Node =
   | { readonly kind: 'source'; readonly name: string; readonly from: readonly string[]; readonly is: Want }
-  | { readonly kind: 'operator'; readonly name: string; readonly from: readonly string[]; readonly is: Operator<unknown, unknown, string> }
-  | { readonly kind: 'topic'; readonly name: string; readonly from: readonly string[]; readonly is: Topic<never, string> }
+  | { readonly kind: 'operator'; readonly name: string; readonly from: readonly string[]; readonly is: AnyOperator }
+  | { readonly kind: 'topic'; readonly name: string; readonly from: readonly string[]; readonly is: AnyTopic }
   | { readonly kind: 'sink'; readonly name: string; readonly from: readonly string[]; readonly is: AnySink }
 
 /** What feeds what. Plain frozen data, always without cycles, because a stream exists before it is used. */

@@ -36,12 +36,17 @@ export interface Operator<In, Out, Under extends string> {
   readonly key: AnyKey
   /** It reads frames: the runtime joins it to its source, and no row of its input is ever logged. */
   readonly frames: boolean
+  /** Operators of one schema each that its events pass before they flow on: a plan shows them as nodes of their own. */
+  readonly followedBy: readonly AnyOperator[]
   readonly state: StateOf<unknown, unknown>
   readonly on: Readonly<Record<string, On>>
   readonly options: Readonly<Record<string, unknown>>
   readonly takes?: (event: In) => In
   readonly under?: Under
 }
+
+/** An operator whose event types do not matter here. */
+export type AnyOperator = Omit<Operator<unknown, unknown, string>, 'takes' | 'under' | 'outputs'> & { readonly outputs: readonly AnySchema[] }
 
 /** What the runtime calls: synchronous, and within reach of nothing but its arguments. */
 export type On = (state: unknown, event: never, emit: never) => void
@@ -75,6 +80,6 @@ export const operator = <In extends Inputs, Out, S, Saved, E, N extends string, 
       fix: `Name the input "${schema.name}": events find their input by the name of their schema.`,
     })
   }
-  const erased = { name, inputs: Object.values(inputs), outputs, reports, key, frames: false, state, on, options: Object.freeze(options) }
+  const erased = { name, inputs: Object.values(inputs), outputs, reports, key, frames: false, followedBy: [], state, on, options: Object.freeze(options) }
   return Object.freeze(erased) as unknown as Operator<EventsOf<In>, Out, N | Up>
 }

@@ -82,6 +82,18 @@ export const schema = <E extends Event<string>>(
   return Object.freeze({ name, version, about, columns: Object.freeze(columns) })
 }
 
+const ORDER: Column = Object.freeze({ ...int('place in its step, over all topics of the shard'), name: '_order' })
+const logs = new WeakMap<AnySchema, AnySchema>()
+
+/** The columns of a schema as the log stores them: the event's own, and the row's place in its step. */
+export const logged = (of: AnySchema): AnySchema => {
+  const known = logs.get(of)
+  if (known !== undefined) return known
+  const made = Object.freeze({ name: of.name, version: of.version, about: of.about, columns: Object.freeze([...of.columns, ORDER]) })
+  logs.set(of, made)
+  return made
+}
+
 /** `fundingInterval` is the table `funding_interval`; `bidPrices` is the column `bid_prices`. */
 export const snake = (camel: string): string => camel.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 

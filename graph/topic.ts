@@ -1,6 +1,6 @@
 import { GraphError } from './error.ts'
-import type { Key } from './key.ts'
-import type { Schema } from './schema.ts'
+import type { AnyKey, Key } from './key.ts'
+import type { AnySchema, Schema } from './schema.ts'
 
 /**
  * A partitioned, ordered, replayable log of one schema by one key. Only a topic moves events between shards, so only
@@ -12,6 +12,15 @@ export interface Topic<E, K extends string> {
   readonly key: Key<E, K, string>
   readonly partitions: number
   /** How long a row may wait for company before its batch is written. */
+  readonly lingerMs: number
+}
+
+/** A topic whose event type does not matter here. */
+export interface AnyTopic {
+  readonly name: string
+  readonly schema: AnySchema
+  readonly key: AnyKey
+  readonly partitions: number
   readonly lingerMs: number
 }
 

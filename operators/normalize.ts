@@ -1,6 +1,6 @@
 import type { Operator } from '../graph/operator.ts'
 import { stateless } from '../graph/operator.ts'
-import type { NameOf, Schema } from '../graph/schema.ts'
+import type { Schema } from '../graph/schema.ts'
 import type { Frame, FrameOf } from '../graph/source.ts'
 
 /**
@@ -8,21 +8,24 @@ import type { Frame, FrameOf } from '../graph/source.ts'
  * a frame that breaks it goes to the dead letters whole. Repeats are dropped and holes are written to the gap ledger
  * before an event goes on.
  */
-export const normalize = <T>(...schemas: readonly Schema<T>[]): Operator<FrameOf<T>, T, string> => {
+export const normalize = <T extends readonly unknown[]>(
+  ...schemas: { readonly [I in keyof T]: Schema<T[I]> }
+): Operator<FrameOf<T[number]>, T[number], string> => {
   type Emitted = Readonly<Record<string, (event: object) => void>>
   const on = {
-    frame: (_: unknown, frame: Frame<T>, emit: Emitted): void => frame.read((schema, row) => emit[schema]?.(row)),
+    frame: (_: unknown, frame: Frame<never>, emit: Emitted): void => frame.read((schema, row) => emit[schema]?.(row)),
   }
   const normalized = {
-    name: `normalize.${schemas.map((schema) => schema.name).join('+')}` as `normalize.${NameOf<T>}`,
+    name: `normalize.${schemas.map((schema) => schema.name).join('+')}`,
     inputs: [],
     outputs: schemas,
     reports: [],
     key: { name: 'frame', of: () => '', within: undefined },
     frames: true,
+    followedBy: [],
     state: stateless,
     on,
     options: {},
   }
-  return Object.freeze(normalized) as unknown as Operator<FrameOf<T>, T, string>
+  return Object.freeze(normalized) as unknown as Operator<FrameOf<T[number]>, T[number], string>
 }
