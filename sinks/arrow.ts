@@ -1,0 +1,218 @@
+import { readBatch } from '../graph/batch.ts'
+import type { Batch, Buffers } from '../graph/batch.ts'
+import { assert, HostError } from '../graph/error.ts'
+import type { Placed } from '../graph/port.ts'
+import { count, int, name, schemaId } from '../graph/schema.ts'
+import type { AnySchema, Column, Field } from '../graph/schema.ts'
+
+/** The columns that kt adds to every row that it stores. `(_topic, _part, _off, _row)` names one row. */
+const SYSTEM: readonly Column[] = Object.entries({
+  _topic: name('topic of the log'),
+  _part: int('partition of the topic'),
+  _off: count('offset of the record in its partition'),
+  _row: int('place of the row in its record'),
+  _step: count('step of the shard that wrote it'),
+  _epoch: int('epoch of the shard that wrote it'),
+}).map(([column, its]) => Object.freeze({ ...(its as Field<unknown>), name: column }))
+
+const known = new WeakMap<AnySchema, AnySchema>()
+
+/** What is stored of an event, in a table or a file: its columns, and behind them the ones that kt adds. */
+export const stored = (schema: AnySchema): AnySchema => {
+  const found = known.get(schema)
+  if (found !== undefined) return found
+  const made = Object.freeze({ ...schema, columns: Object.freeze([...schema.columns, ...SYSTEM]) })
+  known.set(schema, made)
+  return made
+}
+
+/**
+ * A run of records of one topic partition as one batch of `stored(schema)`, in fresh memory. Values are copied in
+ * blocks and never looked at. Throws KT6001 when a record is of another schema, KT3001 when one cannot be read.
+ */
+export const joined = (schema: AnySchema, records: readonly Placed[]): Batch => {
+  const batches = records.map((record) => batchOf(schema, record))
+  const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
+  const columns = schema.columns.map((column, i) => joinedColumn(column, batches.map((batch) => batch.columns[i]!), batches, rows))
+  return { schema: stored(schema), rows, columns: [...columns, ...systemColumns(records, batches, rows)] }
+}
+
+/** The chosen rows, in that order, in fresh memory. */
+export const picked = (batch: Batch, rows: readonly number[]): Batch => ({
+  schema: batch.schema,
+  rows: rows.length,
+  columns: batch.columns.map((from) => pickedColumn(from, rows)),
+})
+
+const batchOf = (schema: AnySchema, record: Placed): Batch => {
+  if (record.schema !== schemaId(schema)) {
+    throw new HostError('KT6001', `a record of "${record.topic}" is "${record.schema}", and its sink stores "${schemaId(schema)}"`, {
+      where: `${record.topic}/${record.partition} at ${record.offset}`,
+      why: 'The topic was written by a graph with another version of the event.',
+      fix: 'Give the topic another name, or run the graph with the version of the event that wrote it.',
+      retry: 'never',
+    })
+  }
+  const batch = readBatch(schema, record.bytes)
+  assert(batch.rows === record.rows, `a record that says ${record.rows} rows holds ${batch.rows}`)
+  return batch
+}
+
+const NOTHING = { missing: 0, present: new Uint8Array(0), offsets: new Int32Array(0), values: new Uint8Array(0), floats: new Float64Array(0) }
+
+const joinedColumn = (column: Column, parts: readonly Buffers[], batches: readonly Batch[], rows: number): Buffers => {
+  const bare = { ...NOTHING, column, ...joinedPresence(parts, batches, rows) }
+  switch (column.kind) {
+    case 'text':
+    case 'name': {
+      const values = joinedBytes(parts.map((part) => part.values))
+      return { ...bare, values, offsets: joinedOffsets(parts, batches, rows, (part) => part.values.length) }
+    }
+    case 'floats': {
+      const floats = new Float64Array(joinedBytes(parts.map((part) => bytesOf(part.floats))).buffer)
+      return { ...bare, floats, offsets: joinedOffsets(parts, batches, rows, (part) => part.floats.length) }
+    }
+    case 'flag':
+      return { ...bare, values: joinedBits(parts.map((part) => part.values), batches, rows) }
+    default:
+      return fixed(bare, joinedBytes(parts.map((part) => part.values)))
+  }
+}
+
+/** A column of fixed width; doubles can be had as such. */
+const fixed = (bare: Buffers, values: Uint8Array<ArrayBuffer>): Buffers => ({
+  ...bare,
+  values,
+  floats: bare.column.kind === 'float' ? new Float64Array(values.buffer) : bare.floats,
+})
+
+const bytesOf = (floats: Float64Array): Uint8Array => new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
+
+const joinedBytes = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+const joinedOffsets = (parts: readonly Buffers[], batches: readonly Batch[], rows: number, length: (part: Buffers) => number): Int32Array => {
+  const whole = new Int32Array(rows + 1)
+  let at = 0
+  let base = 0
+  parts.forEach((part, i) => {
+    const count = batches[i]!.rows
+    const { offsets } = part
+    for (let row = 0; row < count; row++) whole[at + row] = base + offsets[row]!
+    at += count
+    base += length(part)
+  })
+  whole[rows] = base
+  return whole
+}
+
+const joinedPresence = (parts: readonly Buffers[], batches: readonly Batch[], rows: number): Pick<Buffers, 'missing' | 'present'> => {
+  const missing = parts.reduce((sum, part) => sum + part.missing, 0)
+  if (missing === 0) return NOTHING
+  const bitmaps = parts.map((part, i) => (part.missing > 0 ? part.present : new Uint8Array((batches[i]!.rows + 7) >> 3).fill(255)))
+  return { missing, present: joinedBits(bitmaps, batches, rows) }
+}
+
+/** Bitmaps one behind the other; each begins in the middle of a byte of the whole. */
+const joinedBits = (parts: readonly Uint8Array[], batches: readonly Batch[], rows: number): Uint8Array => {
+  const whole = new Uint8Array((rows + 7) >> 3)
+  let at = 0
+  parts.forEach((part, i) => {
+    const bits = batches[i]!.rows
+    const shift = at & 7
+    for (let byte = 0; 8 * byte < bits; byte++) {
+      const left = bits - 8 * byte
+      const value = left < 8 ? part[byte]! & ((1 << left) - 1) : part[byte]!
+      const to = (at >> 3) + byte
+      whole[to]! |= value << shift
+      if (shift + left > 8 && shift > 0) whole[to + 1]! |= value >> (8 - shift)
+    }
+    at += bits
+  })
+  return whole
+}
+
+const systemColumns = (records: readonly Placed[], batches: readonly Batch[], rows: number): readonly Buffers[] => {
+  const [topic, part, off, row, step, epoch] = SYSTEM as readonly [Column, Column, Column, Column, Column, Column]
+  const ints = (column: Column, value: (record: Placed, row: number) => number): Buffers => {
+    const values = new Int32Array(rows)
+    eachRow(records, batches, (record, own, at) => void (values[at] = value(record, own)))
+    return { ...NOTHING, column, values: new Uint8Array(values.buffer) }
+  }
+  const counts = (column: Column, value: (record: Placed) => number): Buffers => {
+    const values = new BigInt64Array(rows)
+    let at = 0
+    records.forEach((record, i) => values.fill(BigInt(value(record)), at, (at += batches[i]!.rows)))
+    return { ...NOTHING, column, values: new Uint8Array(values.buffer) }
+  }
+  return [
+    repeated(topic, records[0]?.topic ?? '', rows),
+    ints(part, (record) => record.partition),
+    counts(off, (record) => record.offset),
+    ints(row, (_, own) => own),
+    counts(step, (record) => record.step),
+    ints(epoch, (record) => record.epoch),
+  ]
+}
+
+const eachRow = (records: readonly Placed[], batches: readonly Batch[], put: (record: Placed, row: number, at: number) => void): void => {
+  let at = 0
+  records.forEach((record, i) => {
+    for (let row = 0; row < batches[i]!.rows; row++) put(record, row, at++)
+  })
+}
+
+const repeated = (column: Column, value: string, rows: number): Buffers => {
+  const one = new TextEncoder().encode(value)
+  const values = new Uint8Array(one.length * rows)
+  const offsets = new Int32Array(rows + 1)
+  for (let row = 0; row < rows; row++) {
+    values.set(one, one.length * row)
+    offsets[row + 1] = one.length * (row + 1)
+  }
+  return { ...NOTHING, column, values, offsets }
+}
+
+const bitAt = (bits: Uint8Array, row: number): boolean => (bits[row >> 3]! & (1 << (row & 7))) !== 0
+
+const pickedBits = (bits: Uint8Array, rows: readonly number[]): Uint8Array => {
+  const whole = new Uint8Array((rows.length + 7) >> 3)
+  rows.forEach((row, at) => {
+    if (bitAt(bits, row)) whole[at >> 3]! |= 1 << (at & 7)
+  })
+  return whole
+}
+
+const pickedColumn = (from: Buffers, rows: readonly number[]): Buffers => {
+  const { column, offsets, values, floats } = from
+  const missing = from.missing === 0 ? 0 : rows.filter((row) => !bitAt(from.present, row)).length
+  const bare = { ...NOTHING, column, missing, present: missing === 0 ? NOTHING.present : pickedBits(from.present, rows) }
+  switch (column.kind) {
+    case 'text':
+    case 'name':
+      return { ...bare, values: joinedBytes(rows.map((row) => values.subarray(offsets[row]!, offsets[row + 1]!))), offsets: lengths(offsets, rows) }
+    case 'floats': {
+      const lists = rows.map((row) => bytesOf(floats.subarray(offsets[row]!, offsets[row + 1]!)))
+      return { ...bare, floats: new Float64Array(joinedBytes(lists).buffer), offsets: lengths(offsets, rows) }
+    }
+    case 'flag':
+      return { ...bare, values: pickedBits(values, rows) }
+    default: {
+      const width = column.kind === 'choice' ? 1 : column.kind === 'int' ? 4 : 8
+      return fixed(bare, joinedBytes(rows.map((row) => values.subarray(width * row, width * (row + 1)))))
+    }
+  }
+}
+
+const lengths = (offsets: Int32Array, rows: readonly number[]): Int32Array => {
+  const whole = new Int32Array(rows.length + 1)
+  rows.forEach((row, at) => void (whole[at + 1] = whole[at]! + offsets[row + 1]! - offsets[row]!))
+  return whole
+}
