@@ -1,0 +1,66 @@
+import { bookDelta, trade } from '../../market/event.ts'
+import type { BookDelta, Trade } from '../../market/event.ts'
+import type { Card } from '../../graph/source.ts'
+import { venue } from '../venue.ts'
+import type { Channel } from '../venue.ts'
+import { session } from './session.ts'
+
+const docs = 'https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams'
+
+const pushed = {
+  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json', interaction: 'push', scope: 'symbol',
+} as const satisfies Partial<Card>
+
+const trades: Channel<Trade> = {
+  schemas: [trade],
+  from: { topic: 'trade', also: [], route: 'main' },
+  silence: { afterMs: 60_000, of: 'channel' },
+  card: {
+    ...pushed, cadenceMs: 1_000, model: 'stateless', recoverable: 'full', numbering: 'dense',
+    docs: `${docs}#trade-streams`,
+    evidence: 'recordings of 2023 and 2024: 23,048 trades, every id the one before plus 1',
+  },
+}
+
+const book: Channel<BookDelta> = {
+  schemas: [bookDelta],
+  from: { topic: 'depth@100ms', also: ['depth', 'depth@0ms'], route: 'main' },
+  silence: { afterMs: 15_000, of: 'symbol' },
+  seed: {
+    path: (symbol, limit) => `/api/v3/depth?symbol=${encodeURIComponent(symbol)}&limit=${limit}`,
+    choices: [{ limit: 5_000, weight: 250 }, { limit: 1_000, weight: 50 }],
+  },
+  card: {
+    ...pushed, cadenceMs: 100, model: 'delta', recoverable: 'none', numbering: 'dense',
+    docs: `${docs}#how-to-manage-a-local-order-book-correctly`,
+    evidence: 'recordings of 2021, 2023 and 2024: 10,601 changes, every U the u before plus 1',
+  },
+}
+
+/** Binance spot. https://developers.binance.com/docs/binance-spot-api-docs */
+export const spot = venue({
+  name: 'binance.spot',
+  venue: 'binance',
+  mapping: 'binance/spot.jsonata',
+  channels: { trade: trades, book },
+  socket: {
+    ...session,
+    base: 'wss://stream.binance.com:9443',
+    routes: { main: '/stream' },
+    // Five are allowed, and a pong to the server's ping counts as one.
+    messagesPerSecond: 4,
+    // The server pings every 20 s.
+    deadAfterMs: 60_000,
+  },
+  rest: {
+    base: 'https://api.binance.com',
+    timeoutMs: 10_000,
+    budget: { weight: 6_000, everyMs: 60_000, share: 0.7 },
+  },
+  listing: {
+    path: () => '/api/v3/exchangeInfo?showPermissionSets=false',
+    weight: 20,
+    everyMs: 600_000,
+    ranking: { path: '/api/v3/ticker/24hr?type=MINI', weight: 80 },
+  },
+})

@@ -1,0 +1,13 @@
+import { venue } from '../venue.ts'
+import { book, listing, rest, session, trades } from './session.ts'
+
+/** Bybit v5 spot. https://bybit-exchange.github.io/docs/v5/ws/connect */
+export const spot = venue({
+  name: 'bybit.spot',
+  venue: 'bybit',
+  mapping: 'bybit/spot.jsonata',
+  channels: { trade: trades, book },
+  socket: { ...session, routes: { main: '/v5/public/spot' } },
+  rest,
+  listing: listing('spot'),
+})
