@@ -32,17 +32,24 @@ export class Columns {
   rows = 0
   readonly #names: readonly string[]
   readonly #fillings: readonly Filling[]
+  /** The column that no event has: the row's place in its step. */
+  readonly #order: Filling | undefined
 
   constructor(schema: AnySchema) {
     this.schema = schema
-    this.#names = schema.columns.map((column) => column.name)
+    const own = schema.columns.filter((column) => column.name !== '_order')
+    this.#names = own.map((column) => column.name)
     this.#fillings = schema.columns.map(filling)
+    this.#order = own.length < schema.columns.length ? this.#fillings.at(-1) : undefined
   }
 
-  add(row: object): void {
-    const fillings = this.#fillings
+  /** Copy a row. `order` is its place in its step, over all topics. */
+  add(row: object, order = 0): void {
     const names = this.#names
-    for (let i = 0; i < fillings.length; i++) fillings[i]!.put((row as Record<string, unknown>)[names[i]!], this.rows)
+    for (let i = 0; i < names.length; i++) {
+      this.#fillings[i]!.put((row as Record<string, unknown>)[names[i]!], this.rows)
+    }
+    this.#order?.put(order, this.rows)
     this.rows++
   }
 

@@ -82,7 +82,7 @@ export const schema = <E extends Event<string>>(
   return Object.freeze({ name, version, about, columns: Object.freeze(columns) })
 }
 
-const ORDER: Column = Object.freeze({ ...int('place in its step, over all topics of the shard'), name: '_order' })
+const ORDER: Column = Object.freeze({ name: '_order', kind: 'int', nullable: false, about: 'place in its step, over all topics of the shard', values: [] })
 const logs = new WeakMap<AnySchema, AnySchema>()
 
 /** The columns of a schema as the log stores them: the event's own, and the row's place in its step. */

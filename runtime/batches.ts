@@ -1,0 +1,66 @@
+import { Columns } from '../graph/columns.ts'
+import type { LogRecord } from '../graph/port.ts'
+import { logged, schemaId } from '../graph/schema.ts'
+import { partitionOf } from '../graph/topic.ts'
+import type { AnyTopic } from '../graph/topic.ts'
+
+const DAY = 86_400_000_000
+
+interface Filling {
+  readonly topic: AnyTopic
+  readonly partition: number
+  readonly columns: Columns
+  day: number
+}
+
+/**
+ * The rows of the step being made, by topic partition. A batch ends at a row bound and at a UTC date of `received`, so
+ * that no batch spans two table partitions or lake folders.
+ */
+export class Batches {
+  readonly #rowsMax: number
+  readonly #filling = new Map<string, Filling[]>()
+  #records: LogRecord[] = []
+  /** Rows since the last step, over all topics: the next row's order. */
+  rows = 0
+
+  constructor(topics: readonly AnyTopic[], rowsMax: number) {
+    this.#rowsMax = rowsMax
+    for (const topic of topics) {
+      const partitions = Array.from({ length: topic.partitions }, (_, partition) => ({
+        topic,
+        partition,
+        columns: new Columns(logged(topic.schema)),
+        day: 0,
+      }))
+      this.#filling.set(topic.name, partitions)
+    }
+  }
+
+  add(topic: AnyTopic, row: object): void {
+    const partitions = this.#filling.get(topic.name)!
+    const filling = partitions[partitions.length === 1 ? 0 : partitionOf(topic.key.of(row as never), partitions.length)]!
+    const { received, time } = row as { readonly received?: number; readonly time?: number }
+    const day = Math.floor((received ?? time ?? 0) / DAY)
+    const { columns } = filling
+    if (columns.rows > 0 && (day !== filling.day || columns.rows >= this.#rowsMax)) this.#cut(filling)
+    filling.day = day
+    columns.add(row, this.rows++)
+  }
+
+  /** All batches of the step, in the order of the topics; the next step begins. */
+  take(): readonly LogRecord[] {
+    for (const partitions of this.#filling.values()) {
+      for (const filling of partitions) if (filling.columns.rows > 0) this.#cut(filling)
+    }
+    const records = this.#records
+    this.#records = []
+    this.rows = 0
+    return records
+  }
+
+  #cut({ topic, partition, columns }: Filling): void {
+    const { rows, bytes } = columns.take()
+    this.#records.push({ topic: topic.name, partition, schema: schemaId(topic.schema), rows, bytes })
+  }
+}

@@ -1,0 +1,115 @@
+import { HostError } from '../graph/error.ts'
+import type { ObjectStore, Partition } from '../graph/port.ts'
+import type { SavedEntry, Stage } from './stage.ts'
+
+/**
+ * What a shard needs to go on: its states, each as of its own step, and from where to read its own rows again. A state
+ * that feeds another is saved before it, so feeding the rows from `from` on makes all of them whole again.
+ */
+export interface Checkpoint {
+  readonly shard: string
+  /** The step at which saving began: rows of later steps are fed again. */
+  readonly step: number
+  /** The next offset of each topic partition after that step. */
+  readonly from: readonly (Partition & { readonly next: number })[]
+  readonly entries: readonly SavedEntry[]
+}
+
+/** A checkpoint as text, and the step at which saving it began. */
+export interface Written {
+  readonly step: number
+  readonly text: string
+}
+
+const MAGIC = 'kt-checkpoint 1'
+const KEEP = 2
+
+/** FNV-1a over bytes: a torn or edited checkpoint is found, and never believed. */
+const sum = (bytes: Uint8Array): string => {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+  return (hash >>> 0).toString(16).padStart(8, '0')
+}
+
+const folder = (shard: string): string => `checkpoints/${shard.replaceAll('/', '-')}/`
+const pathOf = (shard: string, step: number): string => `${folder(shard)}${String(step).padStart(16, '0')}.ckpt`
+
+/** Write a checkpoint, whole, and let go of all but the newest two. */
+export const saveCheckpoint = async (objects: ObjectStore, shard: string, { step, text }: Written): Promise<void> => {
+  const body = new TextEncoder().encode(text)
+  const head = new TextEncoder().encode(`${MAGIC} ${sum(body)} ${body.length}\n`)
+  const bytes = new Uint8Array(head.length + body.length)
+  bytes.set(head)
+  bytes.set(body, head.length)
+  await objects.put(pathOf(shard, step), bytes)
+  const all = await objects.list(folder(shard))
+  for (const old of all.slice(0, -KEEP)) await objects.remove(old)
+}
+
+/**
+ * The newest checkpoint that is whole. A broken one is passed over, and named in `broken`. When none is whole and some
+ * are there, that is an error: starting from nothing must be somebody's choice.
+ */
+export const loadCheckpoint = async (
+  objects: ObjectStore,
+  shard: string,
+): Promise<{ readonly checkpoint: Checkpoint | undefined; readonly broken: readonly string[] }> => {
+  const broken: string[] = []
+  for (const path of (await objects.list(folder(shard))).toReversed()) {
+    const checkpoint = parse(await objects.get(path))
+    if (checkpoint !== undefined) return { checkpoint, broken }
+    broken.push(path)
+  }
+  if (broken.length === 0) return { checkpoint: undefined, broken }
+  throw new HostError('KT4002', `no checkpoint of shard "${shard}" can be read`, {
+    where: broken.join(', '),
+    why: 'their checksums do not match their contents',
+    fix: 'Start with --rebuild to make the state from the log again.',
+    retry: 'never',
+  })
+}
+
+const parse = (bytes: Uint8Array | undefined): Checkpoint | undefined => {
+  if (bytes === undefined) return undefined
+  const end = bytes.indexOf(10)
+  const head = new TextDecoder().decode(bytes.subarray(0, end)).split(' ')
+  const body = bytes.subarray(end + 1)
+  if (head.slice(0, 2).join(' ') !== MAGIC || head[2] !== sum(body) || Number(head[3]) !== body.length) return undefined
+  return JSON.parse(new TextDecoder().decode(body)) as Checkpoint
+}
+
+/**
+ * Saves states a few at a time, between steps, so that no flush waits for all of them. A round ends with a whole
+ * checkpoint, which is then written in the background.
+ */
+export class Saver {
+  readonly #stage: Stage
+  readonly #shard: string
+  #left: (readonly [string, string])[] = []
+  #entries: string[] = []
+  #begun: Pick<Checkpoint, 'step' | 'from'> | undefined
+
+  constructor(stage: Stage, shard: string) {
+    this.#stage = stage
+    this.#shard = shard
+  }
+
+  /** Save up to `most` states as of `step`, which has just been cut; the checkpoint when that was the last of a round. */
+  some(most: number, step: number, from: Checkpoint['from']): Written | undefined {
+    if (this.#begun === undefined) {
+      this.#begun = { step, from: from.map((one) => ({ ...one })) }
+      this.#left = this.#stage.states().toReversed()
+      this.#entries = []
+    }
+    for (let i = 0; i < most && this.#left.length > 0; i++) {
+      const [node, key] = this.#left.pop()!
+      const saved = this.#stage.save(node, key, step)
+      if (saved !== undefined) this.#entries.push(JSON.stringify(saved))
+    }
+    if (this.#left.length > 0) return undefined
+    const { step: begun } = this.#begun
+    const head = JSON.stringify({ shard: this.#shard, ...this.#begun })
+    this.#begun = undefined
+    return { step: begun, text: `${head.slice(0, -1)},"entries":[${this.#entries.join(',')}]}` }
+  }
+}

@@ -1,0 +1,74 @@
+import { readBatch, rowOf } from '../graph/batch.ts'
+import { HostError } from '../graph/error.ts'
+import type { Log, Placed } from '../graph/port.ts'
+import { logged } from '../graph/schema.ts'
+import type { AnyTopic } from '../graph/topic.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { Stage } from './stage.ts'
+
+const BYTES = 8_000_000
+
+interface PastRow {
+  readonly order: number
+  readonly schema: string
+  readonly row: object
+}
+
+/**
+ * Feed a shard's own logged rows through its operators, from the checkpoint's step to the last one, in the order in
+ * which they first came: step by step, and within a step by `_order`. Returns how many rows were fed.
+ */
+export const feedPast = async (stage: Stage, log: Log, checkpoint: Checkpoint | undefined, lastStep: number): Promise<number> => {
+  const topics = new Map(stage.pastTopics().map((topic) => [topic.name, topic]))
+  const ends = (await log.ends()).filter((end) => topics.has(end.topic) && end.next > end.first)
+  const from = ends.map((end) => {
+    const known = checkpoint?.from.find((one) => one.topic === end.topic && one.partition === end.partition)
+    const offset = known?.next ?? (checkpoint === undefined ? 0 : end.first)
+    if (offset < end.first) throw passed(end.topic, offset, end.first)
+    return { topic: end.topic, partition: end.partition, offset }
+  })
+  const wanted = from.filter((one) => ends.some((end) => end.topic === one.topic && end.partition === one.partition && end.next > one.offset))
+  if (wanted.length === 0) return 0
+  const reader = await log.read(wanted)
+  let fed = 0
+  let step = -1
+  let rows: PastRow[] = []
+  const flush = (): void => {
+    rows.sort((a, b) => a.order - b.order)
+    for (const { schema, row } of rows) stage.past(step, schema, row)
+    fed += rows.length
+    rows = []
+  }
+  try {
+    for (;;) {
+      const records = await reader.read(BYTES, 0)
+      if (records.length === 0) break
+      for (const record of records) {
+        if (record.shard !== stage.plan.name && !record.shard.startsWith(`${stage.plan.name}/`)) continue
+        if (record.step > lastStep) continue
+        if (record.step !== step) flush()
+        step = record.step
+        rows.push(...pastRows(topics.get(record.topic)!, record))
+      }
+    }
+    flush()
+  } finally {
+    await reader.close()
+  }
+  return fed
+}
+
+const pastRows = (topic: AnyTopic, record: Placed): readonly PastRow[] => {
+  const batch = readBatch(logged(topic.schema), record.bytes)
+  return Array.from({ length: batch.rows }, (_, i) => {
+    const row = rowOf(batch, i)
+    return { order: row['_order'] as number, schema: topic.schema.name, row }
+  })
+}
+
+const passed = (topic: string, offset: number, first: number): HostError =>
+  new HostError('KT3002', `topic "${topic}" begins at offset ${first}, and the shard needs ${offset}`, {
+    why: 'retention has removed rows that the states are made of',
+    fix: 'Restore an older checkpoint, or remove the checkpoints and the log to start anew.',
+    retry: 'never',
+  })

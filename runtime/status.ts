@@ -1,0 +1,22 @@
+import type { VenueError } from '../graph/error.ts'
+import type { Frame } from '../graph/source.ts'
+
+/** What a shard tells about itself: one function for each thing that happens. Implementations count, log and show. */
+export interface ShardReport {
+  readonly frame: (frame: Frame<never>) => void
+  readonly row: (schema: string, row: object) => void
+  readonly durable: (step: { readonly rows: number; readonly bytes: number; readonly us: number }) => void
+  readonly deadLetter: (frame: Frame<never>, error: VenueError) => void
+  readonly dropped: (frame: Frame<never>) => void
+  readonly backlog: (bytes: number, bytesMax: number) => void
+  readonly checkpoint: (written: { readonly step: number; readonly bytes: number }) => void
+  readonly checkpointFailed: (error: unknown) => void
+  readonly brokenCheckpoint: (path: string) => void
+  readonly recovered: (from: {
+    readonly shard: string
+    readonly step: number
+    readonly rows: number
+    readonly checkpoint: number | undefined
+  }) => void
+  readonly died: (error: unknown) => void
+}
