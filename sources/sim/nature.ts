@@ -1,0 +1,129 @@
+import { Funding, type Settlement } from './funding.ts'
+import { type FairPrice, Market } from './market.ts'
+import { type Pace, paces } from './pace.ts'
+import type { Random } from './random.ts'
+import { listing, type PairSpec, pairSpecs, reservePairs, type VenueName, venueNames } from './universe.ts'
+
+/** What decides how the world looks. */
+export interface NatureOptions {
+  readonly pairs?: number
+  readonly rate?: number
+  readonly depth?: number
+  readonly venues?: readonly VenueName[]
+  readonly fundingEveryMs?: number
+}
+
+/** Bybit lists fewer pairs on spot than the others. */
+const bybitSpotPairs = 20
+const hourMs = 3_600_000
+const pastSettlements = 12
+
+/** The true world behind all venues: fair prices that wander, and the markets that follow them. */
+export class Nature {
+  /** Every market there ever was, in order of listing. */
+  readonly all: Market[] = []
+  readonly #options: NatureOptions
+  readonly #random: Random
+  readonly #byVenue = new Map<VenueName, Market[]>()
+  readonly #bySymbol = new Map<string, Market>()
+  readonly #fair: { readonly price: FairPrice; readonly random: Random; readonly volatility: number }[] = []
+  readonly #reserve: PairSpec[]
+  #futuresUpdate: number
+
+  constructor(options: NatureOptions, random: Random, nowMs: number) {
+    this.#options = options
+    this.#random = random.fork('nature')
+    this.#futuresUpdate = 5_123_000_000_000 + this.#random.below(1_000_000_000)
+    this.#reserve = [...reservePairs()]
+    for (const venue of options.venues ?? venueNames) this.#byVenue.set(venue, [])
+    const wanted = pairSpecs(options.pairs ?? 60).flatMap((pair, rank) => this.#listings(pair, rank))
+    const pace = paces(wanted, options.rate ?? 5000)
+    const fair = new Map<PairSpec, FairPrice>()
+    wanted.forEach((want, i) => {
+      const price = fair.get(want.pair) ?? this.#wander(want.pair)
+      fair.set(want.pair, price)
+      this.#open(want, price, pace[i] ?? { trades: 0, changes: 0 }, nowMs)
+    })
+  }
+
+  serves(venue: VenueName): boolean {
+    return this.#byVenue.has(venue)
+  }
+
+  /** A symbol that trades. */
+  market(venue: VenueName, symbol: string): Market | undefined {
+    const market = this.#bySymbol.get(`${venue}/${symbol}`)
+    return market?.status === 'trading' ? market : undefined
+  }
+
+  markets(venue: VenueName): readonly Market[] {
+    return this.#byVenue.get(venue) ?? []
+  }
+
+  /** Moves everything through one slot; tells of each funding settlement. */
+  step(nowMs: number, settled: (market: Market, settlement: Settlement) => void): void {
+    const drifts = nowMs % 100 === 0
+    if (drifts) {
+      for (const { price, random, volatility } of this.#fair) price.value *= 1 + random.normal() * volatility
+    }
+    const samples = nowMs % 1000 === 0
+    for (const market of this.all) {
+      if (drifts) market.drift()
+      market.step(nowMs)
+      if (!samples || market.funding === undefined || market.status !== 'trading') continue
+      const settlement = market.funding.sample(nowMs, market.index, market.mid)
+      if (settlement !== undefined) settled(market, settlement)
+    }
+  }
+
+  /** Lists the next pair of the reserve at every venue. */
+  list(nowMs: number): readonly Market[] {
+    const pair = this.#reserve.shift()
+    if (pair === undefined) return []
+    const price = this.#wander(pair)
+    return this.#listings(pair, 10).map((want) => this.#open(want, price, { trades: 0.0015, changes: 0.003 }, nowMs))
+  }
+
+  #listings(pair: PairSpec, rank: number): { venue: VenueName; pair: PairSpec; rank: number }[] {
+    return [...this.#byVenue.keys()].filter((venue) => venue !== 'bybit.spot' || rank < bybitSpotPairs)
+      .map((venue) => ({ venue, pair, rank }))
+  }
+
+  #wander(pair: PairSpec): FairPrice {
+    const random = this.#random.fork(`fair/${pair.base}`)
+    const price = { value: pair.price * (1 + random.normal() * 0.01) }
+    this.#fair.push({ price, random, volatility: 0.00003 + random.unit() * 0.00004 })
+    return price
+  }
+
+  #open(want: { venue: VenueName; pair: PairSpec; rank: number }, fair: FairPrice, pace: Pace, nowMs: number): Market {
+    const { venue, pair, rank } = want
+    const listed = listing(venue, pair)
+    const random = this.#random.fork(`${venue}/${listed.symbol}`)
+    const market = new Market({
+      listing: listed, fair, rank, pace, random, startMs: nowMs, depth: this.#options.depth ?? 500,
+      nextUpdate: this.#sequence(venue, random.fork('update')),
+    })
+    if (listed.perpetual) market.funding = this.#funding(market, pair, nowMs)
+    this.all.push(market)
+    this.#byVenue.get(venue)?.push(market)
+    this.#bySymbol.set(`${venue}/${listed.symbol}`, market)
+    return market
+  }
+
+  #funding(market: Market, pair: PairSpec, nowMs: number): Funding {
+    const periodMs = this.#options.fundingEveryMs ?? pair.fundingHours * hourMs
+    const cap = market.listing.venue === 'bybit.linear' ? 0.005 : 0.02
+    const funding = new Funding(pair.fundingHours, periodMs, cap, nowMs)
+    funding.remember(pastSettlements, market.mid, this.#random.fork(`funding/${market.listing.symbol}`))
+    funding.sample(nowMs, market.index, market.mid)
+    return funding
+  }
+
+  /** Spot counts each book by one; the futures share one sequence; Bybit's `seq` grows by more than one. */
+  #sequence(venue: VenueName, random: Random): () => number {
+    if (venue === 'binance.usdm') return () => (this.#futuresUpdate += 1 + random.below(20))
+    let last = 1_000_000_000 + random.below(1_000_000_000) * (venue === 'binance.spot' ? 20 : 200)
+    return venue === 'binance.spot' ? () => (last += 1) : () => (last += 1 + random.below(30))
+  }
+}
