@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, statSync, statfsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, statfsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -76,6 +76,16 @@ const openRoot = (engine: Engine, directory: string, options: FrontOptions): Con
   return root
 }
 
+/** Who has the directory open, for the one who finds it locked. The lock itself is the engine's, and dies with its process. */
+const owner = (options: FrontOptions) => {
+  const file = join(options.dir, 'owner')
+  return {
+    sign: (port: number) =>
+      writeFileSync(file, `process ${process.pid}, port ${port}, since ${new Date().toISOString()}, started by process ${process.ppid}`),
+    read: () => (existsSync(file) ? readFileSync(file, 'utf8') : 'process unknown'),
+  }
+}
+
 const identify = async (root: Connection): Promise<Identity> => {
   const { bytes } = await root.whole('SELECT version(), timezone()', 'TSV')
   const [version = '', timezone = ''] = Buffer.from(bytes).toString('utf8').trim().split('\t')
@@ -90,7 +100,10 @@ const start = async (options: FrontOptions) => {
   const engine = await Promise.resolve().then(loadEngine).catch((thrown: unknown) => failed('chdb', thrown))
   const root = await Promise.resolve()
     .then(() => openRoot(engine, directory, options))
-    .catch((thrown: unknown) => failed(/ENOSPC|No space left/.test(String(thrown)) ? 'disk' : 'directory', thrown))
+    .catch((thrown: unknown) => {
+      if (/ENOSPC|No space left/.test(String(thrown))) return failed('disk', thrown)
+      return failed('directory', `${String(thrown)}; last opened by ${owner(options).read()}`)
+    })
   const password = passwordIn(options.passwordFile)
   password()
   const pool = new Pool(directory, options.queriesMax, 64)
@@ -108,7 +121,9 @@ const start = async (options: FrontOptions) => {
   server.maxConnections = 256
   server.on('error', (error) => void failed('port', error))
   server.listen(options.port, '127.0.0.1', () => {
-    void tell({ kind: 'ready', port: (server.address() as AddressInfo).port, version: identity.version })
+    const { port } = server.address() as AddressInfo
+    owner(options).sign(port)
+    void tell({ kind: 'ready', port, version: identity.version })
   })
   const stop = async () => {
     server.close()

@@ -78,6 +78,8 @@ export const readRequest = (incoming: IncomingMessage, url: URLSearchParams, lim
     format: url.get('default_format') || one(headers['x-clickhouse-format']),
     defaults: {
       async_insert: '0',
+      // As on a server: the library would take a misspelt keyword for a column.
+      implicit_select: '0',
       output_format_json_quote_64bit_integers: '1',
       output_format_json_quote_decimals: '1',
       max_memory_usage: String(limits.queryMemoryMaxBytes),

@@ -134,8 +134,15 @@ export const readStatement = (head: string, bodyAt: number): Statement => {
   return { kind: 'rows' }
 }
 
-/** The format a statement names itself, else undefined. */
-export const formatOf = (sql: string): string | undefined => /\bformat\s+(\w+)\s*(?:settings\b[^']*)?;?\s*$/i.exec(sql)?.[1]
+/** The format a statement names itself, at its end or before its last settings; else undefined. */
+export const formatOf = (sql: string): string | undefined => {
+  const outer = [...tokens(sql)].filter(({ depth, text }) => depth === 0 && text !== ';')
+  const at = outer.findLastIndex(({ upper }, index) => {
+    const behind = outer[index + 2]?.upper
+    return upper === 'FORMAT' && (behind === undefined || behind === 'SETTINGS')
+  })
+  return outer[at + 1] !== undefined && at >= 0 ? outer[at + 1]?.text : undefined
+}
 
 /**
  * Formats whose blocks can follow one another. The engine streams each block as a document of its own, so what has a

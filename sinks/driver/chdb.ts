@@ -52,7 +52,7 @@ export interface AbsentChdb {
 
 const startMs = 30_000
 /** A killed predecessor's front leaves within a second; it may hold the directory or the port until then. */
-const patienceMs = 4000
+const patienceMs = 2500
 const restartMs = [100, 200, 500, 1000, 2000, 5000] as const
 
 interface Front {
