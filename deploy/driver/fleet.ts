@@ -1,0 +1,127 @@
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { KtError } from '../../graph/error.ts'
+
+/** A process of the local fleet: what stands in for a pod on a laptop. */
+export interface Part {
+  readonly name: string
+  /** The TypeScript file it runs. */
+  readonly file: string
+  readonly settings: object
+  /** A part that dies is started again after this pause, which doubles up to 5 s; `never` ends the run instead. */
+  readonly restart: 'always' | 'never'
+}
+
+/** What a part tells its parent. */
+export type PartMessage =
+  | { readonly kind: 'ready'; readonly facts: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'status'; readonly status: unknown }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+interface Running {
+  readonly part: Part
+  child: ChildProcess
+  restarts: number
+  stopping: boolean
+  ended: Promise<number>
+}
+
+export interface FleetOptions {
+  /** Where each part's log goes: one file a part. */
+  readonly logs: string
+  readonly message: (part: string, message: PartMessage) => void
+  /** A part died that may not be started again, or could not be. */
+  readonly failed: (part: string, error: unknown) => void
+  readonly restarted: (part: string, restarts: number) => void
+}
+
+/**
+ * Child processes that live and die together. Each holds an IPC channel to this process; one whose parent vanishes,
+ * even by kill -9, sees the channel close and stops by itself.
+ */
+export class Fleet {
+  readonly #options: FleetOptions
+  readonly #running = new Map<string, Running>()
+
+  constructor(options: FleetOptions) {
+    this.#options = options
+    mkdirSync(options.logs, { recursive: true })
+  }
+
+  /** Start a part and wait until it says that it is ready. */
+  start(part: Part): Promise<Readonly<Record<string, unknown>>> {
+    return new Promise((ready, refused) => {
+      const running: Running = { part, child: undefined as never, restarts: 0, stopping: false, ended: Promise.resolve(0) }
+      this.#running.set(part.name, running)
+      let waiting = true
+      const settle = (settled: () => void): void => {
+        if (waiting) settled()
+        waiting = false
+      }
+      this.#launch(running, (message) => {
+        if (message.kind === 'ready') settle(() => ready(message.facts))
+        else if (message.kind === 'failed' && waiting) settle(() => refused(revive(part.name, message.error)))
+        else this.#options.message(part.name, message)
+      })
+      void running.ended.then((code) => settle(() => refused(new KtError('KT5001', `part "${part.name}" ended with ${code} before it was ready`, { fix: `Read ${this.#logOf(part.name)}.` }))))
+    })
+  }
+
+  pid(name: string): number | undefined {
+    return this.#running.get(name)?.child.pid
+  }
+
+  /** Ask a part to finish what it holds, and wait; after `deadlineMs` it is killed. */
+  async stop(name: string, deadlineMs = 20_000): Promise<void> {
+    const running = this.#running.get(name)
+    if (running === undefined || running.stopping) return running?.ended.then(() => {})
+    running.stopping = true
+    if (running.child.connected) running.child.send({ kind: 'stop' })
+    const timer = setTimeout(() => running.child.kill('SIGKILL'), deadlineMs)
+    await running.ended
+    clearTimeout(timer)
+    this.#running.delete(name)
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((name) => this.stop(name)))
+  }
+
+  #logOf(name: string): string {
+    return join(this.#options.logs, `${name.replaceAll('/', '-')}.log`)
+  }
+
+  #launch(running: Running, hear: (message: PartMessage) => void): void {
+    const { part } = running
+    const log = openSync(this.#logOf(part.name), 'a')
+    const child = fork(part.file, [JSON.stringify(part.settings)], {
+      stdio: ['ignore', log, log, 'ipc'],
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+    })
+    closeSync(log)
+    running.child = child
+    running.ended = new Promise((ended) => child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : 137))))
+    child.on('message', (message) => hear(message as PartMessage))
+    void running.ended.then((code) => this.#ended(running, code, hear))
+  }
+
+  #ended(running: Running, code: number, hear: (message: PartMessage) => void): void {
+    const { part } = running
+    if (running.stopping || code === 0) return
+    if (part.restart === 'never' || running.restarts >= 50) {
+      return this.#options.failed(part.name, new KtError('KT5002', `part "${part.name}" ended with ${code}`, { fix: `Read ${this.#logOf(part.name)}.` }))
+    }
+    running.restarts++
+    this.#options.restarted(part.name, running.restarts)
+    setTimeout(() => !running.stopping && this.#launch(running, hear), Math.min(5000, 100 * 2 ** running.restarts))
+  }
+}
+
+/** An error as it crossed the channel between two processes. */
+const revive = (part: string, error: unknown): KtError => {
+  const { code = 'KT5002', message = 'unknown', where = part, why, fix } = error as Partial<KtError>
+  return new KtError(code, message, { where, ...(why === undefined ? {} : { why }), ...(fix === undefined ? {} : { fix }) })
+}

@@ -1,0 +1,65 @@
+import { KtError } from '../../graph/error.ts'
+import type { PartMessage } from './fleet.ts'
+
+/** What a started part can be asked. */
+export interface Served {
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly stop: () => Promise<void>
+}
+
+/** How a part speaks to its parent. */
+export interface Parent {
+  readonly status: (status: unknown) => void
+  /** All there was to do is done: the parent decides what follows. */
+  readonly done: () => void
+}
+
+const send = (message: PartMessage): void => void (process.connected && process.send?.(message))
+
+/** An error as plain data, for a channel or for `--json`. */
+export const plainError = (error: unknown): Readonly<Record<string, unknown>> => {
+  if (error instanceof KtError) {
+    const { code, message, where, why, fix } = error
+    return { code, message, where, why, fix: fix === undefined ? [] : [fix] }
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  return { code: 'KT9001', message, where: stack?.split('\n')[1]?.trim(), why: undefined, fix: ['Report this with the lines above.'] }
+}
+
+/**
+ * Be a part: read the settings, start, stop when the parent says so or is gone. A terminal's Ctrl-C reaches every
+ * process of its group, so parts leave it to their parent.
+ */
+export const servePart = async <S>(start: (settings: S, parent: Parent) => Promise<Served>): Promise<void> => {
+  let served: Served | undefined
+  let stopping = false
+  const stop = async (): Promise<void> => {
+    if (stopping) return
+    stopping = true
+    try {
+      await served?.stop()
+      process.exit(0)
+    } catch (error) {
+      fail(error)
+    }
+  }
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => void stop())
+  process.on('disconnect', () => void stop())
+  process.on('message', (message) => (message as { kind?: string }).kind === 'stop' && void stop())
+  process.on('uncaughtException', fail)
+  process.on('unhandledRejection', fail)
+  try {
+    const settings = JSON.parse(process.argv[2] ?? '{}') as S
+    served = await start(settings, { status: (status) => send({ kind: 'status', status }), done: () => send({ kind: 'done' }) })
+    send({ kind: 'ready', facts: served.facts })
+  } catch (error) {
+    fail(error)
+  }
+}
+
+const fail = (error: unknown): void => {
+  console.error(error)
+  send({ kind: 'failed', error: plainError(error) })
+  setTimeout(() => process.exit(1), 50)
+}
