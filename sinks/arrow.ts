@@ -2,7 +2,7 @@ import { readBatch } from '../graph/batch.ts'
 import type { Batch, Buffers } from '../graph/batch.ts'
 import { assert, HostError } from '../graph/error.ts'
 import type { Placed } from '../graph/port.ts'
-import { count, int, name, schemaId } from '../graph/schema.ts'
+import { count, int, logged, name, schemaId } from '../graph/schema.ts'
 import type { AnySchema, Column, Field } from '../graph/schema.ts'
 
 /** The columns that kt adds to every row that it stores. `(_topic, _part, _off, _row)` names one row. */
@@ -17,11 +17,11 @@ const SYSTEM: readonly Column[] = Object.entries({
 
 const known = new WeakMap<AnySchema, AnySchema>()
 
-/** What is stored of an event, in a table or a file: its columns, and behind them the ones that kt adds. */
+/** What is stored of an event, in a table or a file: the columns that the log has, and behind them the place of the row. */
 export const stored = (schema: AnySchema): AnySchema => {
   const found = known.get(schema)
   if (found !== undefined) return found
-  const made = Object.freeze({ ...schema, columns: Object.freeze([...schema.columns, ...SYSTEM]) })
+  const made = Object.freeze({ ...schema, columns: Object.freeze([...logged(schema).columns, ...SYSTEM]) })
   known.set(schema, made)
   return made
 }
@@ -33,8 +33,11 @@ export const stored = (schema: AnySchema): AnySchema => {
 export const joined = (schema: AnySchema, records: readonly Placed[]): Batch => {
   const batches = records.map((record) => batchOf(schema, record))
   const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
-  const columns = schema.columns.map((column, i) => joinedColumn(column, batches.map((batch) => batch.columns[i]!), batches, rows))
-  return { schema: stored(schema), rows, columns: [...columns, ...systemColumns(records, batches, rows)] }
+  const columns = logged(schema).columns.map((column, i) => {
+    const parts = batches.map((batch) => batch.columns[i]!)
+    return joinedColumn(column, parts, batches, rows)
+  })
+  return { schema: stored(schema), rows, columns: [...columns, ...systemColumns(records, rows)] }
 }
 
 /** The chosen rows, in that order, in fresh memory. */
@@ -46,21 +49,28 @@ export const picked = (batch: Batch, rows: readonly number[]): Batch => ({
 
 const batchOf = (schema: AnySchema, record: Placed): Batch => {
   if (record.schema !== schemaId(schema)) {
-    throw new HostError('KT6001', `a record of "${record.topic}" is "${record.schema}", and its sink stores "${schemaId(schema)}"`, {
+    const wanted = schemaId(schema)
+    throw new HostError('KT6001', `a record of "${record.topic}" is "${record.schema}", and its sink stores "${wanted}"`, {
       where: `${record.topic}/${record.partition} at ${record.offset}`,
       why: 'The topic was written by a graph with another version of the event.',
       fix: 'Give the topic another name, or run the graph with the version of the event that wrote it.',
       retry: 'never',
     })
   }
-  const batch = readBatch(schema, record.bytes)
+  const batch = readBatch(logged(schema), record.bytes)
   assert(batch.rows === record.rows, `a record that says ${record.rows} rows holds ${batch.rows}`)
   return batch
 }
 
-const NOTHING = { missing: 0, present: new Uint8Array(0), offsets: new Int32Array(0), values: new Uint8Array(0), floats: new Float64Array(0) }
+const NOTHING = {
+  missing: 0,
+  present: new Uint8Array(0),
+  offsets: new Int32Array(0),
+  values: new Uint8Array(0),
+  floats: new Float64Array(0),
+}
 
-const joinedColumn = (column: Column, parts: readonly Buffers[], batches: readonly Batch[], rows: number): Buffers => {
+const joinedColumn = (column: Column, parts: Parts, batches: Batches, rows: number): Buffers => {
   const bare = { ...NOTHING, column, ...joinedPresence(parts, batches, rows) }
   switch (column.kind) {
     case 'text':
@@ -78,6 +88,9 @@ const joinedColumn = (column: Column, parts: readonly Buffers[], batches: readon
       return fixed(bare, joinedBytes(parts.map((part) => part.values)))
   }
 }
+
+type Parts = readonly Buffers[]
+type Batches = readonly Batch[]
 
 /** A column of fixed width; doubles can be had as such. */
 const fixed = (bare: Buffers, values: Uint8Array<ArrayBuffer>): Buffers => ({
@@ -98,7 +111,12 @@ const joinedBytes = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
   return whole
 }
 
-const joinedOffsets = (parts: readonly Buffers[], batches: readonly Batch[], rows: number, length: (part: Buffers) => number): Int32Array => {
+const joinedOffsets = (
+  parts: Parts,
+  batches: Batches,
+  rows: number,
+  length: (part: Buffers) => number,
+): Int32Array => {
   const whole = new Int32Array(rows + 1)
   let at = 0
   let base = 0
@@ -113,15 +131,18 @@ const joinedOffsets = (parts: readonly Buffers[], batches: readonly Batch[], row
   return whole
 }
 
-const joinedPresence = (parts: readonly Buffers[], batches: readonly Batch[], rows: number): Pick<Buffers, 'missing' | 'present'> => {
+type Presence = Pick<Buffers, 'missing' | 'present'>
+
+const joinedPresence = (parts: Parts, batches: Batches, rows: number): Presence => {
   const missing = parts.reduce((sum, part) => sum + part.missing, 0)
-  if (missing === 0) return NOTHING
-  const bitmaps = parts.map((part, i) => (part.missing > 0 ? part.present : new Uint8Array((batches[i]!.rows + 7) >> 3).fill(255)))
+  if (missing === 0) return { missing, present: NOTHING.present }
+  const all = (count: number): Uint8Array => new Uint8Array((count + 7) >> 3).fill(255)
+  const bitmaps = parts.map((part, i) => (part.missing > 0 ? part.present : all(batches[i]!.rows)))
   return { missing, present: joinedBits(bitmaps, batches, rows) }
 }
 
 /** Bitmaps one behind the other; each begins in the middle of a byte of the whole. */
-const joinedBits = (parts: readonly Uint8Array[], batches: readonly Batch[], rows: number): Uint8Array => {
+const joinedBits = (parts: readonly Uint8Array[], batches: Batches, rows: number): Uint8Array => {
   const whole = new Uint8Array((rows + 7) >> 3)
   let at = 0
   parts.forEach((part, i) => {
@@ -139,34 +160,41 @@ const joinedBits = (parts: readonly Uint8Array[], batches: readonly Batch[], row
   return whole
 }
 
-const systemColumns = (records: readonly Placed[], batches: readonly Batch[], rows: number): readonly Buffers[] => {
+const systemColumns = (records: readonly Placed[], rows: number): readonly Buffers[] => {
   const [topic, part, off, row, step, epoch] = SYSTEM as readonly [Column, Column, Column, Column, Column, Column]
-  const ints = (column: Column, value: (record: Placed, row: number) => number): Buffers => {
+  const of = (column: Column, values: Int32Array | BigInt64Array): Buffers =>
+    ({ ...NOTHING, column, values: new Uint8Array(values.buffer) })
+  const ints = (value: (record: Placed) => number): Int32Array => {
     const values = new Int32Array(rows)
-    eachRow(records, batches, (record, own, at) => void (values[at] = value(record, own)))
-    return { ...NOTHING, column, values: new Uint8Array(values.buffer) }
+    eachRecord(records, (record, begin, end) => values.fill(value(record), begin, end))
+    return values
   }
-  const counts = (column: Column, value: (record: Placed) => number): Buffers => {
+  const counts = (value: (record: Placed) => number): BigInt64Array => {
     const values = new BigInt64Array(rows)
-    let at = 0
-    records.forEach((record, i) => values.fill(BigInt(value(record)), at, (at += batches[i]!.rows)))
-    return { ...NOTHING, column, values: new Uint8Array(values.buffer) }
+    eachRecord(records, (record, begin, end) => values.fill(BigInt(value(record)), begin, end))
+    return values
   }
+  const places = new Int32Array(rows)
+  eachRecord(records, (_, begin, end) => {
+    for (let at = begin; at < end; at++) places[at] = at - begin
+  })
   return [
     repeated(topic, records[0]?.topic ?? '', rows),
-    ints(part, (record) => record.partition),
-    counts(off, (record) => record.offset),
-    ints(row, (_, own) => own),
-    counts(step, (record) => record.step),
-    ints(epoch, (record) => record.epoch),
+    of(part, ints((record) => record.partition)),
+    of(off, counts((record) => record.offset)),
+    of(row, places),
+    of(step, counts((record) => record.step)),
+    of(epoch, ints((record) => record.epoch)),
   ]
 }
 
-const eachRow = (records: readonly Placed[], batches: readonly Batch[], put: (record: Placed, row: number, at: number) => void): void => {
-  let at = 0
-  records.forEach((record, i) => {
-    for (let row = 0; row < batches[i]!.rows; row++) put(record, row, at++)
-  })
+const eachRecord = (records: readonly Placed[], call: (record: Placed, begin: number, end: number) => void): void => {
+  let begin = 0
+  for (const record of records) {
+    const end = begin + record.rows
+    call(record, begin, end)
+    begin = end
+  }
 }
 
 const repeated = (column: Column, value: string, rows: number): Buffers => {
@@ -193,14 +221,17 @@ const pickedBits = (bits: Uint8Array, rows: readonly number[]): Uint8Array => {
 const pickedColumn = (from: Buffers, rows: readonly number[]): Buffers => {
   const { column, offsets, values, floats } = from
   const missing = from.missing === 0 ? 0 : rows.filter((row) => !bitAt(from.present, row)).length
-  const bare = { ...NOTHING, column, missing, present: missing === 0 ? NOTHING.present : pickedBits(from.present, rows) }
+  const present = missing === 0 ? NOTHING.present : pickedBits(from.present, rows)
+  const bare = { ...NOTHING, column, missing, present }
   switch (column.kind) {
     case 'text':
-    case 'name':
-      return { ...bare, values: joinedBytes(rows.map((row) => values.subarray(offsets[row]!, offsets[row + 1]!))), offsets: lengths(offsets, rows) }
+    case 'name': {
+      const texts = rows.map((row) => values.subarray(offsets[row]!, offsets[row + 1]!))
+      return { ...bare, values: joinedBytes(texts), offsets: pickedOffsets(offsets, rows) }
+    }
     case 'floats': {
       const lists = rows.map((row) => bytesOf(floats.subarray(offsets[row]!, offsets[row + 1]!)))
-      return { ...bare, floats: new Float64Array(joinedBytes(lists).buffer), offsets: lengths(offsets, rows) }
+      return { ...bare, floats: new Float64Array(joinedBytes(lists).buffer), offsets: pickedOffsets(offsets, rows) }
     }
     case 'flag':
       return { ...bare, values: pickedBits(values, rows) }
@@ -211,7 +242,7 @@ const pickedColumn = (from: Buffers, rows: readonly number[]): Buffers => {
   }
 }
 
-const lengths = (offsets: Int32Array, rows: readonly number[]): Int32Array => {
+const pickedOffsets = (offsets: Int32Array, rows: readonly number[]): Int32Array => {
   const whole = new Int32Array(rows.length + 1)
   rows.forEach((row, at) => void (whole[at + 1] = whole[at]! + offsets[row + 1]! - offsets[row]!))
   return whole

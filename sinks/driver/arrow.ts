@@ -1,6 +1,6 @@
 import {
-  Bool, Dictionary, Field, Float64, Int8, Int32, Int64, List, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct, Table,
-  TimestampMicrosecond, Utf8, vectorFromArray,
+  Bool, Dictionary, Field, Float64, Int8, Int32, Int64, List, makeData, RecordBatch, RecordBatchStreamWriter, Schema,
+  Struct, Table, TimestampMicrosecond, Utf8, vectorFromArray,
 } from 'apache-arrow'
 import type { Data, DataType } from 'apache-arrow'
 import type { Batch, Buffers } from '../../graph/batch.ts'
@@ -35,11 +35,12 @@ export const arrowType = (column: Column, at: number): DataType => {
   }
 }
 
-/** The Arrow schema of a schema, most often of a `stored` one: snake_case names, comments and `kt-schema` as metadata. */
+/** The Arrow form of a (`stored`) schema: snake_case names, comments and `kt-schema` as metadata. */
 export const arrowSchema = (schema: AnySchema): Schema => {
-  const fields = schema.columns.map(
-    (column, at) => new Field(snake(column.name), arrowType(column, at), column.nullable, new Map([['about', column.about]])),
-  )
+  const fields = schema.columns.map((column, at) => {
+    const about = new Map([['about', column.about]])
+    return new Field(snake(column.name), arrowType(column, at), column.nullable, about)
+  })
   return new Schema(fields, new Map([['kt-schema', schemaId(schema)]]))
 }
 
@@ -47,10 +48,12 @@ export const arrowSchema = (schema: AnySchema): Schema => {
 export const arrowTable = (schema: AnySchema, records: readonly Placed[]): Table => tableOf(joined(schema, records))
 
 /** The same as the bytes of an Arrow IPC stream. */
-export const arrowStream = (schema: AnySchema, records: readonly Placed[]): Uint8Array => streamOf(joined(schema, records))
+export const arrowStream = (schema: AnySchema, records: readonly Placed[]): Uint8Array =>
+  streamOf(joined(schema, records))
 
 /** A batch of `stored(schema)` as the bytes of an Arrow IPC stream with one record batch. */
-export const streamOf = (batch: Batch): Uint8Array => RecordBatchStreamWriter.writeAll(tableOf(batch)).toUint8Array(true)
+export const streamOf = (batch: Batch): Uint8Array =>
+  RecordBatchStreamWriter.writeAll(tableOf(batch)).toUint8Array(true)
 
 /** A batch of `stored(schema)` as an Arrow table of one record batch, over the same memory. */
 export const tableOf = (batch: Batch): Table => {
@@ -78,8 +81,9 @@ const arrowColumn = (buffers: Buffers, type: DataType, length: number): Data => 
     case 'flag':
       return makeData({ type: type as Bool, ...shape, data: values })
     case 'choice': {
+      const dictionary = vectorFromArray([...column.values], new Utf8())
       const codes = new Int8Array(values.buffer, values.byteOffset, length)
-      return makeData({ type: type as Dictionary<Utf8, Int8>, ...shape, data: codes, dictionary: dictionaryOf(column.values) })
+      return makeData({ type: type as Dictionary<Utf8, Int8>, ...shape, data: codes, dictionary })
     }
     case 'floats': {
       const child = makeData({ type: new Float64(), length: floats.length, nullCount: 0, data: floats })
@@ -89,5 +93,3 @@ const arrowColumn = (buffers: Buffers, type: DataType, length: number): Data => 
 }
 
 const longs = (values: Uint8Array): BigInt64Array => new BigInt64Array(values.buffer, values.byteOffset, values.length / 8)
-
-const dictionaryOf = (values: readonly string[]) => vectorFromArray([...values], new Utf8())

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { rowsOf } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
 import type { Placed } from '../../graph/port.ts'
-import { choice, count, flag, float, floats, int, micros, name, optional, schema, schemaId, text } from '../../graph/schema.ts'
+import {
+  choice, count, flag, float, floats, int, logged, micros, name, optional, schema, schemaId, text,
+} from '../../graph/schema.ts'
 import type { Event } from '../../graph/schema.ts'
 import { joined, picked, stored } from '../../sinks/arrow.ts'
 import { arrowStream } from '../../sinks/driver/arrow.ts'
@@ -42,20 +44,22 @@ const small = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
 const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: null })
 const words = fc.string({ unit: 'binary', maxLength: 12 })
 const rows = fc.array(fc.record({
-  note: words, venue: fc.constantFrom('binance', 'okx', ''), price: double, id: whole, depth: small, time: whole, live: fc.boolean(),
-  side: fc.constantFrom('buy', 'sell', 'none'), levels: fc.array(double, { maxLength: 5 }), noteIf: maybe(words), priceIf: maybe(double),
-  idIf: maybe(whole), depthIf: maybe(small), timeIf: maybe(whole), liveIf: maybe(fc.boolean()), sideIf: maybe(fc.constantFrom('buy', 'sell')),
+  note: words, venue: fc.constantFrom('binance', 'okx', ''), price: double, id: whole, depth: small, time: whole,
+  live: fc.boolean(), side: fc.constantFrom('buy', 'sell', 'none'), levels: fc.array(double, { maxLength: 5 }),
+  noteIf: maybe(words), priceIf: maybe(double), idIf: maybe(whole), depthIf: maybe(small), timeIf: maybe(whole), liveIf: maybe(fc.boolean()),
+  sideIf: maybe(fc.constantFrom('buy', 'sell')),
 }), { minLength: 0, maxLength: 21 })
 
 const record = (events: readonly object[], offset: number): Placed => {
-  const columns = new Columns(every)
-  for (const event of events) columns.add(event)
-  return { topic: 'all', partition: 3, schema: schemaId(every), ...columns.take(), offset, shard: 's', epoch: 2, step: offset + 7, time: 0 }
+  const columns = new Columns(logged(every))
+  events.forEach((event, i) => columns.add(event, 5 + i))
+  const place = { topic: 'all', partition: 3, offset, shard: 's', epoch: 2, step: offset + 7, time: 0 }
+  return { ...place, schema: schemaId(every), ...columns.take() }
 }
 
 const withSystem = (records: readonly (readonly object[])[]) =>
   records.flatMap((events, i) => events.map((event, row) => ({
-    ...event, _topic: 'all', _part: 3, _off: 40 + i, _row: row, _step: 47 + i, _epoch: 2,
+    ...event, _order: 5 + row, _topic: 'all', _part: 3, _off: 40 + i, _row: row, _step: 47 + i, _epoch: 2,
   })))
 
 describe('a run of records', () => {
@@ -87,18 +91,20 @@ describe('a run of records', () => {
       expect(column('side')).toEqual(want.map((row) => row.side))
       expect(column('side_if')).toEqual(want.map((row) => row.sideIf))
       expect(column('live_if')).toEqual(want.map((row) => row.liveIf))
-      expect(column('id_if')).toEqual(want.map((row) => (row.idIf === null ? null : BigInt(row.idIf))))
+      expect(column('id_if')).toEqual(want.map(({ idIf }) => (idIf === null ? null : BigInt(idIf))))
       expect(column('levels').map((list) => [...(list as Iterable<number>)])).toEqual(want.map((row) => row.levels))
       expect(column('_off')).toEqual(want.map((row) => BigInt(row._off)))
     }), { numRuns: 50 })
   })
 
   test('says which version of the event it does not know', () => {
-    expect(() => joined(every, [{ ...record([], 0), schema: 'every/2' }])).toThrow(expect.objectContaining({ code: 'KT6001' }))
+    const newer = { ...record([], 0), schema: 'every/2' }
+    expect(() => joined(every, [newer])).toThrow(expect.objectContaining({ code: 'KT6001' }))
   })
 })
 
 test('what is stored of an event is its columns and the place of the row', () => {
-  expect(stored(every).columns.slice(-6).map((column) => column.name)).toEqual(['_topic', '_part', '_off', '_row', '_step', '_epoch'])
+  const added = stored(every).columns.slice(every.columns.length).map((column) => column.name)
+  expect(added).toEqual(['_order', '_topic', '_part', '_off', '_row', '_step', '_epoch'])
   expect(stored(every)).toBe(stored(every))
 })
