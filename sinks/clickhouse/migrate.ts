@@ -1,0 +1,57 @@
+import { KtError } from '../../graph/error.ts'
+import { snake } from '../../graph/schema.ts'
+import { stored } from '../arrow.ts'
+import type { ClickhouseSink } from './sink.ts'
+import { clickhouseType, columnOf, createTable, quoted } from './table.ts'
+import { DESCRIBE, IDENTITY } from './tables.ts'
+import type { Tables } from './tables.ts'
+
+/** What a table has to become before rows of the sink's schema fit. Empty: it fits. */
+export interface Drift {
+  /** Columns that may be missing, and are: ClickHouse adds them at once, whatever the table's size. */
+  readonly add: readonly string[]
+}
+
+/**
+ * Create the sink's table, or check the one that is there, and return the table's identity. A column that the table
+ * lacks is added when it may be missing in rows. Throws KT6103 when the table differs otherwise.
+ */
+export const ready = async (tables: Tables, sink: ClickhouseSink): Promise<string> => {
+  await tables.exec(createTable(sink))
+  const [found] = await tables.query(IDENTITY, { table: sink.table })
+  if (found === undefined) throw different(sink, 'It was dropped while it was being created.', 'Start kt again.')
+  const engine = String(found['engine'])
+  if (!engine.endsWith('MergeTree')) {
+    throw different(sink, `Its engine is ${engine}.`, 'Move it away with RENAME TABLE; kt then creates its own.')
+  }
+  const described = await tables.query(DESCRIBE, { table: sink.table })
+  for (const sql of driftOf(sink, new Map(described.map((row) => [String(row['name']), String(row['type'])]))).add) {
+    await tables.exec(sql)
+  }
+  return String(found['uuid'])
+}
+
+/** Compare a table's columns with what the sink writes. Columns that only the table has are the user's own affair. */
+export const driftOf = (sink: ClickhouseSink, has: ReadonlyMap<string, string>): Drift => {
+  const add: string[] = []
+  for (const column of stored(sink.schema).columns) {
+    const name = snake(column.name)
+    const type = has.get(name)
+    const wanted = clickhouseType(column)
+    if (type === wanted) continue
+    if (type !== undefined) {
+      const change = `ALTER TABLE ${quoted(sink.table)} MODIFY COLUMN ${quoted(name)} ${wanted}`
+      throw different(sink, `Its column "${name}" is ${type}, and rows have ${wanted}.`, `Run ${change}; or ${AWAY}`)
+    }
+    if (!column.nullable) {
+      throw different(sink, `It lacks the column "${name}", which every row has.`, `Add the column with a default; or ${AWAY}`)
+    }
+    add.push(`ALTER TABLE ${quoted(sink.table)} ADD COLUMN IF NOT EXISTS ${columnOf(column)}`)
+  }
+  return { add }
+}
+
+const AWAY = 'move the table away with RENAME TABLE: kt then creates a new one and loads what the log still has.'
+
+const different = (sink: ClickhouseSink, why: string, fix: string): KtError =>
+  new KtError('KT6103', `table "${sink.table}" does not fit "${sink.schema.name}"`, { where: sink.name, why, fix })

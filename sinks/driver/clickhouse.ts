@@ -1,0 +1,111 @@
+import { Readable } from 'node:stream'
+import { createClient } from '@clickhouse/client'
+import type { ClickHouseClient } from '@clickhouse/client'
+import { HostError } from '../../graph/error.ts'
+import { snake } from '../../graph/schema.ts'
+import { quoted } from '../clickhouse/table.ts'
+import type { Label, Row, Tables } from '../clickhouse/tables.ts'
+import { streamOf } from './arrow.ts'
+
+export interface ClickhouseServer {
+  /** `http://127.0.0.1:8123`; `https` for a server elsewhere. */
+  readonly url: string
+  readonly database?: string
+  readonly user?: string
+  readonly password?: string
+  /** How long a statement may stay without an answer. Default 60000. */
+  readonly timeoutMs?: number
+}
+
+/** Tables of a ClickHouse server, or of the embedded one. */
+export interface ConnectedTables extends Tables {
+  readonly close: () => Promise<void>
+}
+
+/** One block, however many rows: a block is a part, and a part is there whole or not at all. */
+const ONE_BLOCK = {
+  async_insert: 0,
+  insert_deduplicate: 1,
+  max_insert_block_size: '100000000',
+  min_insert_block_size_rows: '100000000',
+  min_insert_block_size_bytes: '10000000000',
+  input_format_parallel_parsing: 0,
+  max_insert_threads: '1',
+} as const
+
+/** Talk to a ClickHouse over HTTP. Nothing is asked before the first call. */
+export const connectTables = (server: ClickhouseServer): ConnectedTables => {
+  const { url, database = 'kt', user = 'default', password = '', timeoutMs = 60_000 } = server
+  const client = createClient({
+    url,
+    database,
+    username: user,
+    password,
+    request_timeout: timeoutMs,
+    compression: { request: !isLoopback(url) },
+    application: 'kt',
+    log: { level: 127 },
+  })
+  return {
+    exec: (sql) => asked(url, async () => void (await client.command({ query: sql }))),
+    query: (sql, parameters) => asked(url, () => rowsOf(client, sql, parameters)),
+    insert: (table, batch, { token, comment }: Label) =>
+      asked(url, async () => {
+        const columns = batch.schema.columns.map((column) => quoted(snake(column.name))).join(', ')
+        const { stream } = await client.exec({
+          query: `INSERT INTO ${quoted(table)} (${columns}) FORMAT ArrowStream`,
+          values: Readable.from([streamOf(batch)]),
+          clickhouse_settings: { ...ONE_BLOCK, insert_deduplication_token: token, log_comment: comment },
+        })
+        for await (const _ of stream) void _
+      }),
+    close: () => client.close(),
+  }
+}
+
+const isLoopback = (url: string): boolean => /^https?:\/\/(127\.|localhost|\[::1\])/.test(url)
+
+const rowsOf = async (client: ClickHouseClient, query: string, parameters: Readonly<Record<string, string | number>>) => {
+  const answer = await client.query({
+    query,
+    query_params: { ...parameters },
+    format: 'JSONEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+  })
+  return answer.json<Row>()
+}
+
+/** ClickHouse's code of an error, when it answered with one: https://clickhouse.com/docs/interfaces/http */
+const codeOf = (thrown: unknown): number | undefined => {
+  const code = Number((thrown as { readonly code?: unknown }).code)
+  return Number.isInteger(code) && code > 0 ? code : undefined
+}
+
+/** Errors after which the same statement may pass: time-outs, memory, too many queries or parts, read-only, shut-down. */
+const PASSING: ReadonlySet<number> = new Set([159, 160, 202, 210, 209, 241, 242, 252, 236, 394, 439, 999])
+
+const asked = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {
+  try {
+    return await ask()
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    const why = thrown instanceof Error ? thrown.message.slice(0, 500) : String(thrown)
+    if (code === undefined) {
+      throw new HostError('KT6101', 'clickhouse does not answer', {
+        where: url,
+        why,
+        fix: 'Nothing is lost: rows wait in the log, and are loaded when it answers.',
+        retry: { afterMs: 200 },
+        cause: thrown,
+      })
+    }
+    throw new HostError('KT6102', `clickhouse refused a statement with its error ${code}`, {
+      where: url,
+      why,
+      fix: 'Look the error up in https://clickhouse.com/docs/troubleshooting, and run kt doctor.',
+      retry: PASSING.has(code) ? { afterMs: 1000 } : 'never',
+      facts: { code },
+      cause: thrown,
+    })
+  }
+}
