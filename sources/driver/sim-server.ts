@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createAdaptorServer } from '@hono/node-server'
@@ -57,8 +57,8 @@ const pauseMs = 10_000
  */
 export async function startSim(options: SimOptions): Promise<RunningSim> {
   const host = options.host ?? '127.0.0.1'
-  const truth = options.truthPath === undefined ? undefined
-    : openTruth({ path: options.truthPath, ...(options.truthMaxBytes === undefined ? {} : { maxBytes: options.truthMaxBytes }) })
+  const { truthPath, truthMaxBytes } = options
+  const truth = truthPath === undefined ? undefined : openTruth(truthPath, truthMaxBytes)
   const exchange = new Exchange({
     ...options, startMs: Date.now(), ...(truth === undefined ? {} : { truth: truth.write }),
   })
@@ -154,7 +154,7 @@ class Shell {
     const id = String(++this.#opened)
     const status = this.#exchange.connect(id, venue, request.url ?? '/')
     if (status !== 101) {
-      wire.end(`HTTP/1.1 ${status} ${status === 404 ? 'Not Found' : 'Too Many Requests'}\r\nConnection: close\r\n\r\n`)
+      wire.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`)
       return
     }
     this.#upgrades.handleUpgrade(request, wire, head, (socket) => {

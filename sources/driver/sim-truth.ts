@@ -1,14 +1,10 @@
-import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeSync, openSync, closeSync } from 'node:fs'
+import {
+  closeSync, createReadStream, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync,
+  writeSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseTruth, type Truth, TruthCounter, type TruthSummary } from '../sim/truth.ts'
-
-/** Where the truth log goes, and how large it may grow. */
-export interface TruthFileOptions {
-  readonly path: string
-  /** All its parts together, bytes; the oldest part goes first. Default 1 GiB. */
-  readonly maxBytes?: number
-}
 
 /** An open truth log. */
 export interface TruthFile {
@@ -22,10 +18,11 @@ const parts = 16
 const bufferLetters = 1 << 18
 
 /**
- * Opens a truth log for appending: JSON lines in `path`, older parts in `path.000001`, `path.000002`, ... in order of
- * age. Lines are buffered and written by `flush`, `close`, and whenever a quarter of a megabyte has gathered.
+ * Opens a truth log for appending: JSON lines in `path`, older parts in `path.000001`, `path.000002`, ...
+ * in order of age. Lines are buffered and written by `flush`, `close`, and whenever a quarter of a megabyte
+ * has gathered.
  */
-export function openTruth({ path, maxBytes = 1 << 30 }: TruthFileOptions): TruthFile {
+export function openTruth(path: string, maxBytes = 1 << 30): TruthFile {
   mkdirSync(dirname(path), { recursive: true })
   const partBytes = Math.max(1 << 16, Math.floor(maxBytes / parts))
   let file = openSync(path, 'a')
@@ -62,7 +59,10 @@ export function openTruth({ path, maxBytes = 1 << 30 }: TruthFileOptions): Truth
   }
 }
 
-/** Reads a truth log back, oldest record first, through all its parts. A line cut off by a crash is left out. */
+/**
+ * Reads a truth log back, oldest record first, through all its parts. A line cut off by a crash is left
+ * out.
+ */
 export async function* readTruth(path: string): AsyncGenerator<Truth> {
   const files = [...olderParts(path), path].filter((file) => existsSync(file))
   if (files.length === 0) throw new Error(`there is no truth log at ${path}`)
@@ -85,6 +85,7 @@ function olderParts(path: string): readonly string[] {
   const folder = dirname(path)
   if (!existsSync(folder)) return []
   const prefix = `${basename(path)}.`
-  return readdirSync(folder).filter((name) => name.startsWith(prefix) && /^\d{6}$/.test(name.slice(prefix.length)))
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(prefix) && /^\d{6}$/.test(name.slice(prefix.length)))
     .sort().map((name) => join(folder, name))
 }

@@ -27,7 +27,8 @@ export function binanceName(name: string, futures: boolean): BinanceName | undef
   const named = { symbol: symbol.toUpperCase(), levels: Number(levels ?? 0) }
   if (word === 'markPrice') {
     const cadenceMs = { '': 3000, '@1s': 1000 }[suffix]
-    return futures && cadenceMs !== undefined ? { ...named, kind: 'markPrice', cadenceMs, route: 'market' } : undefined
+    if (!futures || cadenceMs === undefined) return undefined
+    return { ...named, kind: 'markPrice', cadenceMs, route: 'market' }
   }
   if (word === 'trade' || word === 'bookTicker') {
     return suffix === '' ? { ...named, kind: word, cadenceMs: 10, route: 'public' } : undefined
@@ -77,7 +78,8 @@ function tradeText(market: Market, fill: Fill, nowMs: number): string {
   if (venue === 'binance.spot') {
     return `{"e":"trade","E":${nowMs},"s":"${symbol}",${body},"T":${fill.timeMs},"m":${maker},"M":true}`
   }
-  return `{"e":"trade","E":${nowMs},"T":${fill.timeMs},"s":"${symbol}",${body},"X":"MARKET","m":${maker},"st":1}`
+  return `{"e":"trade","E":${nowMs},"T":${fill.timeMs},"s":"${symbol}",${body},"X":"MARKET",` +
+    `"m":${maker},"st":1}`
 }
 
 /** One frame whenever the best bid or ask changed. */
@@ -152,7 +154,8 @@ class DepthChannel implements Channel {
     const asks = changes(market, market.asks, [...this.#asks].sort((x, y) => x - y))
     const text = spot
       ? `{"e":"depthUpdate","E":${nowMs},"s":"${symbol}","U":${first},"u":${last},"b":${bids},"a":${asks}}`
-      : `{"e":"depthUpdate","E":${nowMs},"T":${this.#changedMs},"s":"${symbol}","ps":"${symbol}","U":${first},` +
+      : `{"e":"depthUpdate","E":${nowMs},"T":${this.#changedMs},"s":"${symbol}","ps":"${symbol}",` +
+        `"U":${first},` +
         `"u":${last},"pu":${this.#previous},"b":${bids},"a":${asks},"st":1}`
     this.#first = 0
     this.#previous = last
@@ -234,7 +237,8 @@ class MarkChannel implements Channel {
     if (funding === undefined) return []
     const mark = rounded(funding.mark, 8)
     const text = `{"e":"markPriceUpdate","E":${nowMs},"s":"${listing.symbol}","p":"${mark}","ap":"${mark}",` +
-      `"P":"${rounded(index, 8)}","i":"${rounded(index, 8)}","r":"${funding.rate}","T":${funding.nextMs},"st":1}`
+      `"P":"${rounded(index, 8)}","i":"${rounded(index, 8)}","r":"${funding.rate}",` +
+      `"T":${funding.nextMs},"st":1}`
     return [new Publication(this.#market, this.name, 'mark', ['', ''], nowMs, text)]
   }
 }

@@ -3,8 +3,11 @@ import type { Level } from './ladder.ts'
 import type { Fill, Market } from './market.ts'
 import type { OldBook, RestReply, World } from './world.ts'
 
-/** How a route of Binance answers. `old` is set when the answer shall lag behind the stream. */
-type Route = (query: URLSearchParams, world: World, old: (market: Market) => OldBook | undefined) => RestReply
+/** The book to answer with when the answer shall lag behind the stream. */
+type Old = (market: Market) => OldBook | undefined
+
+/** How a route of Binance answers. */
+type Route = (query: URLSearchParams, world: World, old: Old) => RestReply
 
 const spot: Readonly<Record<string, Route>> = {
   '/api/v3/ping': () => reply(1, '{}'),
@@ -27,11 +30,11 @@ const usdm: Readonly<Record<string, Route>> = {
 
 /** Answers a REST call of Binance spot or USDM futures. */
 export function binanceRest(
-  futures: boolean, path: string, query: URLSearchParams, world: World, old: (market: Market) => OldBook | undefined,
+  futures: boolean, path: string, query: URLSearchParams, world: World, old: Old,
 ): RestReply {
   const route = (futures ? usdm : spot)[path]
-  return route === undefined ? { status: 404, body: '<html><body><h2>404 Not found</h2></body></html>', weight: 1 }
-    : route(query, world, old)
+  if (route !== undefined) return route(query, world, old)
+  return { status: 404, body: '<html><body><h2>404 Not found</h2></body></html>', weight: 1 }
 }
 
 function reply(weight: number, body: string): RestReply {
@@ -45,7 +48,7 @@ function refused(code: number, msg: string): RestReply {
 const unknownSymbol = refused(-1121, 'Invalid symbol.')
 
 function depth(
-  venue: 'binance.spot' | 'binance.usdm', query: URLSearchParams, world: World, old: (market: Market) => OldBook | undefined,
+  venue: 'binance.spot' | 'binance.usdm', query: URLSearchParams, world: World, old: Old,
 ): RestReply {
   const market = world.market(venue, query.get('symbol') ?? '')
   if (market === undefined) return unknownSymbol
@@ -57,7 +60,8 @@ function depth(
   if (!(limit >= 1)) return refused(-1100, `Illegal characters found in parameter 'limit'`)
   const count = Math.min(limit, futures ? 1000 : 5000)
   const book = old(market) ?? {
-    lastUpdate: market.lastUpdate, timeMs: world.nowMs, bids: market.bids.top(count), asks: market.asks.top(count),
+    lastUpdate: market.lastUpdate, timeMs: world.nowMs,
+    bids: market.bids.top(count), asks: market.asks.top(count),
   }
   const times = futures ? `"E":${world.nowMs},"T":${book.timeMs},` : ''
   const bids = rows(market, book.bids.slice(0, count))
@@ -79,7 +83,10 @@ function rows(market: Market, levels: readonly Level[]): string {
   return levels.map(({ tick, lots }) => `["${market.priceText(tick)}","${market.sizeText(lots)}"]`).join(',')
 }
 
-/** Trades from an id on, or the last ones. Older ones than the exchange remembers are answered from the oldest it has. */
+/**
+ * Trades from an id on, or the last ones. Older ones than the exchange remembers are answered from the
+ * oldest it has.
+ */
 function pastTrades(query: URLSearchParams, world: World): RestReply {
   const market = world.market('binance.spot', query.get('symbol') ?? '')
   if (market === undefined) return unknownSymbol
@@ -103,13 +110,15 @@ function spotSymbols(query: URLSearchParams, world: World): RestReply {
   const one = query.get('symbol')
   const many = query.get('symbols')
   const wanted = one === null ? (many === null ? undefined : many.replace(/[[\]"]/g, '').split(',')) : [one]
-  const markets = world.markets('binance.spot').filter((market) => wanted?.includes(market.listing.symbol) ?? true)
+  const markets = world.markets('binance.spot')
+    .filter((market) => wanted?.includes(market.listing.symbol) ?? true)
   if (wanted !== undefined && markets.length < wanted.length) return unknownSymbol
   const limits = '{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000},' +
     '{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50},' +
     '{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":160000},' +
     '{"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":300000}'
-  return reply(20, `{"timezone":"UTC","serverTime":${world.nowMs},"rateLimits":[${limits}],"exchangeFilters":[],` +
+  return reply(20, `{"timezone":"UTC","serverTime":${world.nowMs},"rateLimits":[${limits}],` +
+    `"exchangeFilters":[],` +
     `"symbols":[${markets.map(spotSymbol).join(',')}]}`)
 }
 
@@ -117,22 +126,28 @@ function spotSymbol({ listing, status }: Market): string {
   const { symbol, base, quote } = listing
   const tick = fixed(listing.tickUnits, 8)
   const lot = fixed(listing.lotUnits, 8)
-  return `{"symbol":"${symbol}","status":"${status === 'trading' ? 'TRADING' : 'BREAK'}","baseAsset":"${base}",` +
+  return `{"symbol":"${symbol}","status":"${status === 'trading' ? 'TRADING' : 'BREAK'}",` +
+    `"baseAsset":"${base}",` +
     `"baseAssetPrecision":8,"quoteAsset":"${quote}","quotePrecision":8,"quoteAssetPrecision":8,` +
     '"baseCommissionPrecision":8,"quoteCommissionPrecision":8,' +
-    '"orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT","TAKE_PROFIT_LIMIT"],' +
+    '"orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT",' +
+    '"TAKE_PROFIT_LIMIT"],' +
     '"icebergAllowed":true,"ocoAllowed":true,"otoAllowed":true,"opoAllowed":true,' +
-    '"quoteOrderQtyMarketAllowed":true,"allowTrailingStop":true,"cancelReplaceAllowed":true,"amendAllowed":true,' +
+    '"quoteOrderQtyMarketAllowed":true,"allowTrailingStop":true,"cancelReplaceAllowed":true,' +
+    '"amendAllowed":true,' +
     '"pegInstructionsAllowed":true,"isSpotTradingAllowed":true,"isMarginTradingAllowed":true,"filters":[' +
     `{"filterType":"PRICE_FILTER","minPrice":"${tick}","maxPrice":"1000000.00000000","tickSize":"${tick}"},` +
     `{"filterType":"LOT_SIZE","minQty":"${lot}","maxQty":"9000000.00000000","stepSize":"${lot}"},` +
     '{"filterType":"ICEBERG_PARTS","limit":100},' +
-    '{"filterType":"MARKET_LOT_SIZE","minQty":"0.00000000","maxQty":"1000.00000000","stepSize":"0.00000000"},' +
+    '{"filterType":"MARKET_LOT_SIZE","minQty":"0.00000000","maxQty":"1000.00000000",' +
+    '"stepSize":"0.00000000"},' +
     '{"filterType":"TRAILING_DELTA","minTrailingAboveDelta":10,"maxTrailingAboveDelta":2000,' +
     '"minTrailingBelowDelta":10,"maxTrailingBelowDelta":2000},' +
-    '{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"5","bidMultiplierDown":"0.2","askMultiplierUp":"5",' +
+    '{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"5","bidMultiplierDown":"0.2",' +
+    '"askMultiplierUp":"5",' +
     '"askMultiplierDown":"0.2","avgPriceMins":5},' +
-    '{"filterType":"NOTIONAL","minNotional":"5.00000000","applyMinToMarket":true,"maxNotional":"9000000.00000000",' +
+    '{"filterType":"NOTIONAL","minNotional":"5.00000000","applyMinToMarket":true,' +
+    '"maxNotional":"9000000.00000000",' +
     '"applyMaxToMarket":false,"avgPriceMins":5},{"filterType":"MAX_NUM_ORDERS","maxNumOrders":200},' +
     '{"filterType":"MAX_NUM_ALGO_ORDERS","maxNumAlgoOrders":5}],"permissions":[],' +
     '"permissionSets":[["SPOT","MARGIN"]],"defaultSelfTradePreventionMode":"EXPIRE_MAKER",' +
@@ -155,8 +170,10 @@ function contract({ listing, status, listedMs, closedMs }: Market): string {
   const trading = status === 'trading'
   return `{"symbol":"${symbol}","pair":"${symbol}","contractType":"PERPETUAL",` +
     `"deliveryDate":${trading ? 4133404800000 : closedMs},"onboardDate":${listedMs - 86_400_000},` +
-    `"status":"${trading ? 'TRADING' : 'SETTLING'}","maintMarginPercent":"2.5000","requiredMarginPercent":"5.0000",` +
-    `"baseAsset":"${base}","quoteAsset":"${quote}","marginAsset":"${quote}","pricePrecision":${priceDecimals},` +
+    `"status":"${trading ? 'TRADING' : 'SETTLING'}","maintMarginPercent":"2.5000",` +
+    `"requiredMarginPercent":"5.0000",` +
+    `"baseAsset":"${base}","quoteAsset":"${quote}","marginAsset":"${quote}",` +
+    `"pricePrecision":${priceDecimals},` +
     `"quantityPrecision":${sizeDecimals},"baseAssetPrecision":8,"quotePrecision":8,"underlyingType":"COIN",` +
     '"underlyingSubType":[],"triggerProtect":"0.0500","liquidationFee":"0.012500","marketTakeBound":"0.05",' +
     '"maxMoveOrderLimit":10000,"filters":[' +
@@ -167,7 +184,8 @@ function contract({ listing, status, listedMs, closedMs }: Market): string {
     '{"filterType":"MIN_NOTIONAL","notional":"5"},{"filterType":"PERCENT_PRICE","multiplierUp":"1.0500",' +
     '"multiplierDown":"0.9500","multiplierDecimal":"4"},' +
     '{"filterType":"POSITION_RISK_CONTROL","positionControlSide":"NONE"}],' +
-    '"orderTypes":["LIMIT","MARKET","STOP","STOP_MARKET","TAKE_PROFIT","TAKE_PROFIT_MARKET","TRAILING_STOP_MARKET"],' +
+    '"orderTypes":["LIMIT","MARKET","STOP","STOP_MARKET","TAKE_PROFIT","TAKE_PROFIT_MARKET",' +
+    '"TRAILING_STOP_MARKET"],' +
     '"timeInForce":["GTC","IOC","FOK","GTX","GTD"],"permissionSets":["GRID","COPY"]}'
 }
 
@@ -175,7 +193,8 @@ function fundingIntervals(world: World): RestReply {
   const rows = world.markets('binance.usdm').filter(({ status }) => status === 'trading').map((market) => {
     const cap = (market.funding?.cap ?? 0).toFixed(8)
     return `{"symbol":"${market.listing.symbol}","adjustedFundingRateCap":"${cap}",` +
-      `"adjustedFundingRateFloor":"-${cap}","fundingIntervalHours":${market.funding?.hours ?? 8},"disclaimer":false,` +
+      `"adjustedFundingRateFloor":"-${cap}","fundingIntervalHours":${market.funding?.hours ?? 8},` +
+      `"disclaimer":false,` +
       `"updateTime":${market.listedMs}}`
   })
   return reply(0, `[${rows.join(',')}]`)
@@ -186,12 +205,14 @@ function premium(query: URLSearchParams, world: World): RestReply {
     const index = rounded(market.index, 8)
     const { funding } = market
     return `{"symbol":"${market.listing.symbol}","markPrice":"${rounded(funding?.mark ?? 0, 8)}",` +
-      `"indexPrice":"${index}","estimatedSettlePrice":"${index}","lastFundingRate":"${funding?.rate ?? ''}",` +
+      `"indexPrice":"${index}","estimatedSettlePrice":"${index}",` +
+      `"lastFundingRate":"${funding?.rate ?? ''}",` +
       `"interestRate":"0.00010000","nextFundingTime":${funding?.nextMs ?? 0},"time":${world.nowMs}}`
   }
   const symbol = query.get('symbol')
   if (symbol === null) {
-    return reply(10, `[${world.markets('binance.usdm').filter((m) => m.status === 'trading').map(row).join(',')}]`)
+    const trading = world.markets('binance.usdm').filter(({ status }) => status === 'trading')
+    return reply(10, `[${trading.map(row).join(',')}]`)
   }
   const market = world.market('binance.usdm', symbol)
   return market === undefined ? unknownSymbol : reply(1, row(market))
@@ -200,13 +221,16 @@ function premium(query: URLSearchParams, world: World): RestReply {
 /** Settlements, ascending from `startTime`; without a symbol the last 200 of all. */
 function fundingRates(query: URLSearchParams, world: World): RestReply {
   const symbol = query.get('symbol')
-  const markets = world.markets('binance.usdm').filter((market) => symbol === null || market.listing.symbol === symbol)
+  const markets = world.markets('binance.usdm')
+    .filter((market) => symbol === null || market.listing.symbol === symbol)
   const [from, to] = [Number(query.get('startTime') ?? 0), Number(query.get('endTime') ?? Infinity)]
   const limit = symbol === null ? 200 : Math.min(1000, Number(query.get('limit') ?? 100))
-  const settled = markets.flatMap((market) => (market.funding?.settled ?? []).map((s) => ({ ...s, of: market.listing.symbol })))
+  const settled = markets
+    .flatMap((market) => market.funding?.settled.map((one) => ({ ...one, of: market.listing.symbol })) ?? [])
     .filter(({ timeMs }) => timeMs >= from && timeMs <= to).sort((x, y) => x.timeMs - y.timeMs)
   const chosen = query.has('startTime') ? settled.slice(0, limit) : settled.slice(-limit)
   return reply(0, `[${chosen.map(({ of, rate, timeMs, mark }) =>
-    `{"symbol":"${of}","fundingTime":${timeMs},"fundingRate":"${rate}","markPrice":"${mark}","rateType":"Regular"}`,
+    `{"symbol":"${of}","fundingTime":${timeMs},"fundingRate":"${rate}","markPrice":"${mark}",` +
+    `"rateType":"Regular"}`,
   ).join(',')}]`)
 }

@@ -7,7 +7,10 @@ const requestLimit = { spot: 5, usdm: 10 } as const
 /** Streams on one connection. */
 const streamLimit = 1024
 
-/** Reads `/ws/a/b`, `/stream?streams=a/b`, `/public/ws`, `/market/stream?...`; undefined for a path that is not served. */
+/**
+ * Reads `/ws/a/b`, `/stream?streams=a/b`, `/public/ws`, `/market/stream?...`; undefined for a path that is
+ * not served.
+ */
 export function binancePath(
   path: string, futures: boolean,
 ): { readonly route: string; readonly combined: boolean; readonly names: readonly string[] } | undefined {
@@ -41,7 +44,7 @@ export function binanceRequest(connection: Connection, text: string, world: Worl
   if (!Array.isArray(params)) return refuse(2, 'Invalid request: params must be an array')
   switch (method) {
     case 'SUBSCRIBE': {
-      if (!params.every((name) => typeof name === 'string')) return refuse(2, 'Invalid request: unknown variant')
+      if (params.some((name) => typeof name !== 'string')) return refuse(2, 'Invalid request: invalid type')
       if (subscribeBinance(connection, params, world)) connection.reply(`{"result":null,"id":${id}}`, now)
       return
     }
@@ -56,13 +59,13 @@ export function binanceRequest(connection: Connection, text: string, world: Worl
       connection.combined = params[1]
       return connection.reply(`{"result":null,"id":${id}}`, now)
     default:
-      return refuse(2, 'Invalid request: unknown variant, expected one of SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS')
+      return refuse(2, 'Invalid request: unknown variant, expected one of SUBSCRIBE, UNSUBSCRIBE')
   }
 }
 
 /**
- * Subscribes a connection to streams. Names that do not exist, and streams of another route, are taken and stay silent,
- * as at the venue. False when the connection was ended because it asked for too many.
+ * Subscribes a connection to streams. Names that do not exist, and streams of another route, are taken and
+ * stay silent, as at the venue. False when the connection was ended because it asked for too many.
  */
 export function subscribeBinance(connection: Connection, names: readonly string[], world: World): boolean {
   const futures = connection.venue === 'binance.usdm'

@@ -18,11 +18,11 @@ const bookCadence: Readonly<Record<string, number>> = { '1': 10, '50': 20, '200'
 export function bybitTopic(topic: string): BybitTopic | undefined {
   const parts = topic.split('.')
   const [kind, second = '', third] = parts
-  if (kind === 'orderbook' && third !== undefined && parts.length === 3 && bookCadence[second] !== undefined) {
-    return { symbol: third, kind, levels: Number(second) }
+  if (kind === 'orderbook' && third !== undefined && parts.length === 3) {
+    return bookCadence[second] === undefined ? undefined : { symbol: third, kind, levels: Number(second) }
   }
-  if ((kind === 'publicTrade' || kind === 'tickers') && parts.length === 2) return { symbol: second, kind, levels: 0 }
-  return undefined
+  const known = (kind === 'publicTrade' || kind === 'tickers') && parts.length === 2
+  return known ? { symbol: second, kind, levels: 0 } : undefined
 }
 
 /** Starts a topic of a market. */
@@ -61,22 +61,26 @@ class TradeChannel implements Channel {
     const { fills, listing } = this.#market
     const [first, last] = [fills[0], fills.at(-1)]
     if (first === undefined || last === undefined) return []
-    const rows = fills.map((fill) => (listing.venue === 'bybit.spot' ? this.#spotRow(fill) : this.#linearRow(fill)))
+    const spot = listing.venue === 'bybit.spot'
+    const rows = fills.map((fill) => (spot ? this.#spotRow(fill) : this.#linearRow(fill)))
     const text = `${bybitHead(this.#market, this.name, 'snapshot', nowMs)},"data":[${rows.join(',')}]}`
     return [new Publication(this.#market, this.name, 'trade', [first.id, last.id], nowMs, text)]
   }
 
   #linearRow(fill: Fill): string {
     const market = this.#market
-    return `{"T":${fill.timeMs},"s":"${market.listing.symbol}","S":"${fill.taker === 'buy' ? 'Buy' : 'Sell'}",` +
-      `"v":"${market.sizeText(fill.lots)}","p":"${market.priceText(fill.tick)}","L":"${this.#direction(fill.tick)}",` +
+    return `{"T":${fill.timeMs},"s":"${market.listing.symbol}",` +
+      `"S":"${fill.taker === 'buy' ? 'Buy' : 'Sell'}",` +
+      `"v":"${market.sizeText(fill.lots)}","p":"${market.priceText(fill.tick)}",` +
+      `"L":"${this.#direction(fill.tick)}",` +
       `"i":"${fill.id}","BT":false,"RPI":false,"seq":${market.lastUpdate}}`
   }
 
   #spotRow(fill: Fill): string {
     const market = this.#market
     return `{"i":"${fill.id}","T":${fill.timeMs},"p":"${market.priceText(fill.tick)}",` +
-      `"v":"${market.sizeText(fill.lots)}","S":"${fill.taker === 'buy' ? 'Buy' : 'Sell'}","seq":${market.lastUpdate},` +
+      `"v":"${market.sizeText(fill.lots)}","S":"${fill.taker === 'buy' ? 'Buy' : 'Sell'}",` +
+      `"seq":${market.lastUpdate},` +
       `"s":"${market.listing.symbol}","BT":false,"RPI":false}`
   }
 
@@ -88,7 +92,10 @@ class TradeChannel implements Channel {
   }
 }
 
-/** The best levels: a snapshot to every new subscriber, then what changes among them. Depth 1 is always whole. */
+/**
+ * The best levels: a snapshot to every new subscriber, then what changes among them. Depth 1 is always
+ * whole.
+ */
 class BookChannel implements Channel {
   readonly subscribers = new Set<Connection>()
   readonly name: string

@@ -10,7 +10,9 @@ type Category = 'linear' | 'spot'
 export function bybitRest(path: string, query: URLSearchParams, world: World): RestReply {
   if (path === '/v5/market/time') return time(world)
   const category = query.get('category')
-  if (category !== 'linear' && category !== 'spot') return refused(10001, 'params error: category is invalid', world)
+  if (category !== 'linear' && category !== 'spot') {
+    return refused(10001, 'params error: category is invalid', world)
+  }
   switch (path) {
     case '/v5/market/instruments-info': return instruments(category, query, world)
     case '/v5/market/orderbook': return book(category, query, world)
@@ -25,7 +27,8 @@ function venueOf(category: Category): VenueName {
 }
 
 function reply(result: string, world: World): RestReply {
-  return { status: 200, body: `{"retCode":0,"retMsg":"OK","result":${result},"retExtInfo":{},"time":${world.nowMs}}`, weight: 1 }
+  const body = `{"retCode":0,"retMsg":"OK","result":${result},"retExtInfo":{},"time":${world.nowMs}}`
+  return { status: 200, body, weight: 1 }
 }
 
 function refused(code: number, why: string, world: World): RestReply {
@@ -44,7 +47,9 @@ function instruments(category: Category, query: URLSearchParams, world: World): 
   const closed = query.get('status') === 'Closed'
   const markets = world.markets(venueOf(category)).filter((market) =>
     (market.status !== 'trading') === closed && (symbol === null || market.listing.symbol === symbol))
-  if (category === 'spot') return reply(`{"category":"spot","list":[${markets.map(spotInstrument).join(',')}]}`, world)
+  if (category === 'spot') {
+    return reply(`{"category":"spot","list":[${markets.map(spotInstrument).join(',')}]}`, world)
+  }
   const limit = Math.min(1000, Math.max(1, Number(query.get('limit') ?? 500)))
   const start = Number((query.get('cursor') ?? '').replace(/^page%3D|^page=/, '') || 0)
   if (!Number.isInteger(start)) return refused(10001, 'params error: cursor is invalid', world)
@@ -65,7 +70,8 @@ function linearInstrument({ listing, status, listedMs, closedMs, funding, rank }
     '"leverageFilter":{"minLeverage":"1","maxLeverage":"100.00","leverageStep":"0.01"},' +
     `"priceFilter":{"minPrice":"${tick}","maxPrice":"${fixed(tickUnits * 19_999_998, priceDecimals)}",` +
     `"tickSize":"${tick}"},"lotSizeFilter":{"maxOrderQty":"${fixed(lotUnits * 1_500_000, sizeDecimals)}",` +
-    `"minOrderQty":"${lot}","qtyStep":"${lot}","postOnlyMaxOrderQty":"${fixed(lotUnits * 1_500_000, sizeDecimals)}",` +
+    `"minOrderQty":"${lot}","qtyStep":"${lot}",` +
+    `"postOnlyMaxOrderQty":"${fixed(lotUnits * 1_500_000, sizeDecimals)}",` +
     `"maxMktOrderQty":"${fixed(lotUnits * 150_000, sizeDecimals)}","minNotionalValue":"5"},` +
     `"unifiedMarginTrade":true,"fundingInterval":${(funding?.hours ?? 8) * 60},"settleCoin":"${quote}",` +
     `"copyTrading":"both","upperFundingRate":"${cap}","lowerFundingRate":"-${cap}","isPreListing":false,` +
@@ -83,7 +89,8 @@ function spotInstrument({ listing, rank }: Market): string {
     `"maxOrderQty":"${most}","minOrderAmt":"5","maxOrderAmt":"8000000","maxLimitOrderQty":"${most}",` +
     `"maxMarketOrderQty":"${most}","postOnlyMaxLimitOrderSize":"${most}"},` +
     `"priceFilter":{"tickSize":"${trimmed(tickUnits, priceDecimals)}"},` +
-    '"riskParameters":{"priceLimitRatioX":"0.05","priceLimitRatioY":"0.1"},"symbolType":"","xstockMultiplier":"1"}'
+    '"riskParameters":{"priceLimitRatioX":"0.05","priceLimitRatioY":"0.1"},"symbolType":"",' +
+    '"xstockMultiplier":"1"}'
 }
 
 function book(category: Category, query: URLSearchParams, world: World): RestReply {
@@ -116,8 +123,8 @@ function fundingHistory(category: Category, query: URLSearchParams, world: World
   if (query.has('startTime') && !query.has('endTime')) return refused(10001, 'Empty parameters', world)
   const [from, to] = [Number(query.get('startTime') ?? 0), Number(query.get('endTime') ?? Infinity)]
   const limit = Math.min(200, Math.max(1, Number(query.get('limit') ?? 200)))
-  const rows = market.funding.settled.filter(({ timeMs }) => timeMs >= from && timeMs <= to).slice(-limit).reverse()
-    .map(({ rate, timeMs }) => `{"symbol":"${market.listing.symbol}",` +
+  const rows = market.funding.settled.filter(({ timeMs }) => timeMs >= from && timeMs <= to)
+    .slice(-limit).reverse().map(({ rate, timeMs }) => `{"symbol":"${market.listing.symbol}",` +
       `"fundingRate":"${trimmed(Math.round(Number(rate) * 1e8), 8)}","fundingRateTimestamp":"${timeMs}"}`)
   return reply(`{"category":"linear","list":[${rows.join(',')}]}`, world)
 }

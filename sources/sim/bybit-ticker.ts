@@ -63,7 +63,8 @@ export class BybitTickerChannel implements Channel {
       return [
         ['lastPrice', price(last)], ['highPrice24h', high], ['lowPrice24h', low],
         ['prevPrice24h', price(this.#openTick)], ['volume24h', market.sizeText(market.volumeLots)],
-        ['turnover24h', this.#turnover(last)], ['price24hPcnt', change], ['usdIndexPrice', rounded(market.index, 6)],
+        ['turnover24h', this.#turnover(last)], ['price24hPcnt', change],
+        ['usdIndexPrice', rounded(market.index, 6)],
       ]
     }
     return [
@@ -81,7 +82,8 @@ export class BybitTickerChannel implements Channel {
     const single = (market.openInterestLots / 2) * lotUnits
     const value = (market.openInterestLots * lotUnits * funding.mark) / 10 ** sizeDecimals
     return [
-      ['markPrice', rounded(funding.mark, priceDecimals)], ['indexPrice', rounded(market.index, priceDecimals)],
+      ['markPrice', rounded(funding.mark, priceDecimals)],
+      ['indexPrice', rounded(market.index, priceDecimals)],
       ['openInterest', market.sizeText(market.openInterestLots)], ['openInterestValue', rounded(value, 2)],
       ['turnover24h', this.#turnover(market.lastFill?.tick ?? this.#openTick)],
       ['volume24h', market.sizeText(market.volumeLots)],

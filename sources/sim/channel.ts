@@ -21,7 +21,8 @@ export class Publication {
   #combined = ''
 
   constructor(
-    market: Market, channel: string, kind: PublicationKind, ids: readonly [string, string], timeMs: number, text: string,
+    market: Market, channel: string, kind: PublicationKind, ids: readonly [string, string], timeMs: number,
+    text: string,
   ) {
     this.venue = market.listing.venue
     this.symbol = market.listing.symbol

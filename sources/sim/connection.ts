@@ -11,6 +11,13 @@ export type Delivery =
   | { readonly connection: string; readonly does: 'close'; readonly code: number; readonly reason: string }
   | { readonly connection: string; readonly does: 'reset' }
 
+/** A frame that is sent later. */
+interface Late {
+  readonly dueMs: number
+  readonly text: string
+  readonly publication: Publication | undefined
+}
+
 /** What a connection needs from the world. */
 export interface ConnectionParts {
   readonly id: string
@@ -25,8 +32,11 @@ export interface ConnectionParts {
   readonly log: (truth: Truth) => void
 }
 
-/** How often the venue pings, and how long it waits for the answer, milliseconds. Bybit leaves it to the client. */
-const pings: Readonly<Partial<Record<VenueName, { readonly everyMs: number; readonly patienceMs: number }>>> = {
+/**
+ * How often the venue pings, and how long it waits for the answer, milliseconds. Bybit leaves it to the
+ * client.
+ */
+const pings: { readonly [V in VenueName]?: { readonly everyMs: number; readonly patienceMs: number } } = {
   'binance.spot': { everyMs: 20_000, patienceMs: 60_000 },
   'binance.usdm': { everyMs: 180_000, patienceMs: 600_000 },
 }
@@ -49,7 +59,7 @@ export class Connection {
   readonly #held = new Map<string, { readonly publication: Publication; readonly text: string }>()
   readonly #gaps = new Map<string, number>()
   readonly #silent = new Map<string, number>()
-  readonly #late: { readonly dueMs: number; readonly text: string; readonly publication: Publication | undefined }[] = []
+  readonly #late: Late[] = []
   readonly #requests: number[] = []
   #mutedUntilMs = 0
   #slowUntilMs = 0
@@ -181,7 +191,8 @@ export class Connection {
     const served = [...this.channels.keys()]
     const name = served[this.#random.below(Math.max(1, served.length))]
     if (name === undefined) return
-    const symbol = name.includes('@') ? name.slice(0, name.indexOf('@')).toUpperCase() : (name.split('.').at(-1) ?? '')
+    const at = name.indexOf('@')
+    const symbol = at >= 0 ? name.slice(0, at).toUpperCase() : (name.split('.').at(-1) ?? '')
     const untilMs = nowMs + 5000 + this.#random.below(15_000)
     this.#silent.set(symbol, untilMs)
     this.#event('silence', symbol, nowMs, `until ${untilMs}`)
@@ -208,7 +219,7 @@ export class Connection {
     const text = this.combined ? publication.combined : publication.text
     if (this.#random.chance(faults.wrongId)) {
       const shift = 1 + this.#random.below(1000)
-      const wrong = text.replace(/"(u|t|seq)":(\d+)/, (_, key: string, id: string) => `"${key}":${Number(id) + shift}`)
+      const wrong = text.replace(/"(u|t|seq)":(\d+)/, (_, key, id) => `"${key}":${Number(id) + shift}`)
       if (wrong !== text) this.#note('wrongId', publication, nowMs, `id + ${shift}`)
       return wrong
     }
@@ -225,8 +236,9 @@ export class Connection {
   #send(text: string, nowMs: number, publication?: Publication): void {
     const last = this.#late.at(-1)
     const dueMs = nowMs < this.#slowUntilMs ? nowMs + this.#delayMs : nowMs
-    if (last === undefined && dueMs === nowMs) this.#parts.outbox.push({ connection: this.id, does: 'send', text })
-    else this.#late.push({ dueMs: Math.max(dueMs, last?.dueMs ?? 0), text, publication })
+    if (last === undefined && dueMs === nowMs) {
+      this.#parts.outbox.push({ connection: this.id, does: 'send', text })
+    } else this.#late.push({ dueMs: Math.max(dueMs, last?.dueMs ?? 0), text, publication })
   }
 
   #note(fault: FaultKind, publication: Publication, nowMs: number, note: string): void {

@@ -1,7 +1,8 @@
 /**
  * The text of `units` counted in 10^-decimals: `fixed(812, 8)` is `0.00000812`.
  *
- * All prices and sizes of the simulation are integers until they are written, so no text ever shows a rounding error.
+ * All prices and sizes of the simulation are integers until they are written, so no text ever shows a
+ * rounding error.
  */
 export function fixed(units: number, decimals: number): string {
   if (decimals === 0) return String(units)

@@ -1,5 +1,6 @@
 import { binancePath, binanceRequest, subscribeBinance } from './binance-session.ts'
-import { bybitRequest } from './bybit-session.ts'
+import { Board } from './board.ts'
+import { bybitPath, bybitRequest } from './bybit-session.ts'
 import { type Channel, slotMs } from './channel.ts'
 import { Connection, type Delivery } from './connection.ts'
 import { type FaultKind, type Faults, parseFaults } from './fault.ts'
@@ -28,7 +29,10 @@ export interface ExchangeOptions {
   readonly venues?: readonly VenueName[]
   /** Default none. */
   readonly faults?: Faults
-  /** Makes every funding period this long, so that settlements can be seen; default the real 8, 4 or 1 hours. */
+  /**
+   * Makes every funding period this long, so that settlements can be seen; default the real 8, 4 or 1
+   * hours.
+   */
   readonly fundingEveryMs?: number
   /** Takes one line of JSON for everything that is true; see `Truth`. */
   readonly truth?: (line: string) => void
@@ -47,11 +51,13 @@ export interface ExchangeStats {
 const attemptLimit = { windowMs: 300_000, weight: 300 } as const
 
 /**
- * A simulated exchange without sockets, clock or chance of its own: it acts when it is called, at the time it is told.
+ * A simulated exchange without sockets, clock or chance of its own: it acts when it is called, at the time
+ * it is told.
  *
- * `connect`, `receive` and `leave` are what a client does to a socket, `rest` is a REST call, and `advance` lets time
- * pass. All of them but `rest` may make deliveries, which `take` hands over in order; `advance` takes them itself.
- * Time moves in slots of 10 ms, and how it is cut into calls of `advance` changes nothing.
+ * `connect`, `receive` and `leave` are what a client does to a socket, `rest` is a REST call, and `advance`
+ * lets time pass. All of them but `rest` may make deliveries, which `take` hands over in order; `advance`
+ * takes them itself. Time moves in slots of 10 ms, and how it is cut into calls of `advance` changes
+ * nothing.
  */
 export class Exchange {
   readonly #options: ExchangeOptions
@@ -59,7 +65,7 @@ export class Exchange {
   readonly #random: Random
   readonly #nature: Nature
   readonly #connections = new Map<string, Connection>()
-  readonly #channels = new Map<Market, Map<string, Channel>>()
+  readonly #board: Board
   readonly #attempts = new Weight(attemptLimit)
   readonly #faultCounts = new Map<FaultKind, number>()
   readonly #world: World
@@ -77,9 +83,13 @@ export class Exchange {
     this.#random = new Random(`kt/${options.seed}`)
     this.#nowMs = Math.floor(options.startMs / slotMs) * slotMs
     this.#nature = new Nature(options, this.#random, this.#nowMs)
+    this.#board = new Board((market, channel, first) => {
+      options.truth?.(bookLine(market, channel.name, first.last, this.#nowMs))
+    })
     this.#world = this.#makeWorld()
-    const desk = { faults: this.#faults, random: this.#random.fork('rest'), log: (truth: Truth) => this.#log(truth) }
-    this.#desk = new RestDesk(this.#world, desk)
+    this.#desk = new RestDesk(this.#world, {
+      faults: this.#faults, random: this.#random.fork('rest'), log: (truth) => this.#log(truth),
+    })
   }
 
   /** The end of the last slot, milliseconds UTC. */
@@ -93,22 +103,24 @@ export class Exchange {
   }
 
   /**
-   * Opens a connection at a path such as `/stream?streams=btcusdt@trade`. Returns the HTTP status: 101 when it is open,
-   * 404 for a path that the venue does not serve, 429 for too many attempts. `id` is the caller's name for it.
+   * Opens a connection at a path such as `/stream?streams=btcusdt@trade`. Returns the HTTP status: 101 when
+   * it is open, 404 for a path that the venue does not serve, 429 for too many attempts. `id` is the
+   * caller's name for it.
    */
   connect(id: string, venue: VenueName, path: string): 101 | 404 | 429 {
     const binance = venue.startsWith('binance')
-    const parts = binance ? binancePath(path, venue === 'binance.usdm')
-      : path.split('?')[0] === `/v5/public/${venue.slice(6)}` ? { route: 'public', combined: false, names: [] } : undefined
+    const parts = binance ? binancePath(path, venue === 'binance.usdm') : bybitPath(path, venue)
     if (parts === undefined || !this.#nature.serves(venue)) return 404
     if (venue === 'binance.spot' && !this.#attempts.charge(1, this.#nowMs).allowed) return 429
     this.#opened += 1
     const connection = new Connection({
       id, venue, route: parts.route, combined: parts.combined, faults: this.#faults, openedMs: this.#nowMs,
-      random: this.#random.fork(`connection/${this.#opened}`), outbox: this.#outbox, log: (truth) => this.#log(truth),
+      random: this.#random.fork(`connection/${this.#opened}`), outbox: this.#outbox,
+      log: (truth) => this.#log(truth),
     })
     this.#connections.set(id, connection)
-    this.#log({ kind: 'session', venue, symbol: '', time: this.#nowMs, connection: id, status: 'open', why: path })
+    const time = this.#nowMs
+    this.#log({ kind: 'session', venue, symbol: '', time, connection: id, status: 'open', why: path })
     if (binance) subscribeBinance(connection, parts.names, this.#world)
     return 101
   }
@@ -187,11 +199,10 @@ export class Exchange {
     const { truth } = this.#options
     this.#nature.step(nowMs, (market, settlement) => truth?.(fundingLine(market, settlement)))
     for (const market of this.#nature.all) {
+      if (market.status === 'closed') continue
       const happened = market.fills.length > 0 || market.changed
       if (happened) this.#record(market, nowMs)
-      const channels = this.#channels.get(market)
-      if (channels === undefined) continue
-      for (const channel of channels.values()) {
+      for (const channel of this.#board.of(market)) {
         if (happened) channel.absorb(nowMs)
         const phaseMs = channel.cadenceMs < 1000 ? market.phaseMs : 0
         if ((nowMs + phaseMs) % channel.cadenceMs === 0) this.#publish(market, channel, nowMs)
@@ -240,45 +251,11 @@ export class Exchange {
       random: this.#random.fork('world'),
       market: (venue, symbol) => nature.market(venue, symbol),
       markets: (venue) => nature.markets(venue),
-      attach: (connection, name, market, open) => this.#attach(connection, name, market, open),
-      detach: (connection, name) => this.#detach(connection, name),
+      attach: (connection, name, market, open) => {
+        this.#board.attach(connection, name, this.#nowMs, market, open)
+      },
+      detach: (connection, name) => this.#board.detach(connection, name),
       send: (connection, publication) => connection.offer(publication, this.#nowMs),
-    }
-  }
-
-  #attach(connection: Connection, name: string, market?: Market, open?: () => Channel): void {
-    if (market === undefined || open === undefined) {
-      connection.channels.set(name, undefined)
-      return
-    }
-    const channels = this.#channels.get(market) ?? new Map<string, Channel>()
-    this.#channels.set(market, channels)
-    const known = channels.get(name)
-    const channel = known ?? open()
-    if (known === undefined) this.#recordFirst(market, channel)
-    channels.set(name, channel)
-    channel.subscribers.add(connection)
-    connection.channels.set(name, channel)
-  }
-
-  /** A topic of Bybit begins with a book that has an id of its own. */
-  #recordFirst(market: Market, channel: Channel): void {
-    const first = channel.greet?.(this.#nowMs)
-    if (first?.kind !== 'book') return
-    this.#options.truth?.(bookLine(market, channel.name, first.last, this.#nowMs))
-  }
-
-  #detach(connection: Connection, name: string): void {
-    const channel = connection.channels.get(name)
-    connection.channels.delete(name)
-    channel?.subscribers.delete(connection)
-    if (channel?.subscribers.size === 0) this.#dropIdle()
-  }
-
-  /** A channel without subscribers is not computed; the next subscriber starts it anew. */
-  #dropIdle(): void {
-    for (const channels of this.#channels.values()) {
-      for (const [name, channel] of channels) if (channel.subscribers.size === 0) channels.delete(name)
     }
   }
 
@@ -289,7 +266,7 @@ export class Exchange {
       this.#connections.delete(id)
       ended = true
     }
-    if (ended) this.#dropIdle()
+    if (ended) this.#board.sweep()
   }
 
   #logListing(venue: VenueName, symbol: string, status: 'listed' | 'delisted'): void {
@@ -297,7 +274,9 @@ export class Exchange {
   }
 
   #log(truth: Truth): void {
-    if (truth.kind === 'fault') this.#faultCounts.set(truth.fault, (this.#faultCounts.get(truth.fault) ?? 0) + 1)
+    if (truth.kind === 'fault') {
+      this.#faultCounts.set(truth.fault, (this.#faultCounts.get(truth.fault) ?? 0) + 1)
+    }
     this.#options.truth?.(JSON.stringify(truth))
   }
 }

@@ -15,11 +15,12 @@ export type FaultKind = (typeof kinds)[number]
 /**
  * How probable each fault is, in [0, 1].
  *
- * Per frame and connection: `drop` (lost), `duplicate` (sent twice), `reorder` (sent after the next one of its
- * channel), `gap` (the first of 2 to 8 frames of its channel that are lost), `wrongId` (an id replaced), `malformed`
- * (cut off, or a field of a wrong type). Per second and connection: `silence` (one symbol stops for 5 to 20 s), `mute`
- * (everything stops, pings too, but the socket stays open), `close` (clean close), `reset` (TCP reset), `slow` (frames
- * come 0.2 to 3 s late). Per second: `list`, `delist`. Per REST call: the status, no answer, or an old book.
+ * Per frame and connection: `drop` (lost), `duplicate` (sent twice), `reorder` (sent after the next one of
+ * its channel), `gap` (the first of 2 to 8 frames of its channel that are lost), `wrongId` (an id
+ * replaced), `malformed` (cut off, or a field of a wrong type). Per second and connection: `silence` (one
+ * symbol stops for 5 to 20 s), `mute` (everything stops, pings too, but the socket stays open), `close`
+ * (clean close), `reset` (TCP reset), `slow` (frames come 0.2 to 3 s late). Per second: `list`, `delist`.
+ * Per REST call: the status, no answer, or an old book.
  */
 export type Faults = Readonly<Record<FaultKind, number>>
 
@@ -28,8 +29,8 @@ const none = Object.freeze(Object.fromEntries(kinds.map((kind) => [kind, 0])) as
 const presets: Readonly<Record<string, Faults>> = {
   none,
   calm: {
-    ...none, drop: 0.000005, duplicate: 0.00001, reorder: 0.00001, gap: 0.000002, silence: 0.0005, close: 0.0005,
-    reset: 0.0002, slow: 0.002, rest429: 0.002, rest500: 0.005, restStale: 0.05, list: 0.002,
+    ...none, drop: 0.000005, duplicate: 0.00001, reorder: 0.00001, gap: 0.000002, silence: 0.0005,
+    close: 0.0005, reset: 0.0002, slow: 0.002, rest429: 0.002, rest500: 0.005, restStale: 0.05, list: 0.002,
   },
   cruel: {
     drop: 0.0005, duplicate: 0.001, reorder: 0.001, gap: 0.0002, wrongId: 0.00005, malformed: 0.00005,
@@ -39,8 +40,8 @@ const presets: Readonly<Record<string, Faults>> = {
 }
 
 /**
- * Reads faults from text: a preset (`none`, `calm`, `cruel`), single settings (`drop=0.01`), or both, separated by
- * commas; later words win. Throws a `RangeError` that names what it does not know.
+ * Reads faults from text: a preset (`none`, `calm`, `cruel`), single settings (`drop=0.01`), or both,
+ * separated by commas; later words win. Throws a `RangeError` that names what it does not know.
  */
 export function parseFaults(text: string): Faults {
   let faults: Record<FaultKind, number> = { ...none }

@@ -14,8 +14,8 @@ const sampleMs = 1000
 /**
  * The funding of one perpetual.
  *
- * The rate is the venues' own formula, premium + clamp(interest - premium, -0.05 %, 0.05 %), clamped to the cap, over
- * the mean premium of the period. At its end the rate is settled and the next period begins.
+ * The rate is the venues' own formula, premium + clamp(interest - premium, -0.05 %, 0.05 %), clamped to the
+ * cap, over the mean premium of the period. At its end the rate is settled and the next period begins.
  */
 export class Funding {
   readonly hours: number

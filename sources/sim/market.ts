@@ -35,11 +35,14 @@ export interface MarketParts {
   readonly nextUpdate: () => number
 }
 
+/** What a level of the most traded pair is worth, US dollars. */
+const medianValue = 12_000
+
 /**
  * One symbol at one market: the true book, and orders that arrive at random and change it.
  *
- * `step` moves it through one slot of time; what happened in the slot stands in `fills`, `touchedBids`, `touchedAsks`,
- * `firstUpdate` and `lastUpdate` until the next step. The book never crosses.
+ * `step` moves it through one slot of time; what happened in the slot stands in `fills`, `touchedBids`,
+ * `touchedAsks`, `firstUpdate` and `lastUpdate` until the next step. The book never crosses.
  */
 export class Market {
   readonly listing: Listing
@@ -89,7 +92,8 @@ export class Market {
     this.basis = this.#bias
     this.#tick = listing.tickUnits / 10 ** listing.priceDecimals
     const lot = listing.lotUnits / 10 ** listing.sizeDecimals
-    this.#medianLots = Math.max(1, 12000 / (1 + parts.rank * 0.2) / (listing.pair.price * listing.multiplier * lot))
+    const value = listing.pair.price * listing.multiplier * lot
+    this.#medianLots = Math.max(1, medianValue / (1 + parts.rank * 0.2) / value)
     this.volumeLots = Math.round(this.#medianLots * 40000)
     this.openInterestLots = 2 * Math.round(this.#medianLots * 20000)
     this.#tradeSequence = 100_000_000 + random.below(900_000_000)
@@ -197,18 +201,23 @@ export class Market {
       this.tape.push(fill)
       this.lastFill = fill
       this.volumeLots += lots
-      this.openInterestLots += this.#random.chance(0.5) ? 2 * lots : -2 * Math.min(lots, Math.floor(this.openInterestLots / 4))
+      const closed = Math.min(lots, Math.floor(this.openInterestLots / 4))
+      this.openInterestLots += this.#random.chance(0.5) ? 2 * lots : -2 * closed
     }
     if (this.tape.length > 12000) this.tape.splice(0, 2000)
   }
 
   #tradeId(): string {
     this.#tradeSequence += 1
-    if (this.listing.venue === 'bybit.linear') return uuid(this.#random)
-    return this.listing.venue === 'bybit.spot' ? `2290000001${this.#tradeSequence}` : String(this.#tradeSequence)
+    const { venue } = this.listing
+    if (venue === 'bybit.linear') return uuid(this.#random)
+    return venue === 'bybit.spot' ? `2290000001${this.#tradeSequence}` : String(this.#tradeSequence)
   }
 
-  /** Market makers follow the fair price: what would cross it is withdrawn, and a few levels are placed or withdrawn. */
+  /**
+   * Market makers follow the fair price: what would cross it is withdrawn, and a few levels are placed or
+   * withdrawn.
+   */
   #requote(): void {
     const { bids, asks } = this
     const middle = this.mid / this.#tick

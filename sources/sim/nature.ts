@@ -17,6 +17,16 @@ export interface NatureOptions {
 const bybitSpotPairs = 20
 const hourMs = 3_600_000
 const pastSettlements = 12
+/** A new listing is traded like a pair of this rank. */
+const newRank = 10
+const newPace: Pace = { trades: 0.0015, changes: 0.003 }
+
+/** A pair wanted at a venue. */
+interface Want {
+  readonly venue: VenueName
+  readonly pair: PairSpec
+  readonly rank: number
+}
 
 /** The true world behind all venues: fair prices that wander, and the markets that follow them. */
 export class Nature {
@@ -81,10 +91,10 @@ export class Nature {
     const pair = this.#reserve.shift()
     if (pair === undefined) return []
     const price = this.#wander(pair)
-    return this.#listings(pair, 10).map((want) => this.#open(want, price, { trades: 0.0015, changes: 0.003 }, nowMs))
+    return this.#listings(pair, newRank).map((want) => this.#open(want, price, newPace, nowMs))
   }
 
-  #listings(pair: PairSpec, rank: number): { venue: VenueName; pair: PairSpec; rank: number }[] {
+  #listings(pair: PairSpec, rank: number): readonly Want[] {
     return [...this.#byVenue.keys()].filter((venue) => venue !== 'bybit.spot' || rank < bybitSpotPairs)
       .map((venue) => ({ venue, pair, rank }))
   }
@@ -96,8 +106,7 @@ export class Nature {
     return price
   }
 
-  #open(want: { venue: VenueName; pair: PairSpec; rank: number }, fair: FairPrice, pace: Pace, nowMs: number): Market {
-    const { venue, pair, rank } = want
+  #open({ venue, pair, rank }: Want, fair: FairPrice, pace: Pace, nowMs: number): Market {
     const listed = listing(venue, pair)
     const random = this.#random.fork(`${venue}/${listed.symbol}`)
     const market = new Market({

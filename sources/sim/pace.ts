@@ -16,8 +16,9 @@ const tradePart = 0.4
 /**
  * The pace of every symbol, so that a client of all trades, books and marks receives `rate` frames a second.
  *
- * Activity falls with the rank of the pair as it does on real venues (Zipf, exponent 0.9). Frames do not grow in
- * proportion to activity, because books are published at a cadence, so the level of activity is found by bisection.
+ * Activity falls with the rank of the pair as it does on real venues (Zipf, exponent 0.9). Frames do not
+ * grow in proportion to activity, because books are published at a cadence, so the level of activity is
+ * found by bisection.
  */
 export function paces(
   symbols: readonly { readonly venue: VenueName; readonly rank: number }[], rate: number,

@@ -1,8 +1,8 @@
 /**
  * A seeded source of chance: the same seed gives the same numbers on every machine.
  *
- * Integer arithmetic only (sfc32), so that no floating-point library can make two runs differ. Every actor of the
- * simulation owns a fork named after it: what one draws never moves what another draws.
+ * Integer arithmetic only (sfc32), so that no floating-point library can make two runs differ. Every actor
+ * of the simulation owns a fork named after it: what one draws never moves what another draws.
  */
 export class Random {
   #a: number
@@ -39,7 +39,9 @@ export class Random {
     return this.bits() / 4294967296
   }
 
-  /** True with the given probability; draws nothing when it is zero, so that an unused fault costs nothing. */
+  /**
+   * True with the given probability; draws nothing when it is zero, so that an unused fault costs nothing.
+   */
   chance(probability: number): boolean {
     return probability > 0 && this.unit() < probability
   }
@@ -49,7 +51,9 @@ export class Random {
     return Math.floor(this.unit() * bound)
   }
 
-  /** Waiting time of a Poisson process, in the unit in which `rate` counts. Infinite when the rate is zero. */
+  /**
+   * Waiting time of a Poisson process, in the unit in which `rate` counts. Infinite when the rate is zero.
+   */
   wait(rate: number): number {
     return rate > 0 ? -Math.log(1 - this.unit()) / rate : Infinity
   }

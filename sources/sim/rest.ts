@@ -31,6 +31,9 @@ const limits = {
 
 const kinds = ['rest418', 'rest429', 'rest451', 'rest500', 'restTimeout', 'restStale'] as const
 
+const banned = refusal(-1003, 'Way too much request weight used; IP banned.')
+const limited = refusal(-1003, 'Too much request weight used.')
+
 /** The REST side of all venues: the weight that calls cost, the refusals, and the faults. */
 export class RestDesk {
   readonly #world: World
@@ -65,8 +68,7 @@ export class RestDesk {
     if (verdict?.allowed !== false) return answer(status, body, used)
     if (!binance) return answer(403, '{"retCode":10006,"retMsg":"access too frequent"}', used)
     const wait = { ...used, 'Retry-After': String(verdict.retryAfterSeconds) }
-    return verdict.banned ? answer(418, refusal(-1003, 'Way too much request weight used; IP banned.'), wait)
-      : answer(429, refusal(-1003, 'Too much request weight used.'), wait)
+    return verdict.banned ? answer(418, banned, wait) : answer(429, limited, wait)
   }
 
   #reply(venue: VenueName, path: string, stale: boolean): RestReply {
@@ -93,8 +95,8 @@ export class RestDesk {
 
 function faulty(fault: Exclude<FaultKind, 'restStale'>): RestAnswer {
   switch (fault) {
-    case 'rest418': return answer(418, refusal(-1003, 'Way too much request weight used; IP banned.'), { 'Retry-After': '2' })
-    case 'rest429': return answer(429, refusal(-1003, 'Too much request weight used.'), { 'Retry-After': '1' })
+    case 'rest418': return answer(418, banned, { 'Retry-After': '2' })
+    case 'rest429': return answer(429, limited, { 'Retry-After': '1' })
     case 'rest451': return answer(451, refusal(0, 'Service unavailable from a restricted location.'), {})
     case 'restTimeout': return { ...answer(504, '', {}), delayMs: Infinity }
     default: return answer(500, refusal(-1000, 'An unknown error occurred while processing the request.'), {})
@@ -102,7 +104,8 @@ function faulty(fault: Exclude<FaultKind, 'restStale'>): RestAnswer {
 }
 
 function answer(status: number, body: string, headers: Readonly<Record<string, string>>): RestAnswer {
-  return { status, body, headers: { 'Content-Type': 'application/json;charset=UTF-8', ...headers }, delayMs: 0 }
+  const json = { 'Content-Type': 'application/json;charset=UTF-8' }
+  return { status, body, headers: { ...json, ...headers }, delayMs: 0 }
 }
 
 function refusal(code: number, msg: string): string {

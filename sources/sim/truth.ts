@@ -20,9 +20,9 @@ export interface TradeTruth extends Common {
 }
 
 /**
- * The best bid and ask after an update id. At Binance an id is a change of the book (`channel` is `book`); at Bybit it
- * is the `u` of one topic (`channel` is the topic), and only topics that somebody subscribed to are numbered. An empty
- * side has empty texts.
+ * The best bid and ask after an update id. At Binance an id is a change of the book (`channel` is `book`);
+ * at Bybit it is the `u` of one topic (`channel` is the topic), and only topics that somebody subscribed to
+ * are numbered. An empty side has empty texts.
  */
 export interface BookTruth extends Common {
   readonly kind: 'book'
@@ -56,8 +56,9 @@ export interface SessionTruth extends Common {
 }
 
 /**
- * A fault as it was injected. For a frame: its channel, and the ids it covers (`first` to `last`, empty where the
- * channel has none); for a fault of a connection or a REST call these are empty and `note` says what happened.
+ * A fault as it was injected. For a frame: its channel, and the ids it covers (`first` to `last`, empty
+ * where the channel has none); for a fault of a connection or a REST call these are empty and `note` says
+ * what happened.
  */
 export interface FaultTruth extends Common {
   readonly kind: 'fault'
@@ -88,7 +89,15 @@ export interface TruthSummary {
   /** First and last time in the log, milliseconds UTC. */
   readonly fromMs: number
   readonly toMs: number
-  readonly counts: readonly { readonly venue: string; readonly symbol: string; readonly kind: string; readonly count: number }[]
+  readonly counts: readonly TruthCount[]
+}
+
+/** One row of a summary. */
+export interface TruthCount {
+  readonly venue: string
+  readonly symbol: string
+  readonly kind: string
+  readonly count: number
 }
 
 /** Counts truth records; `add` takes them one by one, so a log of any length fits. */

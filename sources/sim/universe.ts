@@ -18,7 +18,10 @@ export interface PairSpec {
   readonly multiplier: number
 }
 
-/** A symbol at one market. Ticks and lots are integers; `priceDecimals` and `sizeDecimals` say how they are written. */
+/**
+ * A symbol at one market. Ticks and lots are integers; `priceDecimals` and `sizeDecimals` say how they are
+ * written.
+ */
 export interface Listing {
   readonly venue: VenueName
   readonly symbol: string
@@ -113,7 +116,10 @@ const reserve: readonly Row[] = [
   ['USUAL', 0.07418, '0.0001', '0.1', '0.0001', '0.1', 1],
 ]
 
-/** The pairs a world starts with, most traded first; beyond the named ones they are called `KT61`, `KT62`, ... */
+/**
+ * The pairs a world starts with, most traded first; beyond the named ones they are called `KT61`, `KT62`,
+ * ...
+ */
 export function pairSpecs(count: number): readonly PairSpec[] {
   const named = rows.slice(0, count).map(spec)
   for (let i = named.length; i < count; i++) {
@@ -132,7 +138,8 @@ export function listing(venue: VenueName, pair: PairSpec): Listing {
   const perpetual = venue === 'binance.usdm' || venue === 'bybit.linear'
   const scaled = perpetual && pair.multiplier > 1
   const suffixed = venue === 'bybit.linear' && pair.base === 'SHIB'
-  const base = !scaled ? pair.base : suffixed ? `${pair.base}${pair.multiplier}` : `${pair.multiplier}${pair.base}`
+  const factor = scaled ? String(pair.multiplier) : ''
+  const base = suffixed ? `${pair.base}${factor}` : `${factor}${pair.base}`
   const tick = perpetual ? pair.perpTick : pair.spotTick
   const lot = perpetual ? pair.perpLot : pair.spotLot
   const priceDecimals = venue === 'binance.spot' ? 8 : decimalsOf(tick)
@@ -145,7 +152,8 @@ export function listing(venue: VenueName, pair: PairSpec): Listing {
   }
 }
 
-function spec([base, price, spotTick, spotLot, perpTick, perpLot, fundingHours = 8, multiplier = 1]: Row): PairSpec {
+function spec(row: Row): PairSpec {
+  const [base, price, spotTick, spotLot, perpTick, perpLot, fundingHours = 8, multiplier = 1] = row
   return { base, price, spotTick, spotLot, perpTick, perpLot, fundingHours, multiplier }
 }
 

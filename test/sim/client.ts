@@ -1,0 +1,89 @@
+import type { Delivery } from '../../sources/sim/connection.ts'
+import { Exchange, type ExchangeOptions } from '../../sources/sim/exchange.ts'
+import { parseTruth, type Truth } from '../../sources/sim/truth.ts'
+import type { VenueName } from '../../sources/sim/universe.ts'
+
+export const startMs = 1_785_000_000_000
+
+/** An exchange in virtual time with everything it delivered, sorted by connection. */
+export interface Bench {
+  readonly exchange: Exchange
+  readonly truth: Truth[]
+  readonly lines: string[]
+  readonly texts: (connection: string) => string[]
+  readonly deliveries: Delivery[]
+  readonly run: (forMs: number) => void
+  readonly send: (connection: string, message: unknown) => void
+}
+
+export function bench(options: Partial<ExchangeOptions> = {}): Bench {
+  const truth: Truth[] = []
+  const lines: string[] = []
+  const deliveries: Delivery[] = []
+  const exchange = new Exchange({
+    seed: 1, pairs: 4, rate: 400, depth: 100, startMs, ...options,
+    truth: (line) => {
+      lines.push(line)
+      const record = parseTruth(line)
+      if (record !== undefined) truth.push(record)
+    },
+  })
+  return {
+    exchange, truth, lines, deliveries,
+    texts: (connection) => deliveries
+      .flatMap((d) => (d.connection === connection && d.does === 'send' ? [d.text] : [])),
+    run: (forMs) => { deliveries.push(...exchange.advance(exchange.nowMs + forMs)) },
+    send: (connection, message) => {
+      exchange.receive(connection, typeof message === 'string' ? message : JSON.stringify(message))
+      deliveries.push(...exchange.take())
+    },
+  }
+}
+
+/** Opens a connection for each venue and subscribes it to trades, books and marks of everything. */
+export function subscribeAll(b: Bench): void {
+  const lower = (venue: VenueName): string[] => b.exchange.symbols(venue).map((symbol) => symbol.toLowerCase())
+  b.exchange.connect('spot', 'binance.spot', '/stream')
+  b.send('spot', { method: 'SUBSCRIBE', id: 1, params: lower('binance.spot').flatMap((s) => [`${s}@trade`, `${s}@depth@100ms`]) })
+  b.exchange.connect('usdm', 'binance.usdm', '/public/stream')
+  b.send('usdm', { method: 'SUBSCRIBE', id: 1, params: lower('binance.usdm').flatMap((s) => [`${s}@trade`, `${s}@depth@100ms`]) })
+  b.exchange.connect('mark', 'binance.usdm', '/market/stream')
+  b.send('mark', { method: 'SUBSCRIBE', id: 1, params: lower('binance.usdm').map((s) => `${s}@markPrice@1s`) })
+  for (const venue of ['bybit.linear', 'bybit.spot'] as const) {
+    const category = venue.slice(6)
+    b.exchange.connect(category, venue, `/v5/public/${category}`)
+    for (const s of b.exchange.symbols(venue)) {
+      b.send(category, { op: 'subscribe', args: [`publicTrade.${s}`, `orderbook.50.${s}`, `tickers.${s}`] })
+    }
+  }
+}
+
+type Rows = readonly (readonly [string, string])[]
+
+/** The smallest book that can be right: prices and sizes as the venue wrote them. */
+export class ReferenceBook {
+  readonly bids = new Map<string, string>()
+  readonly asks = new Map<string, string>()
+
+  replace(bids: Rows, asks: Rows): void {
+    this.bids.clear()
+    this.asks.clear()
+    this.apply(bids, asks)
+  }
+
+  apply(bids: Rows, asks: Rows): void {
+    for (const [side, rows] of [[this.bids, bids], [this.asks, asks]] as const) {
+      for (const [price, size] of rows) {
+        if (Number(size) === 0) side.delete(price)
+        else side.set(price, size)
+      }
+    }
+  }
+
+  best(): { bid: string; bidSize: string; ask: string; askSize: string } {
+    const pick = (side: Map<string, string>, sign: number): string =>
+      [...side.keys()].reduce((a, b) => (a === '' || (Number(b) - Number(a)) * sign > 0 ? b : a), '')
+    const [bid, ask] = [pick(this.bids, 1), pick(this.asks, -1)]
+    return { bid, bidSize: this.bids.get(bid) ?? '', ask, askSize: this.asks.get(ask) ?? '' }
+  }
+}
