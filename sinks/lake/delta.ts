@@ -1,0 +1,182 @@
+import { HostError, KtError } from '../../graph/error.ts'
+import type { ObjectStore } from '../../graph/port.ts'
+import { decodeCommit, encodeCommit, twenty } from './action.ts'
+import type { Action, AddFile, MetaData, Protocol, RemoveFile, Txn } from './action.ts'
+
+/** How a checkpoint becomes a Parquet file, and is read again. */
+export interface CheckpointFormat {
+  readonly encode: (actions: readonly Action[]) => Uint8Array
+  readonly decode: (bytes: Uint8Array) => readonly Action[]
+}
+
+/** What a reader of the table version 1 must know, and a writer of version 2: no deletion vectors, no column mapping. */
+export const PROTOCOL: Protocol = Object.freeze({ minReaderVersion: 1, minWriterVersion: 2 })
+
+/** Delta keeps the removal of a file for a week, so that a reader of an older version still finds what it lists. */
+const TOMBSTONES_MS = 7 * 86_400_000
+/** How many commits a reader asks for at once, when it has far to go. */
+const WIDTH_MAX = 32
+
+interface Checkpointing {
+  readonly version: number
+  readonly size: number
+  readonly bytes: Uint8Array
+}
+
+/**
+ * A Delta log that we read and write ourselves, on any object store that has put-if-absent. A commit is the creation of
+ * `_delta_log/<version>.json`: of two writers one wins, and the other reads what was committed before it tries again.
+ * Readers start at the last checkpoint, so opening stays quick however long the table lives.
+ *
+ * @see https://github.com/delta-io/delta/blob/master/PROTOCOL.md
+ */
+export class DeltaLog {
+  /** The last version that was read or written; -1 while there is none. */
+  version = -1
+  metaData: MetaData | undefined
+  readonly table: string
+  readonly #objects: ObjectStore
+  readonly #format: CheckpointFormat
+  readonly #checkpointEvery: number
+  readonly #files = new Map<string, AddFile>()
+  readonly #removed = new Map<string, RemoveFile>()
+  readonly #txns = new Map<string, Txn>()
+  #protocol: Protocol = PROTOCOL
+  #checkpoint = -1
+  #owed: Checkpointing | undefined
+
+  /** `checkpointEvery` 0: a reader, which writes nothing. */
+  constructor(objects: ObjectStore, table: string, format: CheckpointFormat, checkpointEvery = 0) {
+    this.#objects = objects
+    this.table = table
+    this.#format = format
+    this.#checkpointEvery = checkpointEvery
+  }
+
+  /** The next offset to load of a source partition. */
+  position(appId: string): number {
+    const txn = this.#txns.get(appId)
+    return txn === undefined ? 0 : txn.version + 1
+  }
+
+  /** The committed files, in the order of their paths. */
+  files(): readonly AddFile[] {
+    return sortedBy(this.#files)
+  }
+
+  get fileCount(): number {
+    return this.#files.size
+  }
+
+  /** Read what was committed since. Rejects when the object store does; what was read by then stays. */
+  async refresh(): Promise<void> {
+    await this.#payCheckpoint()
+    if (this.version < 0) await this.#loadCheckpoint()
+    for (let width = 1; ; width = Math.min(2 * width, WIDTH_MAX)) {
+      const ahead = await Promise.all(Array.from({ length: width }, (_, i) => this.#objects.get(this.#commitPath(this.version + 1 + i))))
+      for (const bytes of ahead) {
+        if (bytes === undefined) return
+        this.#apply(decodeCommit(bytes))
+        this.version++
+        await this.#checkpointIfDue()
+      }
+    }
+  }
+
+  /**
+   * Commit as the next version. False: another commit has that version, or this one had it already (an answer was
+   * lost); what is committed by now has been read, and `position` tells which. Rejects when the outcome is unknown.
+   */
+  async commit(actions: readonly Action[]): Promise<boolean> {
+    await this.#payCheckpoint()
+    if (!(await this.#objects.putIfAbsent(this.#commitPath(this.version + 1), encodeCommit(actions)))) {
+      await this.refresh()
+      return false
+    }
+    this.#apply(actions)
+    this.version++
+    await this.#checkpointIfDue()
+    return true
+  }
+
+  #commitPath(version: number): string {
+    return `${this.table}/_delta_log/${twenty(version)}.json`
+  }
+
+  #apply(actions: readonly Action[]): void {
+    for (const action of actions) {
+      if ('protocol' in action) this.#protocol = understood(this.table, action.protocol)
+      else if ('metaData' in action) this.metaData = action.metaData
+      else if ('txn' in action) this.#txns.set(action.txn.appId, action.txn)
+      else if ('add' in action) {
+        this.#files.set(action.add.path, action.add)
+        this.#removed.delete(action.add.path)
+      } else if ('remove' in action) {
+        this.#files.delete(action.remove.path)
+        this.#removed.set(action.remove.path, action.remove)
+      }
+    }
+  }
+
+  async #loadCheckpoint(): Promise<void> {
+    const hint = await this.#objects.get(`${this.table}/_delta_log/_last_checkpoint`)
+    if (hint === undefined) return
+    const { version } = JSON.parse(new TextDecoder().decode(hint)) as { readonly version: number }
+    const bytes = await this.#objects.get(checkpointPath(this.table, version))
+    if (bytes === undefined) {
+      throw new HostError('KT3402', `the checkpoint ${version} of table "${this.table}" is missing`, {
+        why: '_last_checkpoint names it, and it is written before its name is',
+        fix: 'Restore the file, or remove _last_checkpoint if all commits since version 0 are there.',
+        retry: 'never',
+      })
+    }
+    this.#apply(this.#format.decode(bytes))
+    this.version = version
+    this.#checkpoint = version
+  }
+
+  async #checkpointIfDue(): Promise<void> {
+    const every = this.#checkpointEvery
+    if (every === 0 || this.version === 0 || this.version % every !== 0 || this.version <= this.#checkpoint) return
+    const actions = this.#state()
+    this.#owed = { version: this.version, size: actions.length, bytes: this.#format.encode(actions) }
+    this.#checkpoint = this.version
+    await this.#payCheckpoint()
+  }
+
+  /** A checkpoint that the store refused is tried again before anything else is done. */
+  async #payCheckpoint(): Promise<void> {
+    if (this.#owed === undefined) return
+    const { version, size, bytes } = this.#owed
+    await this.#objects.put(checkpointPath(this.table, version), bytes)
+    await this.#objects.put(`${this.table}/_delta_log/_last_checkpoint`, new TextEncoder().encode(JSON.stringify({ version, size })))
+    this.#owed = undefined
+  }
+
+  /** The whole table as actions, in an order that depends on nothing but what it holds. */
+  #state(): readonly Action[] {
+    const now = Math.max(0, ...[...this.#txns.values()].map((txn) => txn.lastUpdated))
+    return [
+      { protocol: this.#protocol },
+      ...(this.metaData === undefined ? [] : [{ metaData: this.metaData }]),
+      ...sortedBy(this.#txns).map((txn) => ({ txn })),
+      ...sortedBy(this.#files).map((add) => ({ add })),
+      ...sortedBy(this.#removed)
+        .filter(({ deletionTimestamp }) => deletionTimestamp > now - TOMBSTONES_MS)
+        .map((remove) => ({ remove })),
+    ]
+  }
+}
+
+const checkpointPath = (table: string, version: number): string => `${table}/_delta_log/${twenty(version)}.checkpoint.parquet`
+
+const sortedBy = <T>(entries: ReadonlyMap<string, T>): readonly T[] =>
+  [...entries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value)
+
+const understood = (table: string, protocol: Protocol): Protocol => {
+  if (protocol.minReaderVersion <= PROTOCOL.minReaderVersion && protocol.minWriterVersion <= PROTOCOL.minWriterVersion) return protocol
+  throw new KtError('KT3401', `table "${table}" needs a newer Delta reader`, {
+    why: `its protocol is ${protocol.minReaderVersion}/${protocol.minWriterVersion}; kt writes and reads 1/2`,
+    fix: 'Another program upgraded it: load the topic into a new table, and let only kt write there.',
+  })
+}
