@@ -13,3 +13,22 @@ export const continues = (applied: number, first: number, last: number): Verdict
   if (last <= applied) return 'repeat'
   return first <= applied + 1 ? 'apply' : 'gap'
 }
+
+/** The newest row of a numbered stream: its last id, and its time by the clock of the venue, in microseconds. */
+export interface Position {
+  readonly last: number
+  readonly time: number
+}
+
+/**
+ * What a row is to a stream. A venue that restarts may begin its numbering anew, and then every row would look like a
+ * repeat for ever. Ids and the venue's clock cannot disagree within one numbering, so a row with an older id and a time
+ * that is later than the newest row's, by more than two connections of one venue ever differ, is `renumbered`.
+ */
+export const follows = (at: Position, first: number, last: number, time: number): Verdict | 'renumbered' => {
+  const verdict = continues(at.last, first, last)
+  return verdict === 'repeat' && last < at.last && time > at.time + RENUMBERED_AFTER ? 'renumbered' : verdict
+}
+
+/** One second. Rows of two connections with the same id carry the venue's own time of it, within some milliseconds. */
+const RENUMBERED_AFTER = 1_000_000

@@ -1,0 +1,140 @@
+import { Ladder } from './ladder.ts'
+
+/** The levels of a snapshot or of a change. Sizes are absolute; a size of zero removes the level. */
+export interface Levels {
+  readonly bidPrices: readonly number[]
+  readonly bidSizes: readonly number[]
+  readonly askPrices: readonly number[]
+  readonly askSizes: readonly number[]
+}
+
+/** How far a snapshot reaches. */
+export interface Reach {
+  /** Levels a side that it has at most; 0: it is the whole book. */
+  readonly horizon: number
+  /** The venue goes on to say which levels enter and leave the horizon, so the best of that number are always known. */
+  readonly window: boolean
+}
+
+/** Why a book cannot be right, although no update is missing. */
+export type Fault = '' | 'crossed' | 'beyond horizon'
+
+/**
+ * An order book, and how much of it is known. A snapshot of bounded depth says nothing about what lies beyond its
+ * worst price, and a change there tells of one level only, whose neighbours are unknown. So a side has a bound, levels
+ * beyond it are not kept, and every level that is kept is right. Binance's REST snapshots are so bounded; Bybit's
+ * streams keep a window of N levels whole instead, whose far end is cut off here as the venue asks.
+ *
+ * @see https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#how-to-manage-a-local-order-book-correctly
+ * @see https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook
+ */
+export class Book {
+  readonly #bids: Side
+  readonly #asks: Side
+
+  /** Beyond `depthMax` levels a side, the far ones are forgotten, and the bound moves in. */
+  constructor(depthMax: number) {
+    this.#bids = new Side('bid', depthMax)
+    this.#asks = new Side('ask', depthMax)
+  }
+
+  get bids(): Ladder {
+    return this.#bids.levels
+  }
+
+  get asks(): Ladder {
+    return this.#asks.levels
+  }
+
+  /** Replace all of it. */
+  seed(levels: Levels, reach: Reach): void {
+    this.#bids.seed(levels.bidPrices, levels.bidSizes, reach)
+    this.#asks.seed(levels.askPrices, levels.askSizes, reach)
+  }
+
+  /** Change it. Only after the whole change is a look at it worth anything. */
+  apply(levels: Levels): void {
+    this.#bids.apply(levels.bidPrices, levels.bidSizes)
+    this.#asks.apply(levels.askPrices, levels.askSizes)
+  }
+
+  get fault(): Fault {
+    if (this.#bids.lost || this.#asks.lost) return 'beyond horizon'
+    return this.bids.price(0) >= this.asks.price(0) ? 'crossed' : ''
+  }
+
+  /** Levels a side that are known to be right. */
+  get trustedDepth(): number {
+    return Math.min(this.bids.count, this.asks.count)
+  }
+
+  save(): SavedBook {
+    return [this.#bids.save(), this.#asks.save()]
+  }
+
+  load([bids, asks]: SavedBook): void {
+    this.#bids.load(bids)
+    this.#asks.load(asks)
+  }
+}
+
+export type SavedBook = readonly [SavedSide, SavedSide]
+interface SavedSide {
+  readonly levels: readonly number[]
+  readonly bound: number | null
+  readonly window: number
+}
+
+class Side {
+  readonly levels: Ladder
+  readonly #depthMax: number
+  /** The worst price of which anything is known; none when all of the side is. */
+  #bound: number | null = null
+  /** How many levels the venue keeps us told about; 0 when it is not a window. */
+  #window = 0
+
+  constructor(side: 'bid' | 'ask', depthMax: number) {
+    this.levels = new Ladder(side)
+    this.#depthMax = depthMax
+  }
+
+  seed(prices: readonly number[], sizes: readonly number[], { horizon, window }: Reach): void {
+    this.levels.clear()
+    this.#bound = null
+    this.#window = window ? horizon : 0
+    // Venues list the best level first: from the far end, each one is put at the end of the ladder.
+    for (let i = prices.length - 1; i >= 0; i--) this.levels.set(prices[i]!, sizes[i]!)
+    if (!window && horizon > 0 && prices.length >= horizon) this.#bound = this.levels.price(this.levels.count - 1)
+    this.#trim()
+  }
+
+  apply(prices: readonly number[], sizes: readonly number[]): void {
+    for (let i = 0; i < prices.length; i++) {
+      if (this.#bound === null || !this.levels.worse(prices[i]!, this.#bound)) this.levels.set(prices[i]!, sizes[i]!)
+    }
+    this.#trim()
+  }
+
+  /** The best price has left what is known. */
+  get lost(): boolean {
+    return this.#bound !== null && this.levels.count === 0
+  }
+
+  save(): SavedSide {
+    return { levels: this.levels.save(), bound: this.#bound, window: this.#window }
+  }
+
+  load({ levels, bound, window }: SavedSide): void {
+    this.levels.load(levels)
+    this.#bound = bound
+    this.#window = window
+  }
+
+  /** The slack of as much again lets levels come and go near the best without the bound moving in each time. */
+  #trim(): void {
+    if (this.#window > 0) this.levels.keep(this.#window)
+    if (this.levels.count <= 2 * this.#depthMax) return
+    this.levels.keep(this.#depthMax)
+    this.#bound = this.levels.price(this.#depthMax - 1)
+  }
+}

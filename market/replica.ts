@@ -1,0 +1,292 @@
+import { Backlog } from './backlog.ts'
+import type { Pending } from './backlog.ts'
+import { Book } from './book.ts'
+import type { Levels, SavedBook } from './book.ts'
+import type { BookDelta, Quote, Trust } from './event.ts'
+import { parseInstrument } from './instrument.ts'
+import { continues, follows } from './sequence.ts'
+import type { Position } from './sequence.ts'
+import { causeOf } from './session.ts'
+import type { Cause } from './session.ts'
+import type { Control, Gap } from './system.ts'
+
+/**
+ * Our copy of one order book, and whether it may be acted on.
+ *
+ * - `syncing`: no snapshot yet. `gap`: changes are missing, or the book contradicts itself. In both, changes wait in a
+ *   backlog, and a snapshot heals: one within the stream at once, one that was asked for over REST iff every change
+ *   since it is in the backlog. An older one is left alone: the next one will do.
+ * - `stale`: the copy was right, and something may have been missed since: the session went down, we restarted, frames
+ *   were dropped, it is silent. A change that continues the copy proves that nothing was, and so heals it; so does a
+ *   snapshot. That a session is up again proves nothing.
+ * - `live`: every id since the snapshot was applied, by the one gap rule.
+ *
+ * A snapshot in the middle of the stream may be ahead of it; changes up to its id are then repeats. Should the stream
+ * not catch up, the copy stands still while it claims to live, so after some seconds that is a gap, too.
+ *
+ * @see https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/How-to-manage-a-local-order-book-correctly
+ */
+export class Replica {
+  source = ''
+  readonly instrument: string
+  readonly #book: Book
+  readonly #backlog = new Backlog()
+  #trust: Trust = 'syncing'
+  #why = 'no snapshot yet'
+  /** The ids of the newest change in the book. */
+  #first: number | null = null
+  #last: number | null = null
+  /** Where the stream is: behind a snapshot, or ahead of a broken book. */
+  #heard: Position | null = null
+  /** When a snapshot was last taken, by our clock. */
+  #seeded = 0
+  #down = false
+  #cause: Cause = 'lost'
+  #holes: Hole[] = []
+  #shown: Quote | null = null
+
+  constructor(instrument: string, depthMax: number) {
+    this.instrument = instrument
+    this.#book = new Book(depthMax)
+  }
+
+  /** Take a snapshot or a change. */
+  take(row: BookDelta): void {
+    if (!row.snapshot) this.#change(row)
+    else if (row.origin === 'stream') this.#begin(row)
+    else this.#splice(row)
+    if (this.#held && this.#book.fault !== '') this.#set('gap', this.#book.fault)
+  }
+
+  /** Take what happened to the session. True when trust may have changed. */
+  hear(kind: Control['kind']): boolean {
+    this.#cause = causeOf(this.#cause, kind)
+    if (kind === 'down' || kind === 'up' || kind === 'start') this.#down = kind === 'down'
+    const doubt = DOUBTS[kind]
+    if (doubt !== undefined && this.#held) this.#set('stale', doubt)
+    else if (kind === 'stale' && this.#trust === 'live') this.#set('stale', SILENT)
+    else if (kind === 'live' && this.#why === SILENT) this.#set('live', '')
+    else return false
+    return true
+  }
+
+  /** Holes that are closed since the last call: the book is whole again. */
+  healed({ time, received }: Moment): readonly Gap[] {
+    if (this.#trust !== 'live' || this.#holes.length === 0) return NONE
+    const holes = this.#holes
+    this.#holes = []
+    return holes.map((hole) => gapRow(this.instrument, hole, { time, received }))
+  }
+
+  /** The quote, when it differs from the last one, or when that is old and the book has moved since. */
+  news({ time, received }: Moment): Quote | undefined {
+    const { bids, asks } = this.#book
+    const before = this.#shown
+    const live = this.#trust === 'live'
+    const bidSize = live && bids.count > 0 ? bids.size(0) : null
+    const askSize = live && asks.count > 0 ? asks.size(0) : null
+    const bid = bidSize === null ? null : bids.price(0)
+    const ask = askSize === null ? null : asks.price(0)
+    if (
+      before !== null && before.trust === this.#trust && before.why === this.#why && before.bid === bid &&
+      before.bidSize === bidSize && before.ask === ask && before.askSize === askSize &&
+      !(live && before.last !== this.#last && received >= before.received + SIGN_OF_LIFE_EVERY)
+    ) return undefined
+    this.#shown = {
+      venue: parseInstrument(this.instrument).venue,
+      instrument: this.instrument,
+      time,
+      received,
+      first: this.#first,
+      last: this.#last,
+      trust: this.#trust,
+      why: this.#why,
+      bid,
+      bidSize,
+      ask,
+      askSize,
+      trustedDepth: live ? this.#book.trustedDepth : 0,
+    }
+    return this.#shown
+  }
+
+  save(): SavedReplica {
+    return {
+      source: this.source, trust: this.#trust, why: this.#why, first: this.#first, last: this.#last, heard: this.#heard,
+      seeded: this.#seeded, down: this.#down, cause: this.#cause, holes: [...this.#holes], shown: this.#shown,
+      book: this.#book.save(), backlog: this.#backlog.save(),
+    }
+  }
+
+  static load(saved: SavedReplica, instrument: string, depthMax: number): Replica {
+    const replica = new Replica(instrument, depthMax)
+    replica.source = saved.source
+    replica.#trust = saved.trust
+    replica.#why = saved.why
+    replica.#first = saved.first
+    replica.#last = saved.last
+    replica.#heard = saved.heard
+    replica.#seeded = saved.seeded
+    replica.#down = saved.down
+    replica.#cause = saved.cause
+    replica.#holes = [...saved.holes]
+    replica.#shown = saved.shown
+    replica.#book.load(saved.book)
+    replica.#backlog.load(saved.backlog)
+    return replica
+  }
+
+  /** The copy is right at its id, whether or not anything was missed since. */
+  get #held(): boolean {
+    return this.#trust === 'live' || this.#trust === 'stale'
+  }
+
+  #set(trust: Trust, why: string): void {
+    this.#trust = trust
+    this.#why = why
+  }
+
+  #change(row: BookDelta): void {
+    const { last } = row
+    if (last === null) {
+      // Without numbers nothing but an unbroken session tells that a change continues the book.
+      if (this.#trust === 'live' || this.#why === SILENT) this.#apply(row, row.first, last)
+      return
+    }
+    const first = row.first ?? last
+    const found = this.#heard === null ? 'apply' : follows(this.#heard, first, last, row.time)
+    if (found === 'repeat') return
+    if (found !== 'apply') this.#miss(row, found === 'gap' ? first - 1 : null)
+    this.#hears(row, last)
+    if (found === 'renumbered') this.#set('gap', 'renumbered')
+    const verdict = this.#held && this.#last !== null ? continues(this.#last, first, last) : 'wait'
+    if (verdict === 'apply') this.#apply(row, first, last)
+    else if (verdict === 'gap') this.#set('gap', 'changes missing')
+    else if (verdict === 'repeat' && row.received > this.#seeded + BEHIND_MAX) this.#set('gap', 'stream behind snapshot')
+    if (!this.#held) this.#backlog.add(row, first, last)
+  }
+
+  /** A whole book within the stream: also the numbering goes on from it. */
+  #begin(row: BookDelta): void {
+    const { last } = row
+    const heard = this.#heard
+    if (last === null) {
+      this.#seed(row, true)
+      return
+    }
+    if (heard !== null && last < heard.last) {
+      // Another connection's older snapshot, or a numbering that began anew: the venue's clock tells them apart.
+      if (row.time <= heard.time) {
+        this.#splice(row)
+        return
+      }
+      this.#miss(row, null)
+    } else if (heard !== null && (row.first ?? last) > heard.last + 1) {
+      this.#miss(row, (row.first ?? last) - 1)
+    }
+    this.#hears(row, last)
+    this.#seed(row, true)
+    this.#set('live', '')
+  }
+
+  /** A whole book of which it must be shown that it goes together with the stream. */
+  #splice(row: BookDelta): void {
+    const { last } = row
+    if (last !== null) {
+      // Binance answers -1 for a symbol that has no book yet.
+      if (last < 0) return
+      if (this.#trust === 'live' && this.#last !== null && last <= this.#last) return
+      const heard = this.#held ? Math.max(this.#last ?? -1, this.#heard?.last ?? -1) : (this.#heard?.last ?? -1)
+      if (last + 1 < (this.#backlog.first ?? heard + 1)) return
+    }
+    const waiting = this.#backlog.changes
+    this.#seed(row, row.origin === 'stream')
+    for (const change of waiting) {
+      if (this.#last !== null && continues(this.#last, change.first, change.last) === 'apply') this.#apply(change, change.first, change.last)
+    }
+    if (this.#down) this.#set('stale', SESSION_DOWN)
+    else this.#set('live', '')
+  }
+
+  #seed(row: BookDelta, within: boolean): void {
+    this.#book.seed(row, { horizon: row.horizon, window: within && row.horizon > 0 })
+    this.#backlog.clear()
+    this.#first = row.first ?? row.last
+    this.#last = row.last
+    this.#seeded = row.received
+    this.#set('live', '')
+  }
+
+  #apply(levels: Levels, first: number | null, last: number | null): void {
+    this.#book.apply(levels)
+    this.#first = first
+    this.#last = last
+    this.#set('live', '')
+  }
+
+  #hears(row: BookDelta, last: number): void {
+    this.#heard = { last, time: row.time }
+    this.#cause = 'lost'
+  }
+
+  /** Changes are missing between what was heard and a row; what waits is no longer without a hole. */
+  #miss(row: BookDelta, last: number | null): void {
+    const heard = this.#heard!
+    this.#backlog.clear()
+    const cause = last === null && this.#cause === 'lost' ? 'venue' : this.#cause
+    const ids = last === null ? { first: null, last: null } : { first: heard.last + 1, last }
+    this.#holes.push({ ...ids, fromTime: heard.time, toTime: row.time, cause })
+    if (this.#holes.length <= HOLES_MAX) return
+    const newest = this.#holes.pop()!
+    const before = this.#holes.pop()!
+    const numbered = before.first !== null && newest.last !== null
+    this.#holes.push({ ...newest, first: numbered ? before.first : null, last: numbered ? newest.last : null, fromTime: before.fromTime })
+  }
+}
+
+export interface SavedReplica {
+  readonly source: string
+  readonly trust: Trust
+  readonly why: string
+  readonly first: number | null
+  readonly last: number | null
+  readonly heard: Position | null
+  readonly seeded: number
+  readonly down: boolean
+  readonly cause: Cause
+  readonly holes: readonly Hole[]
+  readonly shown: Quote | null
+  readonly book: SavedBook
+  readonly backlog: readonly Pending[]
+}
+
+/** When something was found out. */
+interface Moment {
+  readonly time: number
+  readonly received: number
+}
+
+type Hole = Pick<Gap, 'first' | 'last' | 'fromTime' | 'toTime' | 'cause'>
+
+const NONE: readonly Gap[] = []
+const SESSION_DOWN = 'session down'
+const SILENT = 'silent'
+const DOUBTS: { readonly [K in Control['kind']]?: string } = { start: 'restarted', down: SESSION_DOWN, drop: 'frames dropped' }
+/** Beyond so many holes before the book is whole again, the newest are written as one. */
+const HOLES_MAX = 64
+/** Five seconds: a stream may be so far behind a snapshot that was asked for. */
+const BEHIND_MAX = 5_000_000
+/** One second. */
+const SIGN_OF_LIFE_EVERY = 1_000_000
+
+const gapRow = (instrument: string, hole: Hole, { time, received }: Moment): Gap => ({
+  venue: parseInstrument(instrument).venue,
+  instrument,
+  channel: 'bookDelta',
+  event: 'healed',
+  proof: hole.first === null ? 'possible' : 'proven',
+  ...hole,
+  repair: 'seed',
+  time,
+  received,
+})
