@@ -19,13 +19,14 @@ const ENCODINGS: Readonly<Record<Exclude<Packing, 'dictionary'>, Encoding>> = Ob
   plain: Encoding.PLAIN,
 })
 
+/** One text of metadata: several would be written in the order of a hash that differs from run to run. */
 const writerOf = (about: Readonly<Record<string, string>>): WriterPropertiesBuilder =>
   new WriterPropertiesBuilder()
     .setCompression(Compression.ZSTD)
     .setMaxRowGroupSize(ROW_GROUP)
     .setStatisticsEnabled(EnabledStatistics.Page)
     .setCreatedBy(CREATED_BY)
-    .setKeyValueMetadata(new Map(Object.entries(about)))
+    .setKeyValueMetadata(new Map([['kt', JSON.stringify(about)]]))
 
 /** A batch of `stored(schema)` as a Parquet file: zstd, packed by column, statistics by page. Equal rows give equal bytes. */
 export const parquetOf = (batch: Batch, about: Readonly<Record<string, string>>): Uint8Array => {

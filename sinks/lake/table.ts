@@ -108,10 +108,10 @@ export class LakeTable {
     for (const { day, batch } of byDate(this.#sink.schema, cut)) {
       const dt = dateOf(day)
       const bytes = this.#format.write(batch, {
-        'kt.schema': schemaId(this.#sink.schema),
-        'kt.topic': cut.topic,
-        'kt.partition': String(cut.partition),
-        'kt.offsets': `${cut.first}-${cut.last}`,
+        schema: schemaId(this.#sink.schema),
+        topic: cut.topic,
+        partition: String(cut.partition),
+        offsets: `${cut.first}-${cut.last}`,
       })
       const path = await this.#store(`${DATE}=${dt}/${cut.topic}-${cut.partition}-${twenty(cut.first)}-${twenty(cut.last)}`, bytes)
       const modificationTime = Math.floor(cut.time / 1000)
