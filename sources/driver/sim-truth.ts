@@ -16,6 +16,7 @@ export interface TruthFile {
 
 const parts = 16
 const bufferLetters = 1 << 18
+const leastPartBytes = 1 << 16
 
 /**
  * Opens a truth log for appending: JSON lines in `path`, older parts in `path.000001`, `path.000002`, ...
@@ -24,7 +25,8 @@ const bufferLetters = 1 << 18
  */
 export function openTruth(path: string, maxBytes = 1 << 30): TruthFile {
   mkdirSync(dirname(path), { recursive: true })
-  const partBytes = Math.max(1 << 16, Math.floor(maxBytes / parts))
+  const partBytes = Math.max(leastPartBytes, Math.floor(maxBytes / (parts + 1)))
+  const patience = Math.min(bufferLetters, partBytes / 4)
   let file = openSync(path, 'a')
   let size = statSync(path).size
   let buffer: string[] = []
@@ -49,7 +51,7 @@ export function openTruth(path: string, maxBytes = 1 << 30): TruthFile {
     write: (line) => {
       buffer.push(line)
       letters += line.length
-      if (letters >= bufferLetters) flush()
+      if (letters >= patience) flush()
     },
     flush,
     close: () => {

@@ -160,11 +160,11 @@ export class Connection {
   #begin(nowMs: number): void {
     const { faults } = this.#parts
     if (this.#random.chance(faults.silence)) this.#silence(nowMs)
-    if (this.#random.chance(faults.mute)) {
+    if (this.#random.chance(faults.mute) && nowMs >= this.#mutedUntilMs) {
       this.#mutedUntilMs = nowMs + 3000 + this.#random.below(20_000)
       this.#event('mute', '', nowMs, `until ${this.#mutedUntilMs}`)
     }
-    if (this.#random.chance(faults.slow)) {
+    if (this.#random.chance(faults.slow) && nowMs >= this.#slowUntilMs) {
       this.#delayMs = 200 + this.#random.below(2800)
       this.#slowUntilMs = nowMs + 1000 + this.#random.below(9000)
       this.#event('slow', '', nowMs, `${this.#delayMs} ms until ${this.#slowUntilMs}`)
@@ -193,6 +193,7 @@ export class Connection {
     if (name === undefined) return
     const at = name.indexOf('@')
     const symbol = at >= 0 ? name.slice(0, at).toUpperCase() : (name.split('.').at(-1) ?? '')
+    if (nowMs < (this.#silent.get(symbol) ?? 0)) return
     const untilMs = nowMs + 5000 + this.#random.below(15_000)
     this.#silent.set(symbol, untilMs)
     this.#event('silence', symbol, nowMs, `until ${untilMs}`)

@@ -105,9 +105,10 @@ export class Exchange {
   /**
    * Opens a connection at a path such as `/stream?streams=btcusdt@trade`. Returns the HTTP status: 101 when
    * it is open, 404 for a path that the venue does not serve, 429 for too many attempts. `id` is the
-   * caller's name for it.
+   * caller's name for it; a `RangeError` when another open connection has it.
    */
   connect(id: string, venue: VenueName, path: string): 101 | 404 | 429 {
+    if (this.#connections.has(id)) throw new RangeError(`connection ${id} is open already`)
     const binance = venue.startsWith('binance')
     const parts = binance ? binancePath(path, venue === 'binance.usdm') : bybitPath(path, venue)
     if (parts === undefined || !this.#nature.serves(venue)) return 404

@@ -51,14 +51,48 @@ export function subscribeAll(b: Bench): void {
   b.send('mark', { method: 'SUBSCRIBE', id: 1, params: lower('binance.usdm').map((s) => `${s}@markPrice@1s`) })
   for (const venue of ['bybit.linear', 'bybit.spot'] as const) {
     const category = venue.slice(6)
-    b.exchange.connect(category, venue, `/v5/public/${category}`)
+    b.exchange.connect(venue, venue, `/v5/public/${category}`)
     for (const s of b.exchange.symbols(venue)) {
-      b.send(category, { op: 'subscribe', args: [`publicTrade.${s}`, `orderbook.50.${s}`, `tickers.${s}`] })
+      b.send(venue, { op: 'subscribe', args: [`publicTrade.${s}`, `orderbook.50.${s}`, `tickers.${s}`] })
     }
   }
 }
 
-type Rows = readonly (readonly [string, string])[]
+export type Rows = readonly (readonly [string, string])[]
+
+/** A message of any venue, by the keys that tests read; a key that a message lacks reads as undefined. */
+export interface Frame {
+  readonly stream: string
+  readonly topic: string
+  readonly type: string
+  readonly data: Frame
+  readonly e: string
+  readonly s: string
+  readonly t: number
+  readonly p: string
+  readonly q: string
+  readonly m: boolean
+  readonly E: number
+  readonly T: number
+  readonly U: number
+  readonly u: number
+  readonly pu: number
+  readonly b: Rows
+  readonly a: Rows
+  readonly bids: Rows
+  readonly asks: Rows
+  readonly lastUpdateId: number
+  readonly symbol: string
+  readonly status: string
+  readonly symbols: readonly (Frame & { readonly filters: readonly { readonly filterType: string }[] })[]
+  readonly fundingTime: number
+  readonly fundingRate: string
+  readonly result: { readonly list: readonly Frame[]; readonly nextPageCursor: string }
+}
+
+export function parse(text: string): Frame {
+  return JSON.parse(text) as Frame
+}
 
 /** The smallest book that can be right: prices and sizes as the venue wrote them. */
 export class ReferenceBook {

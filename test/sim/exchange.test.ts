@@ -1,9 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BookTruth, Truth } from '../../sources/sim/truth.ts'
-import { type Bench, bench, ReferenceBook, startMs, subscribeAll } from './client.ts'
-
-// Frames are read as a stranger would read them, so their shape is only what JSON.parse says.
-interface Frame { readonly [key: string]: any } // eslint-disable-line
+import { type Bench, bench, type Frame, parse, ReferenceBook, startMs, subscribeAll } from './client.ts'
 
 describe('time', () => {
   test('equal seeds give equal bytes, however time is cut', () => {
@@ -51,7 +48,7 @@ describe('chains without faults', () => {
   const b = bench({ seed: 9 })
   subscribeAll(b)
   b.run(20_000)
-  const frames = (connection: string): Frame[] => b.texts(connection).map((text) => JSON.parse(text))
+  const frames = (connection: string): Frame[] => b.texts(connection).map(parse)
 
   test('every spot update continues the one before, and trade ids are dense', () => {
     const [last, trade] = [new Map<string, number>(), new Map<string, number>()]
@@ -87,14 +84,14 @@ describe('chains without faults', () => {
   })
 
   test('every Bybit update counts by one from its snapshot', () => {
-    for (const connection of ['linear', 'spot']) {
+    for (const connection of ['bybit.linear', 'bybit.spot']) {
       const last = new Map<string, number>()
       for (const frame of frames(connection)) {
-        if (!String(frame['topic']).startsWith('orderbook')) continue
-        if (frame['type'] === 'delta') expect(frame['data'].u).toBe(last.get(frame['topic'])! + 1)
-        last.set(frame['topic'], frame['data'].u)
+        if (!String(frame.topic).startsWith('orderbook')) continue
+        if (frame.type === 'delta') expect(frame.data.u).toBe(last.get(frame.topic)! + 1)
+        last.set(frame.topic, frame.data.u)
       }
-      if (connection === 'linear') expect(last.size).toBe(4)
+      expect(last.size).toBe(4)
     }
   })
 
@@ -118,17 +115,17 @@ describe('books', () => {
     b.exchange.connect('c', venue, futures ? '/public/ws/btcusdt@depth@100ms' : '/ws/btcusdt@depth@100ms')
     b.run(550)
     const path = futures ? '/fapi/v1/depth?symbol=BTCUSDT&limit=1000' : '/api/v3/depth?symbol=BTCUSDT&limit=1000'
-    const snapshot: Frame = JSON.parse(b.exchange.rest(venue, path).body)
+    const snapshot = parse(b.exchange.rest(venue, path).body)
     b.run(20_000)
     const book = new ReferenceBook()
-    book.replace(snapshot['bids'], snapshot['asks'])
+    book.replace(snapshot.bids, snapshot.asks)
     const truth = new Map(b.truth.flatMap((t) => (t.kind === 'book' && t.venue === venue && t.symbol === 'BTCUSDT' ? [[t.id, t]] : [])))
     let checked = 0
-    for (const frame of b.texts('c').map((text): Frame => JSON.parse(text))) {
-      if (frame['u'] <= snapshot['lastUpdateId']) continue
-      if (checked === 0) expect(frame['U'] <= snapshot['lastUpdateId'] + 1 || frame['pu'] <= snapshot['lastUpdateId']).toBe(true)
-      book.apply(frame['b'], frame['a'])
-      expect(truth.get(frame['u'])).toMatchObject(book.best())
+    for (const frame of b.texts('c').map(parse)) {
+      if (frame.u <= snapshot.lastUpdateId) continue
+      if (checked === 0) expect(frame.U <= snapshot.lastUpdateId + 1 || frame.pu <= snapshot.lastUpdateId).toBe(true)
+      book.apply(frame.b, frame.a)
+      expect(truth.get(frame.u)).toMatchObject(book.best())
       checked += 1
     }
     expect(checked).toBeGreaterThan(100)
@@ -151,15 +148,15 @@ describe('books', () => {
       const books = new Map<string, ReferenceBook>()
       let checked = 0
       for (const text of b.texts(connection)) {
-        const frame: Frame = JSON.parse(text)
-        if (frame['topic'] === undefined) continue
-        const book = books.get(frame['topic']) ?? new ReferenceBook()
-        books.set(frame['topic'], book)
-        const { b: bids, a: asks, u } = frame['data']
-        if (frame['type'] === 'snapshot') book.replace(bids, asks)
+        const frame = parse(text)
+        if (frame.topic === undefined) continue
+        const book = books.get(frame.topic) ?? new ReferenceBook()
+        books.set(frame.topic, book)
+        const { b: bids, a: asks, u } = frame.data
+        if (frame.type === 'snapshot') book.replace(bids, asks)
         else book.apply(bids, asks)
-        expect(truth.get(key(frame['topic'], u))).toMatchObject(book.best())
-        expect(book.bids.size).toBeLessThanOrEqual(Number(frame['topic'].split('.')[1]))
+        expect(truth.get(key(frame.topic, u))).toMatchObject(book.best())
+        expect(book.bids.size).toBeLessThanOrEqual(Number(frame.topic.split('.')[1]))
         checked += 1
       }
       expect(books.size).toBe(connection === 'c' ? 3 : 1)
@@ -183,11 +180,12 @@ describe('funding', () => {
     b.run(65_000)
     const settled = b.truth.filter((t) => t.kind === 'funding' && t.venue === 'binance.usdm' && t.symbol === 'BTCUSDT')
     expect(settled.map((t) => t.time % 20_000)).toEqual([0, 0, 0])
-    const marks = b.texts('mark').map((text): Frame => JSON.parse(text)).filter((f) => f['data']?.s === 'BTCUSDT')
+    const marks = b.texts('mark').map(parse).filter((f) => f.data?.s === 'BTCUSDT')
     for (const { data } of marks) expect(data.T).toBeGreaterThanOrEqual(data.E)
     expect(new Set(marks.map(({ data }) => data.T)).size).toBeGreaterThanOrEqual(4)
-    const history = JSON.parse(b.exchange.rest('binance.usdm', '/fapi/v1/fundingRate?symbol=BTCUSDT&limit=3').body)
-    expect(history.map((row: Frame) => row['fundingTime'])).toEqual(settled.map((t) => t.time))
-    expect(history[0].fundingRate).toMatch(/^-?0\.\d{8}$/)
+    const { body } = b.exchange.rest('binance.usdm', '/fapi/v1/fundingRate?symbol=BTCUSDT&limit=3')
+    const history = JSON.parse(body) as Frame[]
+    expect(history.map((row) => row.fundingTime)).toEqual(settled.map((t) => t.time))
+    expect(history[0]?.fundingRate).toMatch(/^-?0\.\d{8}$/)
   })
 })
