@@ -115,7 +115,11 @@ const start = async (options: FrontOptions) => {
     spool: openSpool(join(options.dir, 'spool'), options.spoolMaxBytes),
     password,
     passwordFile: options.passwordFile,
-    limits: { queryMemoryMaxBytes: Math.floor(options.memoryMaxBytes * 0.75), queryMaxSeconds: options.queryMaxSeconds },
+    limits: {
+      queryMemoryMaxBytes: Math.floor(options.memoryMaxBytes * 0.75),
+      queryMaxSeconds: options.queryMaxSeconds,
+      documentMaxBytes: Math.floor(options.memoryMaxBytes / 8),
+    },
   })
   const server = createServer({ maxHeaderSize: 1 << 20, requestTimeout: 3_600_000, keepAliveTimeout: 30_000 }, answer)
   server.maxConnections = 256

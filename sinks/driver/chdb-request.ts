@@ -7,6 +7,8 @@ import { queryIdSetting } from './chdb-statement.ts'
 export interface Limits {
   readonly queryMemoryMaxBytes: number
   readonly queryMaxSeconds: number
+  /** Of an answer that is made whole before it is sent (JSON, Parquet, Arrow), in the engine's memory. */
+  readonly documentMaxBytes: number
 }
 
 /** A request's URL and headers, read; the SQL may still be in its body. */
@@ -21,9 +23,9 @@ export interface Request {
   /** Settings and `param_` values of this request. */
   readonly settings: Readonly<Record<string, string>>
   readonly session: { readonly id: string; readonly check: boolean; readonly timeoutSeconds: number } | undefined
-  /** Compress the answer: the client asked with `enable_http_compression=1` and named encodings. */
-  readonly compressed: boolean
   readonly readonly: boolean
+  /** The revision of the native protocol in which the client wants Native blocks; 0 is the plain one. */
+  readonly revision: number
 }
 
 /** URL parameters that are not settings of the engine. Those without effect here are accepted, as a server accepts them. */
@@ -38,7 +40,7 @@ const http = new Set(
 const one = (header: string | readonly string[] | undefined): string | undefined => (typeof header === 'string' ? header : header?.[0])
 
 /** The lower of what is asked and the bound; 0 means unbounded in ClickHouse, and a non-number is the engine's to refuse. */
-const atMost = (asked: string | undefined, bound: number): string => {
+export const atMost = (asked: string | undefined, bound: number): string => {
   const number = Number(asked)
   if (asked !== undefined && Number.isNaN(number)) return asked
   return String(asked !== undefined && number > 0 && number < bound ? number : bound)
@@ -87,8 +89,8 @@ export const readRequest = (incoming: IncomingMessage, url: URLSearchParams, lim
     },
     settings: settingsOf(url, queryId, limits),
     session: session ? { id: session, check: url.get('session_check') === '1', timeoutSeconds } : undefined,
-    compressed: url.get('enable_http_compression') === '1',
-    readonly: incoming.method === 'GET',
+    readonly: incoming.method === 'GET' || incoming.method === 'HEAD',
+    revision: Number(url.get('client_protocol_version') ?? 0) || 0,
   }
 }
 

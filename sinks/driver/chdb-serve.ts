@@ -4,8 +4,9 @@ import { answerTo } from './chdb-answer.ts'
 import type { Answer, Identity } from './chdb-answer.ts'
 import { failureOf, refusal } from './chdb-engine.ts'
 import type { Connection, Outcome } from './chdb-engine.ts'
+import { withRevision } from './chdb-native.ts'
 import type { Pool, Task } from './chdb-pool.ts'
-import { authenticate, meantForUs, readRequest } from './chdb-request.ts'
+import { atMost, authenticate, meantForUs, readRequest } from './chdb-request.ts'
 import type { Limits, Request } from './chdb-request.ts'
 import { decoded, openBody, wholeText } from './chdb-spool.ts'
 import type { Body, Spool } from './chdb-spool.ts'
@@ -73,8 +74,9 @@ const prepare = async (service: Service, request: Request, body: Body): Promise<
     const sql = withQueryIds(await wholeText(head, body))
     if (sql.trim() === '') throw refusal(62, 'SYNTAX_ERROR', 'the query is empty')
     const own = formatOf(sql) ?? format
-    const how = statement.kind === 'rows' && !streams(own) ? 'whole' : statement.kind
-    return { sql, how, format: own, settings, done: () => {} }
+    if (statement.kind !== 'rows' || streams(own)) return { sql, how: statement.kind, format: own, settings, done: () => {} }
+    const bounded = { ...settings, max_result_bytes: atMost(settings['max_result_bytes'], service.limits.documentMaxBytes) }
+    return { sql, how: 'whole', format: own, settings: bounded, done: () => {} }
   }
   const spooled = await service.spool.keep(head.subarray(statement.rowsAt), body)
   if (spooled.bytes === 0) {
@@ -87,16 +89,18 @@ const prepare = async (service: Service, request: Request, body: Body): Promise<
 }
 
 /** Send an answer as it comes. Statements without a stream are over before the first byte, so their summary is known. */
-const deliver = async (answer: Answer, rows: AsyncGenerator<Uint8Array, Outcome>, { how, format }: Prepared) => {
-  let step = await rows.next()
-  const first = step
-  if (step.done !== true && how !== 'rows') step = await rows.next()
+const deliver = async (answer: Answer, blocks: AsyncGenerator<Uint8Array, Outcome>, prepared: Prepared, revision: number) => {
+  const { how, format } = prepared
+  const ready = (bytes: Uint8Array) => (format === 'Native' ? withRevision(bytes, revision) : bytes)
+  let step = await blocks.next()
+  const first = step.done === true ? undefined : ready(step.value)
+  if (step.done !== true && how !== 'rows') step = await blocks.next()
   answer.head(format, step.done === true ? step.value : undefined)
-  if (first.done !== true) await answer.write(first.value)
-  if (first.done !== true && how === 'rows') step = await rows.next()
+  if (first !== undefined) await answer.write(first)
+  if (step.done !== true && how === 'rows') step = await blocks.next()
   while (step.done !== true) {
-    await answer.write(step.value)
-    step = await rows.next()
+    await answer.write(ready(step.value))
+    step = await blocks.next()
   }
   answer.end()
 }
@@ -129,7 +133,7 @@ const run = async (service: Service, kill: (id: string) => Promise<unknown>, req
   const format = request.format ?? 'TabSeparated'
   const rows = service.pool.run({ sql, how, format, database, defaults, settings, session, signal })
   try {
-    await deliver(answer, rows, prepared)
+    await deliver(answer, rows, prepared, request.revision)
   } catch (thrown) {
     if (!late.aborted) throw thrown
     throw refusal(159, 'TIMEOUT_EXCEEDED', `the query ran longer than ${service.limits.queryMaxSeconds} s`)

@@ -4,6 +4,7 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import { failureOf, refusal } from './chdb-engine.ts'
+import { decodeLz4 } from './chdb-lz4.ts'
 
 /** SQL text longer than this is refused; ClickHouse's own bound on parsing is 256 KiB (`max_query_size`). */
 const statementMaxBytes = 1 << 20
@@ -15,19 +16,15 @@ const decoders: Readonly<Record<string, () => Transform>> = {
   zstd: createZstdDecompress,
 }
 
-const decoder = (encoding: string): Transform | undefined => {
-  if (encoding === '' || encoding === 'identity') return undefined
-  const make = decoders[encoding]
-  if (make === undefined) {
-    throw refusal(48, 'NOT_IMPLEMENTED', `Content-Encoding ${encoding} is not spoken here; use gzip, deflate, br or zstd`)
-  }
-  return make()
-}
-
 /** A body's bytes without their Content-Encoding. Never decoded as text: rows may be in a binary format. */
-export const decoded = (body: Readable, encoding: string | undefined): Readable => {
-  const decode = decoder((encoding ?? '').trim().toLowerCase())
-  if (decode === undefined) return body
+export const decoded = (body: Readable, encoding: string | undefined): AsyncIterable<Buffer> => {
+  const name = (encoding ?? '').trim().toLowerCase()
+  if (name === '' || name === 'identity') return body
+  if (name === 'lz4') return decodeLz4(body)
+  const decode = decoders[name]?.()
+  if (decode === undefined) {
+    throw refusal(48, 'NOT_IMPLEMENTED', `Content-Encoding ${name} is not spoken here; use gzip, deflate, br, zstd or lz4`)
+  }
   body.on('error', (error) => decode.destroy(error))
   return body.pipe(decode)
 }
@@ -44,8 +41,8 @@ const unreadable = (thrown: unknown): Error =>
   refusal(354, 'ZLIB_INFLATE_FAILED', `the request body could not be decompressed: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
 
 /** Read a body until its statement is known to be in hand: `enough` bytes, or its end. */
-export const openBody = async (stream: Readable, enough: number): Promise<Body> => {
-  const source = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+export const openBody = async (stream: AsyncIterable<Buffer>, enough: number): Promise<Body> => {
+  const source = stream[Symbol.asyncIterator]()
   const chunks: Buffer[] = []
   let size = 0
   const next = () => source.next().catch((thrown: unknown) => Promise.reject(unreadable(thrown)))

@@ -154,6 +154,12 @@ const filled = (options: ChdbOptions): FrontOptions => {
 /**
  * Start the embedded ClickHouse: chDB in a process of its own, answering the ClickHouse HTTP protocol on loopback. It
  * is started again when it dies, and ends with the process that started it, however that one ends.
+ *
+ * Works with @clickhouse/client, curl, clickhouse-connect (Python, as it comes) and clickhouse-go over HTTP (Go; none,
+ * gzip, deflate or brotli). Sessions, temporary tables, parameters, KILL QUERY by query id, compression both ways.
+ * Not spoken: the native TCP protocol, `compress=1` (JDBC: `compress=false`), input(), users other than `default`.
+ * Rows stream in formats without beginning or end (JSONEachRow, CSV, TSV, RowBinary, Native); JSON, Parquet and Arrow
+ * answers are made whole first and are bounded by an eighth of the memory.
  * @throws KtError KT5202 (directory in use), KT5203 (port taken), KT5204 (disk full), KT5205 (did not start)
  */
 export const startChdb = async (options: ChdbOptions): Promise<RunningChdb | AbsentChdb> => {
