@@ -13,8 +13,8 @@ export interface MarketRules {
   readonly name: string
   /** Who runs it: `binance`. */
   readonly venue: string
-  /** The file of its mappings, beside this one: `binance/spot.jsonata`. One part for each channel, seed and listing. */
-  readonly mapping: string
+  /** The files of its mappings, from this folder: `binance/spot.jsonata`. One part for each channel, seed and list. */
+  readonly mappings: readonly string[]
   readonly socket: SocketRules
   readonly rest: RestRules
   readonly channels: Readonly<Record<string, AnyChannel>>

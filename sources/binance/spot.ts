@@ -41,7 +41,7 @@ const book: Channel<BookDelta> = {
 export const spot = venue({
   name: 'binance.spot',
   venue: 'binance',
-  mapping: 'binance/spot.jsonata',
+  mappings: ['binance/spot.jsonata'],
   channels: { trade: trades, book },
   socket: {
     ...session,

@@ -68,7 +68,7 @@ const intervals: Channel<FundingInterval> = {
 export const usdm = venue({
   name: 'binance.usdm',
   venue: 'binance',
-  mapping: 'binance/usdm.jsonata',
+  mappings: ['binance/usdm.jsonata'],
   channels: { trade: trades, book, mark: marks, fundingInfo: intervals },
   socket: {
     ...session,

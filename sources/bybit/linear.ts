@@ -20,7 +20,7 @@ const marks: Channel<Mark | FundingInterval> = {
 export const linear = venue({
   name: 'bybit.linear',
   venue: 'bybit',
-  mapping: 'bybit/linear.jsonata',
+  mappings: ['bybit/session.jsonata', 'bybit/linear.jsonata'],
   channels: { trade: trades, book, mark: marks },
   socket: { ...session, routes: { main: '/v5/public/linear' } },
   rest,

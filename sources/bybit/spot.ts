@@ -5,7 +5,7 @@ import { book, listing, rest, session, trades } from './session.ts'
 export const spot = venue({
   name: 'bybit.spot',
   venue: 'bybit',
-  mapping: 'bybit/spot.jsonata',
+  mappings: ['bybit/session.jsonata', 'bybit/spot.jsonata'],
   channels: { trade: trades, book },
   socket: { ...session, routes: { main: '/v5/public/spot' } },
   rest,
