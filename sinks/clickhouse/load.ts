@@ -1,5 +1,5 @@
 import { HostError, KtError } from '../../graph/error.ts'
-import type { Clock, Log, LogReader, ObjectStore } from '../../graph/port.ts'
+import type { Clock, Log, LogReader, ObjectStore, ReadFrom } from '../../graph/port.ts'
 import type { AnySink } from '../../graph/sink.ts'
 import { Lane } from './lane.ts'
 import type { Limits } from './lane.ts'
@@ -18,8 +18,8 @@ export interface ClickhouseRun {
   /** Sinks of other engines are left alone. */
   readonly sinks: readonly { readonly topic: string; readonly partitions: number; readonly sink: AnySink }[]
   readonly report?: (change: TableChange) => void
-  /** Called with the first offset that is still needed: the log must keep what follows. */
-  readonly keep?: (sink: string, topic: string, partition: number, offset: number) => void
+  /** Told how far a sink is: the log must keep what follows. A sink that never ran holds its topic from the beginning. */
+  readonly hold?: (reader: string, positions: readonly ReadFrom[]) => Promise<void>
   readonly limits?: Partial<Limits>
 }
 
@@ -158,15 +158,15 @@ class Loader {
 
   async #session(): Promise<void> {
     const { tables, objects, clock, log } = this.#run
+    await this.#holdAll()
     const uuid = await ready(tables, this.#sink)
     const around = { tables, objects, clock, limits: this.#limits }
     const lanes = Array.from({ length: this.#partitions }, (_, partition) => new Lane(around, this.#sink, uuid, this.#topic, partition))
     for (const lane of lanes) {
-      await lane.begin(async () => (await this.#readEnds(0)).get(lane.partition) ?? { first: 0, next: 0 })
+      await lane.begin(async () => (await this.#readEnds()).get(lane.partition) ?? { first: 0, next: 0 })
     }
     this.#lanes = lanes
-    for (const lane of lanes) this.#keep(lane)
-    const reader = await log.read(lanes.map(({ topic, partition, next }) => ({ topic, partition, offset: next })))
+    const reader = await log.read(this.#positions())
     const flights = new Set<Promise<void>>()
     try {
       await this.#pump(reader, flights)
@@ -191,7 +191,10 @@ class Loader {
         continue
       }
       for (const record of await reader.read(READ_BYTES, this.#waitMs(flights))) this.#lanes[record.partition]?.add(record)
-      await this.#readEnds()
+      if (this.#run.clock.now() - this.#endsAt >= ENDS_US) {
+        await this.#readEnds()
+        await this.#run.hold?.(this.#sink.name, this.#positions())
+      }
       this.#change(this.#lanes.every(({ bytes }) => bytes === 0) ? 'idle' : 'loading')
     }
   }
@@ -199,10 +202,7 @@ class Loader {
   #launch(lane: Lane, flights: Set<Promise<void>>, failures: unknown[]): void {
     lane.busy = true
     const flight = lane.flush().then(
-      () => {
-        this.#failures = 0
-        this.#keep(lane)
-      },
+      () => void (this.#failures = 0),
       (thrown: unknown) => void failures.push(thrown),
     ).finally(() => {
       lane.busy = false
@@ -216,14 +216,22 @@ class Loader {
     return Math.ceil(Math.min(READ_WAIT_MS, due / 1000, flights.size > 0 ? BUSY_WAIT_MS : Infinity))
   }
 
-  #keep(lane: Lane): void {
-    this.#run.keep?.(this.#sink.name, lane.topic, lane.partition, lane.next)
+  #positions(): readonly ReadFrom[] {
+    return this.#lanes.map(({ topic, partition, next }) => ({ topic, partition, offset: next }))
   }
 
-  async #readEnds(patienceUs = ENDS_US): Promise<Ends> {
-    const now = this.#run.clock.now()
-    if (now - this.#endsAt < patienceUs) return this.#ends
-    this.#endsAt = now
+  /** Before ClickHouse is there to ask: a sink that never ran needs its topic from the beginning. */
+  async #holdAll(): Promise<void> {
+    const { objects, hold } = this.#run
+    const ran = `positions/clickhouse/sinks/${this.#sink.name}.json`
+    if (hold === undefined || (await objects.get(ran)) !== undefined) return
+    const from = Array.from({ length: this.#partitions }, (_, partition) => ({ topic: this.#topic, partition, offset: 0 }))
+    await hold(this.#sink.name, from)
+    await objects.put(ran, new TextEncoder().encode('{}\n'))
+  }
+
+  async #readEnds(): Promise<Ends> {
+    this.#endsAt = this.#run.clock.now()
     const ends = (await this.#run.log.ends()).filter(({ topic }) => topic === this.#topic)
     this.#ends = new Map(ends.map(({ partition, first, next }) => [partition, { first, next }]))
     return this.#ends
