@@ -1,0 +1,77 @@
+import type { FileHandle } from 'node:fs/promises'
+import { STEP, TABLE, chunkOf, kindAt, lengthAt, recordsAt, soundAfter, soundAt, stepAt, tableAt } from './segment-frame.ts'
+import type { Chunk } from './segment-frame.ts'
+import { readAt } from './segment-folder.ts'
+import type { Marks } from './segment-index.ts'
+import type { Table, TableText } from './segment-table.ts'
+
+const CHUNK_BYTES = 4 << 20
+
+/** Walks the frames of a segment, a chunk of the file at a time. Each chunk is a buffer of its own: batches stay in it. */
+export class Cursor {
+  chunk: Chunk
+  readonly handle: FileHandle
+  #at = 0
+
+  constructor(handle: FileHandle, position: number) {
+    this.handle = handle
+    this.chunk = chunkOf(new Uint8Array(0), position)
+  }
+
+  /** Of the next frame, in the segment. */
+  get position(): number {
+    return this.chunk.position + this.#at
+  }
+
+  /** Where the next frame lies in the chunk; -1: the chunk has no more whole and sound ones. */
+  next(): number {
+    const at = this.#at
+    const length = lengthAt(this.chunk, at)
+    if (!soundAt(this.chunk, at, length)) return -1
+    this.#at += length
+    return at
+  }
+
+  /** Load what comes next, up to `end`. `damaged`: the frame there is not what was written. */
+  async load(end: number, bytes = CHUNK_BYTES): Promise<'loaded' | 'end' | 'damaged'> {
+    const { position } = this
+    const there = end - position
+    if (there <= 0) return 'end'
+    await this.#fill(position, Math.min(there, bytes))
+    const length = lengthAt(this.chunk, 0)
+    if (length > there) return 'damaged'
+    if (length > this.chunk.bytes.length) await this.#fill(position, length)
+    return soundAt(this.chunk, 0, length) ? 'loaded' : 'damaged'
+  }
+
+  /** Go on behind damage: to the next sound frame before `end`, or to the end. */
+  async skip(end: number): Promise<void> {
+    const from = this.position + 8
+    await this.#fill(from, Math.max(0, end - from))
+    const found = soundAfter(this.chunk, 0)
+    this.#at = found < 0 ? end - from : found
+  }
+
+  async #fill(position: number, length: number): Promise<void> {
+    this.chunk = chunkOf(await readAt(this.handle, position, length), position)
+    this.#at = 0
+  }
+}
+
+/** Take the frames up to `end` into a table. Returns where it stopped: at the end, or at a damaged frame. */
+export const follow = async (cursor: Cursor, end: number, table: Table, marks?: Marks): Promise<number> => {
+  for (;;) {
+    const at = cursor.next()
+    if (at < 0) {
+      if ((await cursor.load(end)) === 'loaded') continue
+      return cursor.position
+    }
+    const { chunk } = cursor
+    const kind = kindAt(chunk, at)
+    if (kind === TABLE) table.define(tableAt(chunk, at) as TableText)
+    if (kind !== STEP) continue
+    table.follow(chunk, at)
+    if (marks === undefined) continue
+    recordsAt(chunk, at, stepAt(chunk, at), (lane, _, offset) => marks.note(table.lanes[lane]!.place.id, offset, chunk.position + at))
+  }
+}

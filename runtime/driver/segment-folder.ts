@@ -1,0 +1,71 @@
+import { open, readFile, readdir, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HostError, KtError } from '../../graph/error.ts'
+import { errnoOf, whenThere } from './disk.ts'
+import { HEAD_BYTES, TABLE, chunkOf, kindAt, lengthAt, soundAt, tableAt } from './segment-frame.ts'
+import type { TableText } from './segment-table.ts'
+
+const SEGMENT = /^(\d{12})\.segment$/
+
+export const segmentFile = (folder: string, segment: number): string => join(folder, `${String(segment).padStart(12, '0')}.segment`)
+export const indexFile = (folder: string, segment: number): string => join(folder, `${String(segment).padStart(12, '0')}.index`)
+
+/** The numbers of the segments that are there, in order. */
+export const segmentsOf = async (folder: string): Promise<readonly number[]> =>
+  (await readdir(folder)).flatMap((name) => SEGMENT.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b)
+
+/** KT3003: what lies there is not what was written. */
+export const damaged = (file: string, at: number, why: string, facts: Readonly<Record<string, unknown>> = {}): KtError =>
+  new KtError('KT3003', `a frame of the log is damaged at byte ${at}`, {
+    where: file,
+    why,
+    fix: 'The disk gave back other bytes than it was given. Restore the file, or read on behind the hole and write it down as a gap.',
+    facts: { file, at, ...facts },
+  })
+
+/** KT3005: the disk would not take it; nothing of it is visible. */
+export const refusedByDisk = (folder: string, error: unknown): HostError => {
+  const code = errnoOf(error) ?? 'unknown'
+  const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+  return new HostError('KT3005', `the disk of the log refused a write (${code})`, {
+    where: folder,
+    why: full ? 'There is no space left for it.' : 'The disk or its file system reports an error.',
+    fix: full ? 'Make space or keep less of the log; the log goes on by itself.' : 'Look at the kernel log (dmesg) and at the disk.',
+    facts: { errno: code },
+    retry: { afterMs: full ? 1000 : 250 },
+    cause: error,
+  })
+}
+
+/** Read `length` bytes at `position`, or as many as there are, into a buffer of their own (so that batches are aligned). */
+export const readAt = async (handle: FileHandle, position: number, length: number): Promise<Uint8Array> => {
+  const bytes = new Uint8Array(length)
+  let got = 0
+  while (got < length) {
+    const { bytesRead } = await handle.read(bytes, got, length - got, position + got)
+    if (bytesRead === 0) return bytes.subarray(0, got)
+    got += bytesRead
+  }
+  return bytes
+}
+
+/** The table that a segment begins with, and where it ends; undefined when it is damaged or the file is not there. */
+export const headOf = async (folder: string, segment: number): Promise<{ readonly text: TableText; readonly end: number } | undefined> => {
+  const handle = await whenThere(open(segmentFile(folder, segment), 'r'))
+  if (handle === undefined) return undefined
+  try {
+    const start = chunkOf(await readAt(handle, 0, HEAD_BYTES), 0)
+    const length = lengthAt(start, 0)
+    if (length > (await handle.stat()).size) return undefined
+    const chunk = chunkOf(await readAt(handle, 0, length), 0)
+    if (!soundAt(chunk, 0, length) || kindAt(chunk, 0) !== TABLE) return undefined
+    return { text: tableAt(chunk, 0) as TableText, end: length }
+  } finally {
+    await handle.close()
+  }
+}
+
+export const sizeOf = async (file: string): Promise<number> => (await whenThere(stat(file)))?.size ?? 0
+
+export const textOf = (file: string): Promise<string | undefined> => whenThere(readFile(file, 'utf8'))

@@ -1,0 +1,266 @@
+import { assert } from '../../graph/error.ts'
+import type { LogWriter, Step } from '../../graph/port.ts'
+import { partitionKey } from '../log.ts'
+import { inputsAt, recordsAt, stepAt } from './segment-frame.ts'
+import type { Chunk, CodedStep } from './segment-frame.ts'
+
+/** How far a partition is: the next offset, and the rows and bytes of all that it ever held. */
+export interface Extent {
+  next: number
+  rows: number
+  bytes: number
+}
+
+/** A topic partition with its number in the files. `staged` counts what is on its way, `durable` what has arrived. */
+export interface Place {
+  readonly id: number
+  readonly topic: string
+  readonly partition: number
+  readonly staged: Extent
+  readonly durable: Extent
+}
+
+/** A schema in a place: what a record says in one number. */
+export interface Lane {
+  readonly id: number
+  readonly place: Place
+  readonly schema: string
+  /** The segment being written has its name already. */
+  named: boolean
+}
+
+type Last = NonNullable<LogWriter['last']>
+
+export interface Shard {
+  readonly id: number
+  readonly name: string
+  epoch: number
+  /** The step that was appended last, durable or not; -1: none was. */
+  step: number
+  time: number
+  /** By place, as of that step. */
+  inputs: Map<number, number>
+  named: boolean
+  /** The last durable step. */
+  last: Last | undefined
+}
+
+/** Names and positions, as JSON in a table frame: numbers stand for names in all steps after it. */
+export interface TableText {
+  readonly places: readonly PlaceText[]
+  readonly lanes: readonly LaneText[]
+  readonly shards: readonly ShardText[]
+}
+type PlaceText = readonly [id: number, topic: string, partition: number, next: number, rows: number, bytes: number]
+type LaneText = readonly [id: number, place: number, schema: string]
+type Pairs = readonly (readonly [place: number, next: number])[]
+type ShardText = readonly [id: number, name: string, epoch: number, step: number, time: number, inputs: Pairs]
+
+/**
+ * All that the log knows without its rows: which names have which numbers, how far each partition is, and where each
+ * shard stands. The first frame of a segment is this table, and frames after it change it: so reading one segment from
+ * its head gives the table at its end.
+ */
+export class Table {
+  readonly places: Place[] = []
+  readonly lanes: Lane[] = []
+  readonly shards: Shard[] = []
+  readonly #placeOf = new Map<string, Place>()
+  readonly #laneOf = new Map<string, Lane>()
+  readonly #shardOf = new Map<string, Shard>()
+
+  place(topic: string, partition: number): Place {
+    return this.#placeOf.get(partitionKey(topic, partition)) ?? this.#addPlace(this.places.length, topic, partition)
+  }
+
+  known(topic: string, partition: number): Place | undefined {
+    return this.#placeOf.get(partitionKey(topic, partition))
+  }
+
+  lane(topic: string, partition: number, schema: string): Lane {
+    const place = this.place(topic, partition)
+    const key = laneKey(place, schema)
+    return this.#laneOf.get(key) ?? this.#addLane(key, this.lanes.length, place, schema)
+  }
+
+  shard(name: string): Shard {
+    return this.#shardOf.get(name) ?? this.#addShard(this.shards.length, name)
+  }
+
+  /** Take in a table frame. */
+  define(text: TableText): void {
+    for (const [id, topic, partition, next, rows, bytes] of text.places) {
+      const place = this.known(topic, partition) ?? this.#addPlace(id, topic, partition)
+      Object.assign(place.staged, { next, rows, bytes })
+    }
+    for (const [id, at, schema] of text.lanes) {
+      const place = this.places[at]
+      assert(place !== undefined, `lane ${id} of a segment is in a place that the segment names`)
+      const key = laneKey(place, schema)
+      const lane = this.#laneOf.get(key) ?? this.#addLane(key, id, place, schema)
+      lane.named = true
+    }
+    for (const [id, name, epoch, step, time, pairs] of text.shards) {
+      const shard = this.#shardOf.get(name) ?? this.#addShard(id, name)
+      Object.assign(shard, { epoch, step, time, inputs: new Map(pairs), named: true })
+    }
+  }
+
+  /** Take in a step, as it lies in a segment. */
+  follow(chunk: Chunk, at: number): void {
+    const step = stepAt(chunk, at)
+    const shard = this.shards[step.shard]
+    assert(shard !== undefined, `the shard of a step has a name in its segment`)
+    const { inputs } = shard
+    inputsAt(chunk, at, step, (place, next) => void (next < 0 ? inputs.delete(place) : inputs.set(place, next)))
+    shard.step = step.step
+    shard.time = step.time
+    recordsAt(chunk, at, step, (id, rows, offset, from, to) => {
+      const lane = this.lanes[id]
+      assert(lane !== undefined, `the lane of a record has a name in its segment`)
+      const { staged } = lane.place
+      staged.next = offset + 1
+      staged.rows += rows
+      staged.bytes += to - from
+    })
+  }
+
+  /** All that was defined and followed is durable. */
+  arrived(): void {
+    for (const { staged, durable } of this.#placeOf.values()) Object.assign(durable, staged)
+    for (const shard of this.#shardOf.values()) shard.last = shard.step < 0 ? undefined : this.#lastOf(shard)
+  }
+
+  /** Take the next epoch of a shard; the returned text makes it so. */
+  claim(name: string): { readonly shard: Shard; readonly text: TableText } {
+    const shard = this.shard(name)
+    shard.epoch++
+    shard.named = true
+    const places = Array.from(shard.inputs.keys(), (id) => placeText(this.places[id]!))
+    return { shard, text: { places, lanes: [], shards: [shardText(shard)] } }
+  }
+
+  /** Give the step its numbers and offsets; `unnamed` lanes have to be named before it. */
+  stage(step: Step, shard: Shard, lanes: readonly Lane[]): CodedStep {
+    const offsets = lanes.map((lane, i) => {
+      const { rows, bytes } = step.records[i]!
+      lane.place.staged.rows += rows
+      lane.place.staged.bytes += bytes.length
+      return lane.place.staged.next++
+    })
+    shard.step = step.step
+    shard.time = step.time
+    return { shard: shard.id, epoch: shard.epoch, inputs: this.#changed(step, shard), lanes: lanes.map(({ id }) => id), offsets }
+  }
+
+  /** What was staged has arrived. */
+  settle(step: Step, shard: Shard, lanes: readonly Lane[]): void {
+    shard.last = { step: step.step, time: step.time, inputs: step.inputs }
+    lanes.forEach(({ place: { durable } }, i) => {
+      durable.next++
+      durable.rows += step.records[i]!.rows
+      durable.bytes += step.records[i]!.bytes.length
+    })
+  }
+
+  /** What was staged has not arrived, and never will. */
+  forget(): void {
+    for (const { staged, durable } of this.#placeOf.values()) Object.assign(staged, durable)
+    for (const lane of this.#laneOf.values()) lane.named = false
+    for (const shard of this.#shardOf.values()) {
+      const { step, time, inputs } = shard.last ?? { step: -1, time: 0, inputs: [] }
+      const pairs = inputs.map(({ topic, partition, next }) => [this.place(topic, partition).id, next] as const)
+      Object.assign(shard, { step, time, inputs: new Map(pairs), named: false })
+    }
+  }
+
+  /** The head of a new segment, as all that is staged leaves things. */
+  head(): TableText {
+    for (const lane of this.#laneOf.values()) lane.named = true
+    for (const shard of this.#shardOf.values()) shard.named = true
+    return this.text()
+  }
+
+  /** The places that ever held a record; others are only read, from another log. */
+  extents(): readonly Place[] {
+    return Array.from(this.#placeOf.values()).filter(({ durable }) => durable.next > 0)
+  }
+
+  text(): TableText {
+    return {
+      places: Array.from(this.#placeOf.values(), placeText),
+      lanes: Array.from(this.#laneOf.values(), laneText),
+      shards: Array.from(this.#shardOf.values(), shardText),
+    }
+  }
+
+  /** The lanes of the step, and what has to be said of names before it can be written. */
+  naming(step: Step, shard: Shard): { readonly lanes: readonly Lane[]; readonly text: TableText | undefined } {
+    const lanes = step.records.map(({ topic, partition, schema }) => this.lane(topic, partition, schema))
+    const fresh = new Set(lanes.filter((lane) => !lane.named))
+    const inputs = step.inputs.filter((one) => !shard.named || !shard.inputs.has(this.place(one.topic, one.partition).id))
+    if (fresh.size === 0 && inputs.length === 0 && shard.named) return { lanes, text: undefined }
+    const places = new Set(inputs.map((one) => this.place(one.topic, one.partition)))
+    if (!shard.named) for (const id of shard.inputs.keys()) places.add(this.places[id]!)
+    for (const lane of fresh) {
+      lane.named = true
+      places.add(lane.place)
+    }
+    const shards = shard.named ? [] : [shardText(shard)]
+    shard.named = true
+    return { lanes, text: { places: Array.from(places, placeText), lanes: Array.from(fresh, laneText), shards } }
+  }
+
+  /** Only inputs that have moved are written. */
+  #changed(step: Step, shard: Shard): readonly number[] {
+    const known = shard.inputs
+    const pairs: number[] = []
+    for (const { topic, partition, next } of step.inputs) {
+      const { id } = this.place(topic, partition)
+      if (known.get(id) === next) continue
+      known.set(id, next)
+      pairs.push(id, next)
+    }
+    if (known.size === step.inputs.length) return pairs
+    const kept = new Set(step.inputs.map(({ topic, partition }) => this.place(topic, partition).id))
+    for (const id of known.keys()) {
+      if (kept.has(id)) continue
+      known.delete(id)
+      pairs.push(id, -1)
+    }
+    return pairs
+  }
+
+  #lastOf({ step, time, inputs }: Shard): Last {
+    const named = Array.from(inputs, ([id, next]) => ({ topic: this.places[id]!.topic, partition: this.places[id]!.partition, next }))
+    return { step, time, inputs: named }
+  }
+
+  #addPlace(id: number, topic: string, partition: number): Place {
+    const nothing = (): Extent => ({ next: 0, rows: 0, bytes: 0 })
+    const place: Place = { id, topic, partition, staged: nothing(), durable: nothing() }
+    this.places[id] = place
+    this.#placeOf.set(partitionKey(topic, partition), place)
+    return place
+  }
+
+  #addLane(key: string, id: number, place: Place, schema: string): Lane {
+    const lane: Lane = { id, place, schema, named: false }
+    this.lanes[id] = lane
+    this.#laneOf.set(key, lane)
+    return lane
+  }
+
+  #addShard(id: number, name: string): Shard {
+    const shard: Shard = { id, name, epoch: 0, step: -1, time: 0, inputs: new Map(), named: false, last: undefined }
+    this.shards[id] = shard
+    this.#shardOf.set(name, shard)
+    return shard
+  }
+}
+
+const laneKey = ({ topic, partition }: Place, schema: string): string => `${partitionKey(topic, partition)}\n${schema}`
+
+const placeText = ({ id, topic, partition, staged: { next, rows, bytes } }: Place): PlaceText => [id, topic, partition, next, rows, bytes]
+const laneText = ({ id, place, schema }: Lane): LaneText => [id, place.id, schema]
+const shardText = ({ id, name, epoch, step, time, inputs }: Shard): ShardText => [id, name, epoch, step, time, [...inputs]]
