@@ -21,13 +21,18 @@ const encoders: readonly (readonly [string, () => Transform])[] = [
 /** The first encoding of ours that the client accepts. */
 const encoderFor = (accepted: string) => {
   const names = accepted.split(',').map((part) => part.trim().split(';'))
-  const wanted = new Set(names.filter(([, weight]) => !/^\s*q=0(\.0*)?$/.test(weight ?? '')).map(([name]) => name))
+  const wanted = new Set(
+    names.filter(([, weight]) => !/^\s*q=0(\.0*)?$/.test(weight ?? '')).map(([name]) => name),
+  )
   return encoders.find(([name]) => wanted.has(name))
 }
 
 /** Error codes whose HTTP status is not 500, as a server answers them. */
 const statuses: Readonly<Record<number, readonly number[]>> = {
-  400: [6, 10, 15, 25, 26, 27, 36, 38, 41, 43, 44, 53, 55, 62, 72, 117, 130, 167, 168, 190, 376, 427, 441, 456, 467, 632],
+  400: [
+    6, 10, 15, 25, 26, 27, 36, 38, 41, 43, 44, 53, 55, 62, 72, 117, 130, 167, 168, 190, 354, 376, 427, 441,
+    456, 467, 632,
+  ],
   401: [516],
   403: [164, 192, 193, 497],
   404: [46, 47, 50, 60, 73, 81, 115, 152, 277, 372, 511],
@@ -54,18 +59,22 @@ const summary = (outcome: Outcome | undefined): string =>
   })
 
 const contentType = (format: string): string => {
-  if (/^JSON(?!EachRow|Compact.*EachRow|StringsEachRow)/.test(format)) return 'application/json; charset=UTF-8'
+  if (/^JSON(?!EachRow|Compact.*EachRow|StringsEachRow)/.test(format))
+    return 'application/json; charset=UTF-8'
   if (/EachRow/.test(format)) return 'application/x-ndjson; charset=UTF-8'
   if (/^CSV/.test(format)) return 'text/csv; charset=UTF-8; header=absent'
   if (/^(?:TabSeparated|TSV)/.test(format)) return 'text/tab-separated-values; charset=UTF-8'
-  return /^(?:Native|RowBinary|Arrow|Parquet|ORC|Avro|MsgPack|BSON)/.test(format) ? 'application/octet-stream' : 'text/plain; charset=UTF-8'
+  return /^(?:Native|RowBinary|Arrow|Parquet|ORC|Avro|MsgPack|BSON)/.test(format)
+    ? 'application/octet-stream'
+    : 'text/plain; charset=UTF-8'
 }
 
 const bodiless = ({ headers }: IncomingMessage) =>
   headers['content-length'] === undefined && headers['transfer-encoding'] === undefined
 
 /** Wait until a slow reader has room again, or has gone. */
-const room = (stream: Writable, gone: AbortSignal): Promise<unknown> => once(stream, 'drain', { signal: gone }).catch(() => undefined)
+const room = (stream: Writable, gone: AbortSignal): Promise<unknown> =>
+  once(stream, 'drain', { signal: gone }).catch(() => undefined)
 
 /** How one request is answered: rows as they come, an error at any time. */
 export interface Answer {
@@ -77,8 +86,8 @@ export interface Answer {
 }
 
 /**
- * An answer with a server's headers: query id, format, summary, timezone, and the tag that marks an error which
- * comes after rows (https://clickhouse.com/docs/interfaces/http#http_response_codes_caveats).
+ * An answer with a server's headers: query id, format, summary, timezone, and the tag that marks an error
+ * which comes after rows (https://clickhouse.com/docs/interfaces/http#http_response_codes_caveats).
  * @param accepted the client's Accept-Encoding, or nothing when rows must go out as they are
  */
 export const answerTo = (
@@ -128,7 +137,8 @@ export const answerTo = (
         })
         return void response.end(text)
       }
-      // Rows are out already. Clients that know the tag read the error; to all others the broken body is the error.
+      // Rows are out already. Clients that know the tag read the error; to all others the broken body is the
+      // error.
       const length = Buffer.byteLength(text)
       const marked = `\r\n__exception__\r\n${tag}\r\n${text}${length} ${tag}\r\n__exception__\r\n`
       out.write(marked, () => setTimeout(() => response.destroy(), 20))

@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-/** What a statement did, as the engine counted it. Rows written include those of materialized views, as on a server. */
+/**
+ * What a statement did, as the engine counted it. Rows written include those of materialized views, as on a
+ * server.
+ */
 export interface Outcome {
   readonly rowsRead: number
   readonly bytesRead: number
@@ -11,11 +14,17 @@ export interface Outcome {
   readonly elapsed: number
 }
 
-/** One connection to the embedded engine: its own settings, parameters and temporary tables. One statement at a time. */
+/**
+ * One connection to the embedded engine: its own settings, parameters and temporary tables. One statement at
+ * a time.
+ */
 export interface Connection {
   /** Run a statement without rows (`SET`, `USE`). Blocks the thread, for tens of microseconds. */
   set(sql: string): void
-  /** Rows in blocks. Planning blocks the thread, and it runs scalar subqueries: never on a thread that serves others. */
+  /**
+   * Rows in blocks. Planning blocks the thread, and it runs scalar subqueries: never on a thread that serves
+   * others.
+   */
   rows(sql: string, format: string): AsyncIterable<Uint8Array>
   /** The whole answer at once, for statements that cannot be streamed. */
   whole(sql: string, format: string): Promise<{ readonly bytes: Uint8Array; readonly outcome: Outcome }>
@@ -43,7 +52,12 @@ interface RawWritten {
 }
 interface Addon {
   QueryAsyncConnection(connection: unknown, sql: string, format: string): Promise<Raw>
-  InsertRawAsyncConnection(connection: unknown, sql: string, rows: Buffer, countLines: boolean): Promise<RawWritten>
+  InsertRawAsyncConnection(
+    connection: unknown,
+    sql: string,
+    rows: Buffer,
+    countLines: boolean,
+  ): Promise<RawWritten>
 }
 interface Session {
   readonly connection: unknown
@@ -52,7 +66,10 @@ interface Session {
   close(): void
 }
 interface Package {
-  readonly Session: new (directory: string, options?: { readonly connectionArgs?: readonly string[] }) => Session
+  readonly Session: new (
+    directory: string,
+    options?: { readonly connectionArgs?: readonly string[] },
+  ) => Session
 }
 
 // The addon counts rows written only on its raw-insert entry, which sends this after the statement's text.
@@ -64,19 +81,28 @@ const connect = (session: Session, addon: Addon): Connection => ({
     for await (const block of session.queryStream(sql, { format })) yield block.raw()
   },
   async whole(sql, format) {
-    const { bytes, rowsRead, bytesRead, elapsed } = await addon.QueryAsyncConnection(session.connection, sql, format)
+    const { bytes, rowsRead, bytesRead, elapsed } = await addon.QueryAsyncConnection(
+      session.connection,
+      sql,
+      format,
+    )
     return { bytes, outcome: { rowsRead, bytesRead, elapsed, rowsWritten: 0, bytesWritten: 0 } }
   },
   async write(sql) {
-    const { rowsWritten, bytesWritten, elapsed } = await addon.InsertRawAsyncConnection(session.connection, sql, nothing, false)
+    const { rowsWritten, bytesWritten, elapsed } = await addon.InsertRawAsyncConnection(
+      session.connection,
+      sql,
+      nothing,
+      false,
+    )
     return { rowsRead: rowsWritten, bytesRead: bytesWritten, rowsWritten, bytesWritten, elapsed }
   },
   close: () => session.close(),
 })
 
 /**
- * Load chDB, ClickHouse as a library (https://github.com/chdb-io/chdb-node). Loading maps 550 MB and takes 0.3 to 0.7 s.
- * One process opens one directory; many connections may share it, also from worker threads.
+ * Load chDB, ClickHouse as a library (https://github.com/chdb-io/chdb-node). Loading maps 550 MB and takes
+ * 0.3 to 0.7 s. One process opens one directory; many connections may share it, also from worker threads.
  * @throws when the optional package is not installed or has no build for this machine
  */
 export const loadEngine = (): Engine => {
@@ -88,7 +114,10 @@ export const loadEngine = (): Engine => {
   return {
     version,
     open: (directory, arguments_) =>
-      connect(new Session(directory, arguments_ === undefined ? undefined : { connectionArgs: arguments_ }), loadNative()),
+      connect(
+        new Session(directory, arguments_ === undefined ? undefined : { connectionArgs: arguments_ }),
+        loadNative(),
+      ),
   }
 }
 
@@ -107,4 +136,5 @@ export const failureOf = (thrown: unknown): Failure => {
 }
 
 /** An error in ClickHouse's own form, so that every client's error type is filled. */
-export const refusal = (code: number, name: string, text: string): Error => new Error(`Code: ${code}. DB::Exception: ${text} (${name})`)
+export const refusal = (code: number, name: string, text: string): Error =>
+  new Error(`Code: ${code}. DB::Exception: ${text} (${name})`)

@@ -23,7 +23,11 @@ export interface FrontOptions {
 /** What a front tells its supervisor. */
 export type FrontReport =
   | { readonly kind: 'ready'; readonly port: number; readonly version: string }
-  | { readonly kind: 'failed'; readonly cause: 'chdb' | 'directory' | 'disk' | 'port' | 'other'; readonly text: string }
+  | {
+      readonly kind: 'failed'
+      readonly cause: 'chdb' | 'directory' | 'disk' | 'port' | 'other'
+      readonly text: string
+    }
 
 type Cause = Extract<FrontReport, { kind: 'failed' }>['cause']
 
@@ -31,9 +35,13 @@ type Cause = Extract<FrontReport, { kind: 'failed' }>['cause']
 const diskMinBytes = 64 << 20
 const stopGraceMs = 5000
 
-const tell = (report: FrontReport) => new Promise<void>((resolve) => (process.send ? process.send(report, () => resolve()) : resolve()))
+const tell = (report: FrontReport) =>
+  new Promise<void>((resolve) => (process.send ? process.send(report, () => resolve()) : resolve()))
 
-/** Without a clean way out of a process with the engine loaded (its exit code crashes), end it hard; parts on disk are whole. */
+/**
+ * Without a clean way out of a process with the engine loaded (its exit code crashes), end it hard; parts on
+ * disk are whole.
+ */
 const leave = () => process.kill(process.pid, 'SIGKILL')
 
 const failed = async (cause: Cause, thrown: unknown): Promise<never> => {
@@ -43,8 +51,8 @@ const failed = async (cause: Cause, thrown: unknown): Promise<never> => {
 }
 
 /**
- * The password in a file that only its owner can read; made up when the file is missing, also when it goes missing
- * later: deleting the file is how a password is changed.
+ * The password in a file that only its owner can read; made up when the file is missing, also when it goes
+ * missing later: deleting the file is how a password is changed.
  */
 const passwordIn = (file: string): (() => string) => {
   let known = ''
@@ -61,9 +69,14 @@ const passwordIn = (file: string): (() => string) => {
   }
 }
 
-/** Durable inserts are the default of every table: a part is synced to disk before the insert is acknowledged. */
+/**
+ * Durable inserts are the default of every table: a part is synced to disk before the insert is acknowledged.
+ */
 const configuration = `<clickhouse>
-  <merge_tree><fsync_after_insert>1</fsync_after_insert><fsync_part_directory>1</fsync_part_directory></merge_tree>
+  <merge_tree>
+    <fsync_after_insert>1</fsync_after_insert>
+    <fsync_part_directory>1</fsync_part_directory>
+  </merge_tree>
 </clickhouse>
 `
 
@@ -76,12 +89,20 @@ const openRoot = (engine: Engine, directory: string, options: FrontOptions): Con
   return root
 }
 
-/** Who has the directory open, for the one who finds it locked. The lock itself is the engine's, and dies with its process. */
+/**
+ * Who has the directory open, for the one who finds it locked. The lock itself is the engine's, and dies with
+ * its process.
+ */
 const owner = (options: FrontOptions) => {
   const file = join(options.dir, 'owner')
   return {
-    sign: (port: number) =>
-      writeFileSync(file, `process ${process.pid}, port ${port}, since ${new Date().toISOString()}, started by process ${process.ppid}`),
+    sign: (port: number) => {
+      const since = new Date().toISOString()
+      writeFileSync(
+        file,
+        `process ${process.pid}, port ${port}, since ${since}, started by process ${process.ppid}`,
+      )
+    },
     read: () => (existsSync(file) ? readFileSync(file, 'utf8') : 'process unknown'),
   }
 }
@@ -96,8 +117,11 @@ const start = async (options: FrontOptions) => {
   const directory = join(options.dir, 'engine')
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const { bavail, bsize } = statfsSync(options.dir)
-  if (bavail * bsize < diskMinBytes) return failed('disk', `${Math.floor((bavail * bsize) / 1e6)} MB are free`)
-  const engine = await Promise.resolve().then(loadEngine).catch((thrown: unknown) => failed('chdb', thrown))
+  if (bavail * bsize < diskMinBytes)
+    return failed('disk', `${Math.floor((bavail * bsize) / 1e6)} MB are free`)
+  const engine = await Promise.resolve()
+    .then(loadEngine)
+    .catch((thrown: unknown) => failed('chdb', thrown))
   const root = await Promise.resolve()
     .then(() => openRoot(engine, directory, options))
     .catch((thrown: unknown) => {
@@ -121,7 +145,10 @@ const start = async (options: FrontOptions) => {
       documentMaxBytes: Math.floor(options.memoryMaxBytes / 8),
     },
   })
-  const server = createServer({ maxHeaderSize: 1 << 20, requestTimeout: 3_600_000, keepAliveTimeout: 30_000 }, answer)
+  const server = createServer(
+    { maxHeaderSize: 1 << 20, requestTimeout: 3_600_000, keepAliveTimeout: 30_000 },
+    answer,
+  )
   server.maxConnections = 256
   server.on('error', (error) => void failed('port', error))
   server.listen(options.port, '127.0.0.1', () => {
@@ -149,5 +176,6 @@ process.on('SIGHUP', () => {})
 process.on('disconnect', leave)
 
 const [text] = process.argv.slice(2)
-if (text === undefined) throw refusal(36, 'BAD_ARGUMENTS', 'chdb-front.ts is started by the supervisor, with its options as JSON')
+if (text === undefined)
+  throw refusal(36, 'BAD_ARGUMENTS', 'chdb-front.ts is started by the supervisor, with its options as JSON')
 await start(JSON.parse(text) as FrontOptions).catch((thrown: unknown) => failed('other', thrown))

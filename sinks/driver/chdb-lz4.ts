@@ -65,8 +65,9 @@ const decodeBlock = (block: Buffer, out: Buffer, start: number): number => {
     const match = extra + 4
     room(match)
     at = next
-    // A match may reach into itself, which repeats it; only a part that is already there can be copied at once.
-    for (let left = match; left > 0; ) {
+    // A match may reach into itself, which repeats it; only a part that is already there can be copied at
+    // once.
+    for (let left = match; left > 0;) {
       const size = Math.min(left, distance)
       out.copyWithin(to, to - distance, to - distance + size)
       to += size
@@ -77,8 +78,9 @@ const decodeBlock = (block: Buffer, out: Buffer, start: number): number => {
 }
 
 /**
- * Decode LZ4 frames (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md), which clickhouse-connect sends
- * unless told otherwise. Checksums are read over: lengths and distances are checked, and TCP checks the bytes.
+ * Decode LZ4 frames (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md), which clickhouse-connect
+ * sends unless told otherwise. Checksums are read over: lengths and distances are checked, and TCP checks the
+ * bytes.
  */
 export async function* decodeLz4(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const source = new Source(chunks)
@@ -91,7 +93,8 @@ export async function* decodeLz4(chunks: AsyncIterable<Buffer>): AsyncGenerator<
 async function* decodeFrame(source: Source): AsyncGenerator<Buffer> {
   const [flags = 0, sizes = 0] = await source.exactly(2)
   const blockMax = 2 ** (8 + 2 * ((sizes >> 4) & 7))
-  if (flags >> 6 !== 1 || blockMax < reach || blockMax > 1 << 22) throw new Error('this LZ4 frame has a header of an unknown kind')
+  if (flags >> 6 !== 1 || blockMax < reach || blockMax > 1 << 22)
+    throw new Error('this LZ4 frame has a header of an unknown kind')
   await source.exactly((flags & 8 ? 8 : 0) + (flags & 1 ? 4 : 0) + 1)
   const out = Buffer.alloc(reach + blockMax)
   let kept = 0

@@ -1,10 +1,11 @@
 import { refusal } from './chdb-engine.ts'
 
 /**
- * ClickHouse's Native format for clients that send `client_protocol_version` (clickhouse-go, and with it Grafana): from
- * revision 54454 on they expect each block to begin with its info, and each column to say that its encoding is the
- * plain one. The library always writes revision 0, without either. So columns are found, by their types, and the
- * missing bytes put between. See https://clickhouse.com/docs/interfaces/formats/Native.
+ * ClickHouse's Native format for clients that send `client_protocol_version` (clickhouse-go, and with it
+ * Grafana): from revision 54454 on they expect each block to begin with its info, and each column to say that
+ * its encoding is the plain one. The library always writes revision 0, without either. So columns are found,
+ * by their types, and the missing bytes put between. See
+ * https://clickhouse.com/docs/interfaces/formats/Native.
  */
 export const withRevision = (blocks: Uint8Array, revision: number): Uint8Array => {
   if (revision === 0) return blocks
@@ -77,7 +78,9 @@ interface Type {
   readonly inner: readonly string[]
 }
 
-/** `Name(a, b(c, d))` in its name and its arguments; commas in parentheses and quotes do not part arguments. */
+/**
+ * `Name(a, b(c, d))` in its name and its arguments; commas in parentheses and quotes do not part arguments.
+ */
 const parseType = (text: string): Type => {
   const open = text.indexOf('(')
   if (open < 0) return { name: text, inner: [] }
@@ -107,7 +110,8 @@ const closing = (text: string, open: number, quote: string): number => {
 }
 
 /** Elements of a tuple may have names: `name Type`, the name perhaps in backticks. */
-const unnamed = (element: string): Type => parseType(element.replace(/^(?:`(?:[^`\\]|\\.)*`|\w+)\s+(?=[A-Z])/, ''))
+const unnamed = (element: string): Type =>
+  parseType(element.replace(/^(?:`(?:[^`\\]|\\.)*`|\w+)\s+(?=[A-Z])/, ''))
 
 const point = 'Tuple(Float64, Float64)'
 const aliases: Readonly<Record<string, string>> = {
@@ -119,9 +123,38 @@ const aliases: Readonly<Record<string, string>> = {
   MultiPolygon: `Array(Array(Array(${point})))`,
 }
 const widths: Readonly<Record<string, number>> = {
-  UInt8: 1, UInt16: 2, UInt32: 4, UInt64: 8, UInt128: 16, UInt256: 32, Int8: 1, Int16: 2, Int32: 4, Int64: 8, Int128: 16, Int256: 32,
-  BFloat16: 2, Float32: 4, Float64: 8, Bool: 1, Enum8: 1, Enum16: 2, Date: 2, Date32: 4, DateTime: 4, DateTime64: 8, Time: 4, Time64: 8,
-  UUID: 16, IPv4: 4, IPv6: 16, Decimal32: 4, Decimal64: 8, Decimal128: 16, Decimal256: 32, Nothing: 1,
+  UInt8: 1,
+  UInt16: 2,
+  UInt32: 4,
+  UInt64: 8,
+  UInt128: 16,
+  UInt256: 32,
+  Int8: 1,
+  Int16: 2,
+  Int32: 4,
+  Int64: 8,
+  Int128: 16,
+  Int256: 32,
+  BFloat16: 2,
+  Float32: 4,
+  Float64: 8,
+  Bool: 1,
+  Enum8: 1,
+  Enum16: 2,
+  Date: 2,
+  Date32: 4,
+  DateTime: 4,
+  DateTime64: 8,
+  Time: 4,
+  Time64: 8,
+  UUID: 16,
+  IPv4: 4,
+  IPv6: 16,
+  Decimal32: 4,
+  Decimal64: 8,
+  Decimal128: 16,
+  Decimal256: 32,
+  Nothing: 1,
 }
 
 /** Bytes a row, for types of one width; undefined for others. */
@@ -145,7 +178,8 @@ const skipPrefix = (reader: Reader, given: Type): void => {
   const type = resolved(given)
   if (type.name === 'LowCardinality') reader.skip(8)
   else if (type.name === 'Array' || type.name === 'Nullable') skipPrefix(reader, argument(type, 0))
-  else if (type.name === 'Tuple' || type.name === 'Nested') for (const element of type.inner) skipPrefix(reader, unnamed(element))
+  else if (type.name === 'Tuple' || type.name === 'Nested')
+    for (const element of type.inner) skipPrefix(reader, unnamed(element))
   else if (type.name === 'Map') for (const element of type.inner) skipPrefix(reader, parseType(element))
 }
 
@@ -177,8 +211,13 @@ const skipRows = (reader: Reader, given: Type, rows: number): void => {
   else if (type.name === 'Tuple') for (const element of type.inner) skipRows(reader, unnamed(element), rows)
   else if (type.name === 'Map' || type.name === 'Nested') {
     const total = offsets(reader, rows)
-    for (const element of type.inner) skipRows(reader, type.name === 'Map' ? parseType(element) : unnamed(element), total)
+    for (const element of type.inner)
+      skipRows(reader, type.name === 'Map' ? parseType(element) : unnamed(element), total)
   } else {
-    throw refusal(48, 'NOT_IMPLEMENTED', `columns of type ${type.name} cannot be sent to this client; cast them, to String for example`)
+    throw refusal(
+      48,
+      'NOT_IMPLEMENTED',
+      `columns of type ${type.name} cannot be sent to this client; cast them, to String for example`,
+    )
   }
 }

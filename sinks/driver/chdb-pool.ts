@@ -12,7 +12,10 @@ export interface KeptSession {
 }
 
 /** A statement for the pool: a job without its number, and who may end it. */
-export type Task = Omit<Job, 'number' | 'session'> & { readonly signal: AbortSignal; readonly session: KeptSession | undefined }
+export type Task = Omit<Job, 'number' | 'session'> & {
+  readonly signal: AbortSignal
+  readonly session: KeptSession | undefined
+}
 
 interface Thread {
   readonly worker: Worker
@@ -61,7 +64,10 @@ const reportsOf = (thread: Thread) => {
   return { next, ended }
 }
 
-/** Threads that run statements, one at a time each, started as they are needed. A kept session stays on its thread. */
+/**
+ * Threads that run statements, one at a time each, started as they are needed. A kept session stays on its
+ * thread.
+ */
 export class Pool {
   readonly #directory: string
   readonly #threadsMax: number
@@ -85,7 +91,9 @@ export class Pool {
     return this.#queue.length + [...this.#threads].filter((thread) => !thread.free).length
   }
 
-  /** Blocks of the answer as the caller takes them, then what the statement did. Throws the engine's error. */
+  /**
+   * Blocks of the answer as the caller takes them, then what the statement did. Throws the engine's error.
+   */
   async *run(task: Task): AsyncGenerator<Uint8Array, Outcome, undefined> {
     const { signal, session, ...job } = task
     const thread = await this.#acquire(session, signal)
@@ -104,21 +112,33 @@ export class Pool {
       }
     } finally {
       signal.removeEventListener('abort', cancel)
-      // The caller may have stopped early; the thread is free only once the engine has let go of the statement.
+      // The caller may have stopped early; the thread is free only once the engine has let go of the
+      // statement.
       cancel()
       void ended.then(() => this.#release(thread))
     }
   }
 
   async close(): Promise<void> {
-    const gone = [...this.#threads].map((thread) => new Promise((resolve) => thread.worker.once('exit', resolve)))
+    const gone = [...this.#threads].map(
+      (thread) => new Promise((resolve) => thread.worker.once('exit', resolve)),
+    )
     for (const thread of this.#threads) tell(thread, { kind: 'leave' })
     await Promise.race([Promise.all(gone), new Promise((resolve) => setTimeout(resolve, 500).unref())])
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL('./chdb-run.ts', import.meta.url), { workerData: { directory: this.#directory } })
-    const thread: Thread = { worker, sessions: new Map(), free: false, idle: undefined, listen: undefined, fail: undefined }
+    const worker = new Worker(new URL('./chdb-run.ts', import.meta.url), {
+      workerData: { directory: this.#directory },
+    })
+    const thread: Thread = {
+      worker,
+      sessions: new Map(),
+      free: false,
+      idle: undefined,
+      listen: undefined,
+      fail: undefined,
+    }
     worker.on('message', (report: Report) => thread.listen?.(report))
     worker.on('error', (error) => thread.fail?.(error instanceof Error ? error : new Error(String(error))))
     worker.on('exit', () => this.#lost(thread))
@@ -136,7 +156,9 @@ export class Pool {
   }
 
   #owner(session: KeptSession | undefined): Thread | undefined {
-    return session === undefined ? undefined : [...this.#threads].find((thread) => thread.sessions.has(session.id))
+    return session === undefined
+      ? undefined
+      : [...this.#threads].find((thread) => thread.sessions.has(session.id))
   }
 
   #suited(session: KeptSession | undefined): Thread | undefined {

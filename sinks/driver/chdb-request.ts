@@ -22,24 +22,33 @@ export interface Request {
   readonly defaults: Readonly<Record<string, string>>
   /** Settings and `param_` values of this request. */
   readonly settings: Readonly<Record<string, string>>
-  readonly session: { readonly id: string; readonly check: boolean; readonly timeoutSeconds: number } | undefined
+  readonly session:
+    { readonly id: string; readonly check: boolean; readonly timeoutSeconds: number } | undefined
   readonly readonly: boolean
   /** The revision of the native protocol in which the client wants Native blocks; 0 is the plain one. */
   readonly revision: number
 }
 
-/** URL parameters that are not settings of the engine. Those without effect here are accepted, as a server accepts them. */
+/**
+ * URL parameters that are not settings of the engine. Those without effect here are accepted, as a server
+ * accepts them.
+ */
 const http = new Set(
-  `query database default_format query_id session_id session_timeout session_check user password quota_key compress
-  decompress enable_http_compression http_zlib_compression_level wait_end_of_query buffer_size role stacktrace
-  send_progress_in_http_headers http_headers_progress_interval_ms http_response_buffer_size client_protocol_version
-  add_http_cors_header http_write_exception_in_output_format cancel_http_readonly_queries_on_client_close
-  http_response_headers`.split(/\s+/),
+  `query database default_format query_id session_id session_timeout session_check user password
+  quota_key compress decompress enable_http_compression http_zlib_compression_level
+  wait_end_of_query buffer_size role stacktrace send_progress_in_http_headers
+  http_headers_progress_interval_ms http_response_buffer_size client_protocol_version
+  add_http_cors_header http_write_exception_in_output_format
+  cancel_http_readonly_queries_on_client_close http_response_headers`.split(/\s+/),
 )
 
-const one = (header: string | readonly string[] | undefined): string | undefined => (typeof header === 'string' ? header : header?.[0])
+const one = (header: string | readonly string[] | undefined): string | undefined =>
+  typeof header === 'string' ? header : header?.[0]
 
-/** The lower of what is asked and the bound; 0 means unbounded in ClickHouse, and a non-number is the engine's to refuse. */
+/**
+ * The lower of what is asked and the bound; 0 means unbounded in ClickHouse, and a non-number is the engine's
+ * to refuse.
+ */
 export const atMost = (asked: string | undefined, bound: number): string => {
   const number = Number(asked)
   if (asked !== undefined && Number.isNaN(number)) return asked
@@ -68,7 +77,11 @@ const settingsOf = (url: URLSearchParams, queryId: string, limits: Limits) => {
 export const readRequest = (incoming: IncomingMessage, url: URLSearchParams, limits: Limits): Request => {
   const { headers } = incoming
   if (url.get('compress') === '1' || url.get('decompress') === '1') {
-    throw refusal(48, 'NOT_IMPLEMENTED', 'compress=1 and decompress=1 (LZ4 blocks) are not spoken here; use gzip, zstd or no compression')
+    throw refusal(
+      48,
+      'NOT_IMPLEMENTED',
+      'compress=1 and decompress=1 (LZ4 blocks) are not spoken here; use gzip, zstd or no compression',
+    )
   }
   const queryId = url.get('query_id') || one(headers['x-clickhouse-query-id']) || randomUUID()
   const session = url.get('session_id')
@@ -110,22 +123,33 @@ const given = (headers: IncomingHttpHeaders, url: URLSearchParams): readonly [st
 }
 
 /**
- * Check user and password, from Basic auth, `X-ClickHouse-User` and `-Key`, or `user` and `password` in the URL.
+ * Check user and password, from Basic auth, `X-ClickHouse-User` and `-Key`, or `user` and `password` in the
+ * URL.
  * @throws ClickHouse error 516
  */
-export const authenticate = (headers: IncomingHttpHeaders, url: URLSearchParams, password: string, passwordFile: string): void => {
+export const authenticate = (
+  headers: IncomingHttpHeaders,
+  url: URLSearchParams,
+  password: string,
+  passwordFile: string,
+): void => {
   const [user, key] = given(headers, url)
   if (timingSafeEqual(digest(key), digest(password)) && user === 'default') return
   const hint = `the user is default and its password is in ${passwordFile}; delete that file for a new one`
-  throw refusal(516, 'AUTHENTICATION_FAILED', `${user}: Authentication failed: password is incorrect, or there is no user with such name (${hint})`)
+  throw refusal(
+    516,
+    'AUTHENTICATION_FAILED',
+    `${user}: Authentication failed: password is incorrect, or there is no user with such name (${hint})`,
+  )
 }
 
 /** The names of this machine, to itself. */
 const local = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i
 
 /**
- * Whether a request was meant for this machine. A web page can make a browser call loopback under a name of its own (DNS
- * rebinding, seen in Host) or from its own origin (seen in Origin); no other client sends such a header.
+ * Whether a request was meant for this machine. A web page can make a browser call loopback under a name of
+ * its own (DNS rebinding, seen in Host) or from its own origin (seen in Origin); no other client sends such a
+ * header.
  */
 export const meantForUs = ({ host, origin }: IncomingHttpHeaders): boolean => {
   if (host === undefined || !local.test(host)) return false

@@ -45,10 +45,17 @@ const remember = async (connection: Connection, names: readonly string[]): Promi
   const plain = names.filter((name) => !name.startsWith('param_'))
   if (plain.length === 0) return ''
   const wanted = plain.map(literal).join(', ')
-  const { bytes } = await connection.whole(`SELECT name, value, changed FROM system.settings WHERE name IN (${wanted})`, 'JSONCompactEachRow')
+  const { bytes } = await connection.whole(
+    `SELECT name, value, changed FROM system.settings WHERE name IN (${wanted})`,
+    'JSONCompactEachRow',
+  )
   const before = Buffer.from(bytes).toString('utf8').trim().split('\n').filter(Boolean)
   const rows = before.map((line) => JSON.parse(line) as readonly [string, string, number])
-  return rows.map(([name, value, changed]) => (Number(changed) === 1 ? `${name}=${literal(value)}` : `${name}=DEFAULT`)).join(', ')
+  return rows
+    .map(([name, value, changed]) =>
+      Number(changed) === 1 ? `${name}=${literal(value)}` : `${name}=DEFAULT`,
+    )
+    .join(', ')
 }
 
 const port = parentPort
@@ -76,7 +83,10 @@ const whole = async (connection: Connection, job: Job): Promise<Outcome> => {
   return outcome
 }
 
-/** Statements that look like reads but cannot be streamed (`WITH ... INSERT`, some SHOWs) say so and run as a whole. */
+/**
+ * Statements that look like reads but cannot be streamed (`WITH ... INSERT`, some SHOWs) say so and run as a
+ * whole.
+ */
 const rows = async (connection: Connection, job: Job): Promise<Outcome> => {
   let started = false
   try {
@@ -109,7 +119,10 @@ const open = (job: Job): Connection => {
   return connection
 }
 
-/** A connection for this statement alone: settings, parameters and temporary tables cannot leak to the next one. */
+/**
+ * A connection for this statement alone: settings, parameters and temporary tables cannot leak to the next
+ * one.
+ */
 const alone = async (job: Job): Promise<Outcome> => {
   const connection = open(job)
   try {
@@ -120,8 +133,12 @@ const alone = async (job: Job): Promise<Outcome> => {
   }
 }
 
-const within = async (job: Job, session: { readonly id: string; readonly check: boolean }): Promise<Outcome> => {
-  if (session.check && !kept.has(session.id)) throw refusal(372, 'SESSION_NOT_FOUND', `Session ${session.id} not found`)
+const within = async (
+  job: Job,
+  session: { readonly id: string; readonly check: boolean },
+): Promise<Outcome> => {
+  if (session.check && !kept.has(session.id))
+    throw refusal(372, 'SESSION_NOT_FOUND', `Session ${session.id} not found`)
   const connection = kept.get(session.id) ?? open(job)
   kept.set(session.id, connection)
   const before = await remember(connection, Object.keys(job.settings))

@@ -37,8 +37,8 @@ const nothing: Outcome = { rowsRead: 0, bytesRead: 0, rowsWritten: 0, bytesWritt
 const statementBytes = 64 << 10
 
 /**
- * One insert is one block and so one part, which appears whole or not at all: no bound of the engine may cut it. The
- * size of a body is bounded instead.
+ * One insert is one block and so one part, which appears whole or not at all: no bound of the engine may cut
+ * it. The size of a body is bounded instead.
  */
 const oneBlock: Readonly<Record<string, string>> = {
   max_insert_block_size: String(1 << 30),
@@ -56,7 +56,8 @@ const withForm = async (incoming: IncomingMessage, url: URLSearchParams): Promis
   const text = await wholeText(body.head, body)
   const form = await new Response(text, { headers: { 'content-type': type } }).formData()
   for (const [name, value] of form) {
-    if (typeof value !== 'string') throw refusal(48, 'NOT_IMPLEMENTED', 'external tables in a form are not available')
+    if (typeof value !== 'string')
+      throw refusal(48, 'NOT_IMPLEMENTED', 'external tables in a form are not available')
     url.set(name, value)
   }
 }
@@ -74,8 +75,12 @@ const prepare = async (service: Service, request: Request, body: Body): Promise<
     const sql = withQueryIds(await wholeText(head, body))
     if (sql.trim() === '') throw refusal(62, 'SYNTAX_ERROR', 'the query is empty')
     const own = formatOf(sql) ?? format
-    if (statement.kind !== 'rows' || streams(own)) return { sql, how: statement.kind, format: own, settings, done: () => {} }
-    const bounded = { ...settings, max_result_bytes: atMost(settings['max_result_bytes'], service.limits.documentMaxBytes) }
+    if (statement.kind !== 'rows' || streams(own))
+      return { sql, how: statement.kind, format: own, settings, done: () => {} }
+    const bounded = {
+      ...settings,
+      max_result_bytes: atMost(settings['max_result_bytes'], service.limits.documentMaxBytes),
+    }
     return { sql, how: 'whole', format: own, settings: bounded, done: () => {} }
   }
   const spooled = await service.spool.keep(head.subarray(statement.rowsAt), body)
@@ -88,8 +93,16 @@ const prepare = async (service: Service, request: Request, body: Body): Promise<
   return { sql, how: 'write', format, settings: { ...oneBlock, ...settings }, done: spooled.remove }
 }
 
-/** Send an answer as it comes. Statements without a stream are over before the first byte, so their summary is known. */
-const deliver = async (answer: Answer, blocks: AsyncGenerator<Uint8Array, Outcome>, prepared: Prepared, revision: number) => {
+/**
+ * Send an answer as it comes. Statements without a stream are over before the first byte, so their summary is
+ * known.
+ */
+const deliver = async (
+  answer: Answer,
+  blocks: AsyncGenerator<Uint8Array, Outcome>,
+  prepared: Prepared,
+  revision: number,
+) => {
   const { how, format } = prepared
   const ready = (bytes: Uint8Array) => (format === 'Native' ? withRevision(bytes, revision) : bytes)
   let step = await blocks.next()
@@ -115,7 +128,14 @@ const killer = (root: Connection) => {
   }
 }
 
-const run = async (service: Service, kill: (id: string) => Promise<unknown>, request: Request, body: Body, answer: Answer, gone: AbortSignal) => {
+const run = async (
+  service: Service,
+  kill: (id: string) => Promise<unknown>,
+  request: Request,
+  body: Body,
+  answer: Answer,
+  gone: AbortSignal,
+) => {
   const prepared = await prepare(service, request, body)
   if (prepared === undefined) {
     answer.head(request.format ?? 'TabSeparated', nothing)
@@ -156,7 +176,10 @@ const drain = (incoming: IncomingMessage) => {
   setTimeout(() => incoming.destroy(), 2000).unref()
 }
 
-/** Answer requests as a ClickHouse server does (https://clickhouse.com/docs/interfaces/http), as far as one user needs it. */
+/**
+ * Answer requests as a ClickHouse server does (https://clickhouse.com/docs/interfaces/http), as far as one
+ * user needs it.
+ */
 export const serve = (service: Service): RequestListener => {
   const kill = killer(service.root)
   const running = new Set<string>()
@@ -166,7 +189,8 @@ export const serve = (service: Service): RequestListener => {
     response.on('close', () => {
       if (!response.writableFinished) gone.abort(new Error('the client went away'))
     })
-    const accepted = url.get('enable_http_compression') === '1' ? String(incoming.headers['accept-encoding'] ?? '') : ''
+    const accepted =
+      url.get('enable_http_compression') === '1' ? String(incoming.headers['accept-encoding'] ?? '') : ''
     let answer = answerTo(response, service.identity, url.get('query_id') ?? '', accepted, gone.signal)
     let started = ''
     try {
@@ -176,10 +200,16 @@ export const serve = (service: Service): RequestListener => {
       const request = readRequest(incoming, url, service.limits)
       answer = answerTo(response, service.identity, request.queryId, accepted, gone.signal)
       if (running.has(request.queryId)) {
-        throw refusal(216, 'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', `Query with id = ${request.queryId} is already running`)
+        throw refusal(
+          216,
+          'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING',
+          `Query with id = ${request.queryId} is already running`,
+        )
       }
       running.add((started = request.queryId))
-      const body = form ? empty : await openBody(decoded(incoming, incoming.headers['content-encoding']), statementBytes)
+      const body = form
+        ? empty
+        : await openBody(decoded(incoming, incoming.headers['content-encoding']), statementBytes)
       await run(service, kill, request, body, answer, gone.signal)
     } catch (thrown) {
       if (!gone.signal.aborted) answer.fail(failureOf(thrown))
@@ -193,11 +223,16 @@ export const serve = (service: Service): RequestListener => {
     const url = URL.parse(incoming.url ?? '/', 'http://front')
     if (url === null) return plain(response, 400, 'the URL cannot be read\n')
     if (!meantForUs(incoming.headers)) {
-      return plain(response, 403, 'Code: 497. DB::Exception: only requests to localhost are answered (ACCESS_DENIED)\n')
+      return plain(
+        response,
+        403,
+        'Code: 497. DB::Exception: only requests to localhost are answered (ACCESS_DENIED)\n',
+      )
     }
     const { pathname, searchParams } = url
     const reading = incoming.method === 'GET' || incoming.method === 'HEAD'
-    if (reading && (pathname === '/ping' || pathname === '/replicas_status')) return plain(response, 200, 'Ok.\n')
+    if (reading && (pathname === '/ping' || pathname === '/replicas_status'))
+      return plain(response, 200, 'Ok.\n')
     if (pathname !== '/') return plain(response, 404, `there is nothing at ${pathname}; queries go to /\n`)
     if (reading && !searchParams.has('query')) return plain(response, 200, 'Ok.\n')
     void query(incoming, response, searchParams)

@@ -23,7 +23,11 @@ export const decoded = (body: Readable, encoding: string | undefined): AsyncIter
   if (name === 'lz4') return decodeLz4(body)
   const decode = decoders[name]?.()
   if (decode === undefined) {
-    throw refusal(48, 'NOT_IMPLEMENTED', `Content-Encoding ${name} is not spoken here; use gzip, deflate, br, zstd or lz4`)
+    throw refusal(
+      48,
+      'NOT_IMPLEMENTED',
+      `Content-Encoding ${name} is not spoken here; use gzip, deflate, br, zstd or lz4`,
+    )
   }
   body.on('error', (error) => decode.destroy(error))
   return body.pipe(decode)
@@ -37,8 +41,10 @@ export interface Body {
   rest(): AsyncIterable<Buffer>
 }
 
-const unreadable = (thrown: unknown): Error =>
-  refusal(354, 'ZLIB_INFLATE_FAILED', `the request body could not be decompressed: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+const unreadable = (thrown: unknown): Error => {
+  const why = thrown instanceof Error ? thrown.message : String(thrown)
+  return refusal(354, 'ZLIB_INFLATE_FAILED', `the request body could not be decompressed: ${why}`)
+}
 
 /** Read a body until its statement is known to be in hand: `enough` bytes, or its end. */
 export const openBody = async (stream: AsyncIterable<Buffer>, enough: number): Promise<Body> => {
@@ -73,7 +79,8 @@ export const wholeText = async (head: Buffer, body: Body): Promise<string> => {
       if (size > statementMaxBytes) break
     }
   }
-  if (size > statementMaxBytes) throw refusal(62, 'QUERY_IS_TOO_LARGE', `the statement is longer than ${statementMaxBytes} bytes`)
+  if (size > statementMaxBytes)
+    throw refusal(62, 'QUERY_IS_TOO_LARGE', `the statement is longer than ${statementMaxBytes} bytes`)
   return Buffer.concat(chunks).toString('utf8')
 }
 
@@ -89,8 +96,8 @@ export interface Spool {
 }
 
 /**
- * A folder for rows on their way in. The engine's raw-insert entry cuts binary rows at the first blank line, so rows
- * go through a file. Leftovers of a killed process are removed.
+ * A folder for rows on their way in. The engine's raw-insert entry cuts binary rows at the first blank line,
+ * so rows go through a file. Leftovers of a killed process are removed.
  * @param maxBytes of one body; all bodies together may hold four times as much
  */
 export const openSpool = (folder: string, maxBytes: number): Spool => {
@@ -100,9 +107,14 @@ export const openSpool = (folder: string, maxBytes: number): Spool => {
   let number = 0
   const room = (own: number) => {
     if (own > maxBytes) {
-      throw refusal(307, 'TOO_MANY_BYTES', `the request body is larger than ${maxBytes} bytes; insert in smaller batches`)
+      throw refusal(
+        307,
+        'TOO_MANY_BYTES',
+        `the request body is larger than ${maxBytes} bytes; insert in smaller batches`,
+      )
     }
-    if (held > maxBytes * 4) throw refusal(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'too many rows wait to be inserted; try again')
+    if (held > maxBytes * 4)
+      throw refusal(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'too many rows wait to be inserted; try again')
   }
   const keep = async (first: Buffer, body: Body): Promise<Spooled> => {
     const file = join(folder, `${process.pid}-${++number}`)
@@ -135,4 +147,5 @@ export const openSpool = (folder: string, maxBytes: number): Spool => {
   return { keep }
 }
 
-const noSpace = (thrown: unknown): Error => refusal(243, 'NOT_ENOUGH_SPACE', `the disk is full: ${failureOf(thrown).text}`)
+const noSpace = (thrown: unknown): Error =>
+  refusal(243, 'NOT_ENOUGH_SPACE', `the disk is full: ${failureOf(thrown).text}`)

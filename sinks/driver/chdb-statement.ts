@@ -2,7 +2,8 @@ import { refusal } from './chdb-engine.ts'
 
 /**
  * What a request asks for.
- * - `insert`: rows follow the statement, from byte `rowsAt`, in `format` (undefined: the request's default format);
+ * - `insert`: rows follow the statement, from byte `rowsAt`, in `format` (undefined: the request's default
+ *   format);
  * - `write`: an INSERT that brings no rows; `rows`: a read that can be streamed; `whole`: everything else.
  */
 export type Statement =
@@ -15,7 +16,10 @@ export type Statement =
     }
   | { readonly kind: 'write' | 'rows' | 'whole' }
 
-/** The setting that carries our query id: the engine gives queries ids of its own, and this one changes nothing else. */
+/**
+ * The setting that carries our query id: the engine gives queries ids of its own, and this one changes
+ * nothing else.
+ */
 export const queryIdSetting = 'send_logs_source_regexp'
 
 interface Token {
@@ -28,8 +32,20 @@ interface Token {
 }
 
 const blank = /(?:\s+|--[^\n]*(?:\n|$)|#[! ][^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/y
-const piece = /[A-Za-z_]\w*|[\d.]+|'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*"|`(?:[^`\\]|\\[\s\S])*`|[\s\S]/y
-const read = new Set(['SELECT', 'WITH', '(', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS', 'FROM', 'VALUES'])
+const piece =
+  /[A-Za-z_]\w*|[\d.]+|'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*"|`(?:[^`\\]|\\[\s\S])*`|[\s\S]/y
+const read = new Set([
+  'SELECT',
+  'WITH',
+  '(',
+  'SHOW',
+  'DESCRIBE',
+  'DESC',
+  'EXPLAIN',
+  'EXISTS',
+  'FROM',
+  'VALUES',
+])
 
 /** Tokens of SQL, enough to find clauses: names, strings and comments are never mistaken for keywords. */
 function* tokens(sql: string): Generator<Token> {
@@ -65,9 +81,13 @@ const behindName = (next: () => Token | undefined): Token | undefined => {
   return next()
 }
 
-const utf8 = (sql: string, start: number, end: number) => Buffer.from(sql.slice(start, end), 'latin1').toString('utf8')
+const utf8 = (sql: string, start: number, end: number) =>
+  Buffer.from(sql.slice(start, end), 'latin1').toString('utf8')
 
-/** Blanks and one line end behind FORMAT belong to the statement; rows in the body start where the body starts. */
+/**
+ * Blanks and one line end behind FORMAT belong to the statement; rows in the body start where the body
+ * starts.
+ */
 const behindFormat = (sql: string, end: number, bodyAt: number): number => {
   if (end < bodyAt && /^[\s;]*$/.test(sql.slice(end, bodyAt))) return bodyAt
   const gap = /[ \t\f]*\r?\n?/y
@@ -90,11 +110,17 @@ const insert = (sql: string, bodyAt: number, next: () => Token | undefined): Sta
     if (token.upper === 'VALUES') return split('Values', token.start, token.end)
     if (token.upper === 'FORMAT') {
       const format = next()
-      return format === undefined ? { kind: 'write' } : split(format.text, token.start, behindFormat(sql, format.end, bodyAt))
+      return format === undefined
+        ? { kind: 'write' }
+        : split(format.text, token.start, behindFormat(sql, format.end, bodyAt))
     }
     if (token.upper === 'SELECT' || token.upper === 'WITH') return reading(next)
     if (token.upper === 'FROM') {
-      throw refusal(48, 'NOT_IMPLEMENTED', 'FROM INFILE is for clickhouse-client; send the rows as the request body')
+      throw refusal(
+        48,
+        'NOT_IMPLEMENTED',
+        'FROM INFILE is for clickhouse-client; send the rows as the request body',
+      )
     }
     if (token.upper === 'SETTINGS') settingsAt = token.start
     else if (bodyAt > 0 && token.start >= bodyAt) return split(undefined, bodyAt, bodyAt)
@@ -106,7 +132,11 @@ const reading = (next: () => Token | undefined): Statement => {
   let before = ''
   for (let token = next(); token !== undefined; token = next()) {
     if (before === 'INPUT' && token.text === '(') {
-      throw refusal(48, 'NOT_IMPLEMENTED', 'the input() table function is not available; insert the rows with INSERT ... FORMAT')
+      throw refusal(
+        48,
+        'NOT_IMPLEMENTED',
+        'the input() table function is not available; insert the rows with INSERT ... FORMAT',
+      )
     }
     before = token.upper
   }
@@ -127,7 +157,11 @@ export const readStatement = (head: string, bodyAt: number): Statement => {
   let before = first.upper
   for (let token = next(); token !== undefined; token = next()) {
     if (before === 'INTO' && token.upper === 'OUTFILE') {
-      throw refusal(48, 'NOT_IMPLEMENTED', 'INTO OUTFILE is for clickhouse-client; take the rows from the response')
+      throw refusal(
+        48,
+        'NOT_IMPLEMENTED',
+        'INTO OUTFILE is for clickhouse-client; take the rows from the response',
+      )
     }
     before = token.upper
   }
@@ -145,18 +179,22 @@ export const formatOf = (sql: string): string | undefined => {
 }
 
 /**
- * Formats whose blocks can follow one another. The engine streams each block as a document of its own, so what has a
- * beginning or an end (JSON, Parquet, Arrow, column names) is made whole first.
+ * Formats whose blocks can follow one another. The engine streams each block as a document of its own, so
+ * what has a beginning or an end (JSON, Parquet, Arrow, column names) is made whole first.
  */
 const blockwise = new Set(
-  `JSONEachRow NDJSON JSONLines JSONStringsEachRow JSONCompactEachRow JSONCompactStringsEachRow CSV TSV TabSeparated
-  TSVRaw TabSeparatedRaw TSKV LineAsString RawBLOB RowBinary Native MsgPack Null`.split(/\s+/),
+  `JSONEachRow NDJSON JSONLines JSONStringsEachRow JSONCompactEachRow JSONCompactStringsEachRow CSV
+  TSV TabSeparated TSVRaw TabSeparatedRaw TSKV LineAsString RawBLOB RowBinary Native MsgPack Null`.split(
+    /\s+/,
+  ),
 )
 
 /** Whether rows in this format can be sent block by block. */
 export const streams = (format: string): boolean => blockwise.has(format)
 
-/** `KILL QUERY WHERE query_id = ...` means the id that the client gave, which the engine knows as a setting. */
+/**
+ * `KILL QUERY WHERE query_id = ...` means the id that the client gave, which the engine knows as a setting.
+ */
 export const withQueryIds = (sql: string): string => {
   if (!/^\s*kill\s+query\b/i.test(sql)) return sql
   const parts: string[] = []

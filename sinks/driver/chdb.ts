@@ -37,13 +37,19 @@ export interface RunningChdb {
   readonly version: string
   /** Of the front's process, now. */
   readonly pid: number
-  /** Called after the front died and answers again. What was under way has failed: look what arrived before sending it again. */
+  /**
+   * Called after the front died and answers again. What was under way has failed: look what arrived before
+   * sending it again.
+   */
   onRestart(listener: (restarts: number) => void): void
   /** Let running statements end (5 s at most), then stop. */
   stop(): Promise<void>
 }
 
-/** No build of chDB for this machine, or it is not installed. Everything but the embedded ClickHouse works without. */
+/**
+ * No build of chDB for this machine, or it is not installed. Everything but the embedded ClickHouse works
+ * without.
+ */
 export interface AbsentChdb {
   readonly kind: 'absent'
   readonly why: string
@@ -73,11 +79,15 @@ const lines = (stream: NodeJS.ReadableStream | null, log: (line: string) => void
 }
 
 const launch = (options: FrontOptions, log: (line: string) => void): Front => {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', source, JSON.stringify(options)], {
-    // Streams, compression and files share libuv's threads with the queries, and must not wait for them.
-    env: { ...process.env, UV_THREADPOOL_SIZE: String(options.queriesMax * 2 + 8) },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', source, JSON.stringify(options)],
+    {
+      // Streams, compression and files share libuv's threads with the queries, and must not wait for them.
+      env: { ...process.env, UV_THREADPOOL_SIZE: String(options.queriesMax * 2 + 8) },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  )
   const heard: string[] = []
   const hear = (line: string) => {
     if (heard.length < 50) heard.push(line)
@@ -103,10 +113,14 @@ type Failed = Extract<FrontReport, { kind: 'failed' }>
 const explain = (failed: Failed, options: FrontOptions): KtError => {
   const about = { where: options.dir, why: failed.text, facts: { dir: options.dir, port: options.port } }
   if (failed.cause === 'directory') {
-    return new KtError('KT5202', 'the ClickHouse directory cannot be opened, most likely because another process has it open', {
-      ...about,
-      fix: 'Stop the other kt that uses this directory, or give this one a directory of its own.',
-    })
+    return new KtError(
+      'KT5202',
+      'the ClickHouse directory cannot be opened, most likely because another process has it open',
+      {
+        ...about,
+        fix: 'Stop the other kt that uses this directory, or give this one a directory of its own.',
+      },
+    )
   }
   if (failed.cause === 'port') {
     return new KtError('KT5203', `port ${options.port} for the embedded ClickHouse is taken`, {
@@ -120,7 +134,10 @@ const explain = (failed: Failed, options: FrontOptions): KtError => {
       fix: 'Free some space, or move the directory to a larger disk.',
     })
   }
-  return new KtError('KT5205', 'the embedded ClickHouse did not start', { ...about, fix: 'Read the log lines before this one.' })
+  return new KtError('KT5205', 'the embedded ClickHouse did not start', {
+    ...about,
+    fix: 'Read the log lines before this one.',
+  })
 }
 
 /** Start a front and wait until it answers. What a dying predecessor may still hold is asked for again. */
@@ -152,14 +169,16 @@ const filled = (options: ChdbOptions): FrontOptions => {
 }
 
 /**
- * Start the embedded ClickHouse: chDB in a process of its own, answering the ClickHouse HTTP protocol on loopback. It
- * is started again when it dies, and ends with the process that started it, however that one ends.
+ * Start the embedded ClickHouse: chDB in a process of its own, answering the ClickHouse HTTP protocol on
+ * loopback. It is started again when it dies, and ends with the process that started it, however that one
+ * ends.
  *
- * Works with @clickhouse/client, curl, clickhouse-connect (Python, as it comes) and clickhouse-go over HTTP (Go; none,
- * gzip, deflate or brotli). Sessions, temporary tables, parameters, KILL QUERY by query id, compression both ways.
- * Not spoken: the native TCP protocol, `compress=1` (JDBC: `compress=false`), input(), users other than `default`.
- * Rows stream in formats without beginning or end (JSONEachRow, CSV, TSV, RowBinary, Native); JSON, Parquet and Arrow
- * answers are made whole first and are bounded by an eighth of the memory.
+ * Works with @clickhouse/client, curl, clickhouse-connect (Python, as it comes) and clickhouse-go over HTTP
+ * (Go; none, gzip, deflate or brotli). Sessions, temporary tables, parameters, KILL QUERY by query id,
+ * compression both ways. Not spoken: the native TCP protocol, `compress=1` (JDBC: `compress=false`), input(),
+ * users other than `default`. Rows stream in formats without beginning or end (JSONEachRow, CSV, TSV,
+ * RowBinary, Native); JSON, Parquet and Arrow answers are made whole first and are bounded by an eighth of
+ * the memory.
  * @throws KtError KT5202 (directory in use), KT5203 (port taken), KT5204 (disk full), KT5205 (did not start)
  */
 export const startChdb = async (options: ChdbOptions): Promise<RunningChdb | AbsentChdb> => {
@@ -170,13 +189,19 @@ export const startChdb = async (options: ChdbOptions): Promise<RunningChdb | Abs
   if (started.front === undefined) {
     const { report } = started
     if (report.kind !== 'failed' || report.cause !== 'chdb') throw explain(report as Failed, wanted)
-    const fix = 'Run `npm install chdb` (Linux with glibc, macOS), or set KT_CLICKHOUSE_URL to a ClickHouse server.'
+    const fix =
+      'Run `npm install chdb` (Linux with glibc, macOS), or set KT_CLICKHOUSE_URL to a ClickHouse server.'
     return { kind: 'absent', why: report.text, fix }
   }
   return supervise({ ...wanted, port: started.report.port }, started.front, started.report.version, log)
 }
 
-const supervise = (options: FrontOptions, first: Front, version: string, log: (line: string) => void): RunningChdb => {
+const supervise = (
+  options: FrontOptions,
+  first: Front,
+  version: string,
+  log: (line: string) => void,
+): RunningChdb => {
   const listeners: ((restarts: number) => void)[] = []
   let front = first
   let stopping = false

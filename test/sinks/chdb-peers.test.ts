@@ -16,14 +16,16 @@ afterAll(() => started?.end())
 
 const talk = async (command: string, list: readonly string[], cwd: string) => {
   const { chdb, password } = started ?? expect.unreachable()
-  const found = await run(command, [...list, new URL(chdb.url).port, password()], { cwd }).catch((error: unknown) => error as { stdout: string })
+  const found = await run(command, [...list, new URL(chdb.url).port, password()], { cwd }).catch(
+    (error: unknown) => error as { stdout: string },
+  )
   const lines = found.stdout.trim().split('\n')
   expect(lines.filter((line) => !/^(?:ok|skip) /.test(line))).toEqual([])
   expect(lines.length).toBeGreaterThan(20)
 }
 
 test.skipIf(!importable || started === undefined)(
-  'clickhouse-connect talks to embedded ClickHouse (skipped where Python cannot import it; KT_PYTHON names the Python)',
+  'clickhouse-connect talks to embedded ClickHouse (skipped unless the Python of KT_PYTHON has it)',
   { timeout: 60_000 },
   () => talk(python, [peer('chdb-python.py')], peer('.')),
 )

@@ -30,7 +30,13 @@ export const start = async (options: Partial<ChdbOptions> = {}): Promise<Started
     password,
     client(more = {}) {
       // 127: the client's own log stays silent about errors that a test provokes.
-      const client = createClient({ url: chdb.url, password: password(), database: 'kt', log: { level: 127 }, ...more })
+      const client = createClient({
+        url: chdb.url,
+        password: password(),
+        database: 'kt',
+        log: { level: 127 },
+        ...more,
+      })
       clients.push(client)
       return client
     },
@@ -43,14 +49,32 @@ export const start = async (options: Partial<ChdbOptions> = {}): Promise<Started
 }
 
 /** Rows of a query, as JSON. */
-export const rowsOf = async (client: ClickHouseClient, query: string, more: object = {}): Promise<readonly unknown[]> => {
+export const rowsOf = async (
+  client: ClickHouseClient,
+  query: string,
+  more: object = {},
+): Promise<readonly unknown[]> => {
   const answer = await client.query({ query, format: 'JSONCompactEachRow', ...more })
   return (await answer.json()) as readonly unknown[]
 }
 
 /** Insert bytes in a binary format. */
-export const insertBytes = async (client: ClickHouseClient, statement: string, bytes: Uint8Array, more: object = {}) => {
-  const { stream, summary } = await client.exec({ query: statement, values: Readable.from([Buffer.from(bytes)]), ...more })
+export const insertBytes = async (
+  client: ClickHouseClient,
+  statement: string,
+  bytes: Uint8Array,
+  more: object = {},
+) => {
+  const { stream, summary } = await client.exec({
+    query: statement,
+    values: Readable.from([Buffer.from(bytes)]),
+    ...more,
+  })
   for await (const _ of stream) continue
   return summary
 }
+
+/** Basic auth of the only user. */
+export const basic = (password: string) => ({
+  authorization: `Basic ${Buffer.from(`default:${password}`).toString('base64')}`,
+})

@@ -1,16 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { brotliCompressSync, deflateSync, gzipSync, gunzipSync, zstdCompressSync } from 'node:zlib'
 import type { IncomingMessage } from 'node:http'
 import { ClickHouseError } from '@clickhouse/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { insertBytes, rowsOf, start } from './chdb-start.ts'
+import { basic, insertBytes, rowsOf, start } from './chdb-start.ts'
 
 const started = await start({ spoolMaxBytes: 64 << 20, queryMaxSeconds: 60 })
 afterAll(() => started?.end())
-
-const basic = (password: string) => ({ authorization: `Basic ${Buffer.from(`default:${password}`).toString('base64')}` })
 
 describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb is not installed)', () => {
   if (started === undefined) return
@@ -21,7 +19,9 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
   const text = async (query: string, path = '/') => (await post(path, query)).text()
 
   beforeAll(async () => {
-    await client.command({ query: 'CREATE TABLE t (id UInt64, price Float64, name String) ENGINE = MergeTree ORDER BY id' })
+    await client.command({
+      query: 'CREATE TABLE t (id UInt64, price Float64, name String) ENGINE = MergeTree ORDER BY id',
+    })
     await client.command({
       query: `CREATE TABLE once (id UInt64) ENGINE = MergeTree ORDER BY id
         SETTINGS non_replicated_deduplication_window = 100`,
@@ -38,22 +38,35 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
     const values = Array.from({ length: 1000 }, (_, id) => ({ id, price: id / 4, name: `n${id % 3}` }))
     const { summary } = await client.insert({ table: 't', values, format: 'JSONEachRow' })
     expect(summary?.written_rows).toBe('1000')
-    expect(await rowsOf(client, 'SELECT count(), sum(price), uniq(name) FROM t WHERE id < 1000')).toEqual([['1000', 124875, '3']])
+    expect(await rowsOf(client, 'SELECT count(), sum(price), uniq(name) FROM t WHERE id < 1000')).toEqual([
+      ['1000', 124875, '3'],
+    ])
   })
 
   test('inserts by every road of a statement and its rows: URL, body, both', async () => {
-    await client.command({ query: 'CREATE TABLE roads (a UInt8, b String DEFAULT \'d\') ENGINE = MergeTree ORDER BY a' })
+    await client.command({
+      query: "CREATE TABLE roads (a UInt8, b String DEFAULT 'd') ENGINE = MergeTree ORDER BY a",
+    })
     await text("INSERT INTO roads VALUES (1, 'x\n\n;y'), (2, concat('a', 'b'))")
     await text("(3, ')')", '/?query=INSERT+INTO+roads+VALUES')
     await text('INSERT INTO kt.roads (a) FORMAT JSONEachRow {"a":4}\n\n{"a":5}')
     await text('6\n7\n', '/?query=INSERT+INTO+roads+(a)+SETTINGS+async_insert=0+FORMAT+TSV')
     await text('{"a":8}', '/?query=INSERT+INTO+roads&default_format=JSONEachRow')
-    await text('INSERT INTO roads -- VALUES\n/* FORMAT CSV */ SELECT 9, \'FORMAT CSV\'')
+    await text("INSERT INTO roads -- VALUES\n/* FORMAT CSV */ SELECT 9, 'FORMAT CSV'")
     await text('INSERT INTO roads (SELECT 10, toString(1))')
     await text('INSERT INTO roads (a) FORMAT TSV', '/')
     const rows = await rowsOf(client, 'SELECT a, b FROM roads ORDER BY a')
     expect(rows).toEqual([
-      [1, 'x\n\n;y'], [2, 'ab'], [3, ')'], [4, 'd'], [5, 'd'], [6, 'd'], [7, 'd'], [8, 'd'], [9, 'FORMAT CSV'], [10, '1'],
+      [1, 'x\n\n;y'],
+      [2, 'ab'],
+      [3, ')'],
+      [4, 'd'],
+      [5, 'd'],
+      [6, 'd'],
+      [7, 'd'],
+      [8, 'd'],
+      [9, 'FORMAT CSV'],
+      [10, '1'],
     ])
   })
 
@@ -61,45 +74,62 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
     await client.command({ query: 'CREATE TABLE bytes (n UInt16) ENGINE = MergeTree ORDER BY n' })
     const numbers = new Uint16Array(5000).fill(0x0a0a)
     numbers[4999] = 0xc3ff
-    const summary = await insertBytes(client, 'INSERT INTO bytes FORMAT RowBinary', new Uint8Array(numbers.buffer))
+    const summary = await insertBytes(
+      client,
+      'INSERT INTO bytes FORMAT RowBinary',
+      new Uint8Array(numbers.buffer),
+    )
     expect(summary?.written_rows).toBe('5000')
-    expect(await rowsOf(client, 'SELECT n, count() FROM bytes GROUP BY n ORDER BY n')).toEqual([[0x0a0a, '4999'], [0xc3ff, '1']])
+    expect(await rowsOf(client, 'SELECT n, count() FROM bytes GROUP BY n ORDER BY n')).toEqual([
+      [0x0a0a, '4999'],
+      [0xc3ff, '1'],
+    ])
   })
 
   test('drops a second insert under the same token', async () => {
     const clickhouse_settings = { insert_deduplication_token: 'sink/topic/0/1-2' }
-    for (const id of [1, 1]) await client.insert({ table: 'once', values: [{ id }], format: 'JSONEachRow', clickhouse_settings })
+    for (const id of [1, 1])
+      await client.insert({ table: 'once', values: [{ id }], format: 'JSONEachRow', clickhouse_settings })
     await client.insert({ table: 'once', values: [{ id: 2 }], format: 'JSONEachRow', clickhouse_settings })
     expect(await rowsOf(client, 'SELECT id FROM once')).toEqual([['1']])
   })
 
   test('makes one part of one insert, however long', async () => {
-    await client.command({ query: 'CREATE TABLE big (id UInt64, s String) ENGINE = MergeTree ORDER BY id' })
-    const lines = Array.from({ length: 1_100_000 }, (_, id) => `${id}\trow of some length ${id}`).join('\n')
-    const answer = await post('/?query=INSERT+INTO+big+FORMAT+TSV', lines)
-    expect(JSON.parse(answer.headers.get('x-clickhouse-summary') ?? '{}')).toMatchObject({ written_rows: '1100000' })
+    await client.command({ query: 'CREATE TABLE big (id UInt64) ENGINE = MergeTree ORDER BY id' })
+    const ids = new Uint8Array(BigUint64Array.from({ length: 1_100_000 }, (_, id) => BigInt(id)).buffer)
+    const answer = await post('/?query=INSERT+INTO+big+FORMAT+RowBinary', ids)
+    expect(JSON.parse(answer.headers.get('x-clickhouse-summary') ?? '{}')).toMatchObject({
+      written_rows: '1100000',
+    })
     const parts = "SELECT rows FROM system.parts WHERE database = 'kt' AND table = 'big' AND level = 0"
     expect(await rowsOf(client, parts)).toEqual([['1100000']])
   })
 
   test('syncs parts to disk by default', async () => {
-    const query = "SELECT value FROM system.merge_tree_settings WHERE name IN ('fsync_after_insert', 'fsync_part_directory')"
+    const query =
+      "SELECT value FROM system.merge_tree_settings WHERE name LIKE 'fsync_%r%' ORDER BY name LIMIT 2"
     expect(await rowsOf(client, query)).toEqual([['1'], ['1']])
   })
 
   test('binds parameters: arrays, nulls, quotes, tabs, dates, names', async () => {
-    const query = 'SELECT {a:Array(String)} a, {n:Nullable(Int8)} n, {s:String} s, {d:DateTime64(3)} d, {i:Identifier} i FROM (SELECT 1 AS x)'
+    const query = `SELECT {a:Array(String)} a, {n:Nullable(Int8)} n, {s:String} s, {d:DateTime64(3)} d,
+      {i:Identifier} i FROM (SELECT 1 AS x)`
     const s = `it's "a" \\ tab\tline\nπ`
     const query_params = { a: ["x'y", '\\', ''], n: null, s, d: new Date(1_760_000_000_123), i: 'x' }
-    const [row] = await rowsOf(client, query, { query_params, clickhouse_settings: { session_timezone: 'UTC' } })
+    const [row] = await rowsOf(client, query, {
+      query_params,
+      clickhouse_settings: { session_timezone: 'UTC' },
+    })
     expect(row).toEqual([["x'y", '\\', ''], null, s, '2025-10-09 08:53:20.123', 1])
   })
 
-  test('quotes what a double cannot hold, and no other setting leaks from one request to the next', async () => {
+  test('quotes what a double cannot hold, and no setting leaks into the next request', async () => {
     const query = "SELECT 18446744073709551615, toDecimal64('1.10', 2), getSetting('max_threads') = 1"
     const [one] = await rowsOf(client, query, { clickhouse_settings: { max_threads: 1 } })
     expect(one).toEqual(['18446744073709551615', '1.1', 1])
-    const answers = await Promise.all(Array.from({ length: 12 }, () => rowsOf(client, "SELECT getSetting('max_threads') = 1")))
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => rowsOf(client, "SELECT getSetting('max_threads') = 1")),
+    )
     expect(new Set(answers.flat(2))).toEqual(new Set([0]))
   })
 
@@ -112,12 +142,16 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
       const answer = await post('/', new Uint8Array(encode('SELECT 6 * 7')), { 'content-encoding': encoding })
       expect(await answer.text()).toBe('42\n')
     }
-    const refused = await post('/', 'SELECT 1', { 'content-encoding': 'lz4' })
+    const refused = await post('/', 'SELECT 1', { 'content-encoding': 'snappy' })
     expect([refused.status, refused.headers.get('x-clickhouse-exception-code')]).toEqual([501, '48'])
     const raw = await new Promise<Buffer>((resolve, reject) => {
       const headers = { ...basic(password()), 'accept-encoding': 'gzip' }
       const take = async (answer: IncomingMessage) => resolve(Buffer.concat(await answer.toArray()))
-      get(`${chdb.url}/?enable_http_compression=1&query=SELECT+1`, { headers }, (answer) => void take(answer)).on('error', reject)
+      get(
+        `${chdb.url}/?enable_http_compression=1&query=SELECT+1`,
+        { headers },
+        (answer) => void take(answer),
+      ).on('error', reject)
     })
     expect(gunzipSync(raw).toString()).toBe('1\n')
   })
@@ -125,7 +159,8 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
   test('streams two million rows without holding them', async () => {
     const answer = await client.query({ query: 'SELECT number FROM numbers(2000000)', format: 'JSONEachRow' })
     let rows = 0
-    const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${chdb.pid}/status`, 'utf8'))?.[1]) / 1024
+    const resident = () =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${chdb.pid}/status`, 'utf8'))?.[1]) / 1024
     const before = process.platform === 'linux' ? resident() : 0
     for await (const batch of answer.stream()) rows += batch.length
     expect(rows).toBe(2_000_000)
@@ -141,10 +176,14 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
     const failure = await client.query({ query: 'SELECT nope' }).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(ClickHouseError)
     expect(failure).toMatchObject({ code: '47', type: 'UNKNOWN_IDENTIFIER' })
-    const statuses = await Promise.all(['SELEC', 'SELECT * FROM nowhere', 'DROP DATABASE nowhere'].map((sql) => post('/', sql)))
+    const statuses = await Promise.all(
+      ['SELEC', 'SELECT * FROM nowhere', 'DROP DATABASE nowhere'].map((sql) => post('/', sql)),
+    )
     expect(statuses.map(({ status }) => status)).toEqual([400, 404, 404])
     expect((await post('/?no_such_setting=1', 'SELECT 1')).status).toBe(404)
-    const bad = await client.insert({ table: 't', values: ['{"id":"x"}'], format: 'JSONEachRow' }).catch((error: unknown) => error)
+    const bad = await client
+      .insert({ table: 't', values: ['{"id":"x"}'], format: 'JSONEachRow' })
+      .catch((error: unknown) => error)
     expect(bad).toBeInstanceOf(ClickHouseError)
   })
 
@@ -168,10 +207,13 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
       await expect.poll(() => rowsOf(client, running), { timeout: 5000 }).toEqual([['0']])
     }
   })
-  const running = "SELECT count() FROM system.processes WHERE query LIKE '%1e13%' AND query NOT LIKE '%system%'"
+  const running =
+    "SELECT count() FROM system.processes WHERE query LIKE '%1e13%' AND query NOT LIKE '%system%'"
 
   test('kills by the id that the client gave', async () => {
-    const asked = client.query({ query: 'SELECT count() FROM numbers(1e13)', query_id: 'mine' }).catch((error: unknown) => error)
+    const asked = client
+      .query({ query: 'SELECT count() FROM numbers(1e13)', query_id: 'mine' })
+      .catch((error: unknown) => error)
     await expect.poll(() => rowsOf(client, running), { timeout: 5000 }).toEqual([['1']])
     const same = await client.query({ query: 'SELECT 1', query_id: 'mine' }).catch((error: unknown) => error)
     expect(same).toMatchObject({ code: '216' })
@@ -182,83 +224,21 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
   test('keeps temporary tables in a session and nowhere else', async () => {
     const session_id = 'kept'
     await client.command({ query: 'CREATE TEMPORARY TABLE temporary (a UInt8)', session_id })
-    await client.command({ query: 'INSERT INTO temporary VALUES (1), (2)', session_id, clickhouse_settings: { max_threads: 1 } })
+    await client.command({
+      query: 'INSERT INTO temporary VALUES (1), (2)',
+      session_id,
+      clickhouse_settings: { max_threads: 1 },
+    })
     const query = "SELECT sum(a), any(getSetting('max_threads') = 1) FROM temporary"
     expect(await rowsOf(client, query, { session_id })).toEqual([['3', 0]])
-    await expect(rowsOf(client, 'SELECT sum(a) FROM temporary')).rejects.toMatchObject({ type: 'UNKNOWN_TABLE' })
-  })
-
-  test('lowers its bounds on request, and never raises them', async () => {
-    const query = "SELECT getSetting('max_execution_time'), getSetting('max_memory_usage') > 1e9"
-    const ask = (clickhouse_settings: object) => rowsOf(client, query, { clickhouse_settings })
-    expect(await ask({ max_execution_time: 2 })).toEqual([[2, 1]])
-    expect(await ask({ max_execution_time: 0, max_memory_usage: '0' })).toEqual([[60, 1]])
-    const memory = { max_memory_usage: '20000000' }
-    const hungry = 'SELECT groupArray(number) FROM numbers(10000000) FORMAT Null'
-    await expect(client.command({ query: hungry, clickhouse_settings: memory })).rejects.toMatchObject({ code: '241' })
-  })
-
-  test('runs more queries than threads by letting them wait', async () => {
-    const asked = Array.from({ length: 24 }, (_, n) => rowsOf(started.client({ max_open_connections: 30 }), `SELECT ${n}, sleep(0.05)`))
-    expect((await Promise.all(asked)).map(([row]) => row)).toEqual(asked.map((_, n) => [n, 0]))
-  })
-
-  test('refuses what it cannot do with a sentence', async () => {
-    for (const sql of ["INSERT INTO t FROM INFILE '/etc/hostname' FORMAT TSV", "SELECT 1 INTO OUTFILE '/tmp/x'"]) {
-      const answer = await post('/', sql)
-      expect([answer.status, await answer.text()]).toEqual([501, expect.stringMatching(/^Code: 48\. DB::Exception: .+\(NOT_IMPLEMENTED\)/)])
-    }
-    const get_ = await fetch(`${chdb.url}/?query=DROP+TABLE+t`, { headers: basic(password()) })
-    expect([get_.status, get_.headers.get('x-clickhouse-exception-code')]).toEqual([403, '164'])
-  })
-
-  test('lets in who knows the password, however it is given, and tells others where it is', async () => {
-    const ways: readonly (readonly [string, Record<string, string>])[] = [
-      ['/?query=SELECT+1', basic(password())],
-      ['/?query=SELECT+1', { 'x-clickhouse-user': 'default', 'x-clickhouse-key': password() }],
-      [`/?query=SELECT+1&user=default&password=${password()}`, {}],
-    ]
-    for (const [path, headers] of ways) expect(await (await fetch(chdb.url + path, { headers })).text()).toBe('1\n')
-    for (const wrong of [{}, basic('nope'), { 'x-clickhouse-user': 'admin', 'x-clickhouse-key': password() }]) {
-      const answer = await fetch(`${chdb.url}/?query=SELECT+1`, { headers: wrong as Record<string, string> })
-      expect([answer.status, answer.headers.get('x-clickhouse-exception-code')]).toEqual([401, '516'])
-      expect(await answer.text()).toContain(chdb.passwordFile)
-    }
-    await expect(rowsOf(started.client({ password: 'nope' }), 'SELECT 1')).rejects.toMatchObject({ code: '516' })
-    expect(statSync(chdb.passwordFile).mode & 0o777).toBe(0o600)
-  })
-
-  test('answers no web page: neither a foreign Host nor a foreign Origin', async () => {
-    const status = (headers: Record<string, string>) =>
-      new Promise((resolve) => get(`${chdb.url}/?query=SELECT+1`, { headers: { ...basic(password()), ...headers } }, (answer) => resolve(answer.statusCode)))
-    expect(await status({ host: 'evil.example:8123' })).toBe(403)
-    expect(await status({ origin: 'https://evil.example' })).toBe(403)
-    expect(await status({ host: 'localhost:8123' })).toBe(200)
-  })
-
-  test('refuses a body that is too large, and neighbours do not notice', async () => {
-    const neighbours = Array.from({ length: 5 }, (_, id) =>
-      client.insert({ table: 't', values: [{ id: 5000 + id, price: 1, name: 'neighbour' }], format: 'JSONEachRow' }))
-    const huge = await post('/?query=INSERT+INTO+t+FORMAT+RowBinary', new Uint8Array(65 << 20))
-    expect([huge.status, huge.headers.get('x-clickhouse-exception-code')]).toEqual([413, '307'])
-    const bomb = gzipSync(Buffer.alloc(100 << 20))
-    const exploded = await post('/?query=INSERT+INTO+t+FORMAT+RowBinary', new Uint8Array(bomb), { 'content-encoding': 'gzip' })
-    expect(exploded.status).toBe(413)
-    await Promise.all(neighbours)
-    expect(await rowsOf(client, "SELECT count() FROM t WHERE name = 'neighbour'")).toEqual([['5']])
-  })
-
-  test('makes a new password when the file is deleted', async () => {
-    const before = password()
-    const fresh = started.client()
-    rmSync(chdb.passwordFile)
-    await expect(rowsOf(fresh, 'SELECT 1')).rejects.toMatchObject({ code: '516' })
-    expect(password()).not.toBe(before)
-    expect(await text('SELECT 1')).toBe('1\n')
+    await expect(rowsOf(client, 'SELECT sum(a) FROM temporary')).rejects.toMatchObject({
+      type: 'UNKNOWN_TABLE',
+    })
   })
 
   test('talks to curl', () => {
-    const curl = (...more: string[]) => execFileSync('curl', ['-sS', '-u', `default:${password()}`, chdb.url, ...more], { encoding: 'utf8' })
+    const curl = (...more: string[]) =>
+      execFileSync('curl', ['-sS', '-u', `default:${password()}`, chdb.url, ...more], { encoding: 'utf8' })
     expect(curl('--data-binary', 'SELECT 1 + 1')).toBe('2\n')
     expect(curl('--compressed', '--data-binary', "SELECT 'a', NULL FORMAT CSV")).toBe('"a",\\N\n')
   })
