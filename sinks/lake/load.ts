@@ -1,157 +1,198 @@
-import { HostError } from '../../graph/error.ts'
-import type { Clock, Log, LogReader, ObjectStore, Partition, Placed, ReadFrom } from '../../graph/port.ts'
+import { HostError, KtError } from '../../graph/error.ts'
+import type { Clock, Log, ObjectStore, Partition, ReadFrom } from '../../graph/port.ts'
+import type { AnySink } from '../../graph/sink.ts'
 import type { AnyLakeSink } from '../lake.ts'
-import { Gatherer } from './cut.ts'
 import type { Cut } from './cut.ts'
+import { Gatherer } from './cut.ts'
+import { Lane } from './lane.ts'
 import { LakeTable } from './table.ts'
 import type { FileFormat } from './table.ts'
 
-/** What a run of a lake sink needs. */
+/** What loads the topics of a graph into the lake, and from where. */
 export interface LakeRun {
-  /** Part of the table's id. */
+  /** Part of the ids of the tables. */
   readonly graph: string
-  readonly sink: AnyLakeSink
-  readonly partitions: readonly Partition[]
-  readonly log: Log
+  readonly log: Pick<Log, 'read' | 'ends'>
   readonly objects: ObjectStore
   readonly clock: Clock
   readonly format: FileFormat
+  /** Sinks of other engines are left alone. */
+  readonly sinks: readonly { readonly topic: string; readonly partitions: number; readonly sink: AnySink }[]
   /**
    * `clock` (default): rows are seen after `rollMs` at the latest. `events`: files and commits depend on the received
    * times in the rows alone, so that each run over the same log, however fast, writes the same bytes; for replay and
    * simulation, which end. There a quiet partition holds the others back until `drain`.
    */
   readonly cut?: 'clock' | 'events'
-  /** Commits between two checkpoints of the table. Default 100. */
+  /** Commits between two checkpoints of a table. Default 100. */
   readonly checkpointEvery?: number
-  /** Called with the positions that stand, so that the log keeps what was not loaded. */
-  readonly hold?: (positions: readonly ReadFrom[]) => Promise<void>
+  readonly report?: (change: LakeChange) => void
+  /** Called with the first offset that is still needed: the log must keep what follows. */
+  readonly keep?: (sink: string, topic: string, partition: number, offset: number) => void
 }
 
-export interface LakeStatus {
+/** `waiting`: the lake or the log does not answer for now. `failed`: a person has to act; it is tried again every 30 s. */
+export type LakeState = 'waiting' | 'loading' | 'idle' | 'failed'
+
+export interface LakeChange {
   readonly sink: string
+  readonly state: LakeState
+  readonly error: KtError | undefined
+}
+
+export interface LakeStatus extends LakeChange {
+  readonly topic: string
   /** Version of the table; -1: there is none yet. */
   readonly version: number
-  /** The newest received time in the table of this run, microseconds; 0: nothing was committed yet. */
-  readonly time: number
-  /** When it last committed, by our clock; 0: not yet. */
+  /** When this run last committed, by our clock, and the newest received time in that, microseconds; 0: not yet. */
   readonly committed: number
-  /** Files, rows and bytes that this run has added. */
+  readonly committedTime: number
+  /** What this run has added. */
   readonly files: number
   readonly rows: number
   readonly bytes: number
   readonly filesInTable: number
-  /** Records of the log that are not in the table yet. */
-  readonly lag: number
-  readonly partitions: readonly (Partition & { readonly position: number; readonly next: number; readonly lag: number })[]
-  /** Why it is waiting to try again; empty when it is not. */
-  readonly waiting: string
+  readonly partitions: readonly {
+    readonly partition: number
+    /** All records before it are in the table. */
+    readonly next: number
+    /** Records of the log that are not. */
+    readonly lagRecords: number
+  }[]
 }
 
 export interface LakeLoad {
-  readonly status: () => Promise<LakeStatus>
-  /** Load what the log holds now, and stop. */
+  readonly status: () => readonly LakeStatus[]
+  /** Load what the log holds now, and stop. Rejects when a table cannot take it. */
   readonly drain: () => Promise<void>
-  /** Stop now, without an error: `done` has it. What was not committed is read again by the next run. */
+  /** Stop now. What was not committed is read again by the next run. */
   readonly stop: () => Promise<void>
-  /** Settles when the run has ended; rejects when it cannot go on. */
-  readonly done: Promise<void>
 }
 
 const READ_BYTES = 4 * 2 ** 20
 const WAIT_MS = 250
 const BACKOFF_MS = 200
 const BACKOFF_MAX_MS = 10_000
+const FAILED_RETRY_MS = 30_000
+const ENDS_US = 1_000_000
 
-/** Load a topic into its table of the lake, exactly once, from wherever the table says that it stands. */
+/**
+ * Load topics into their tables of the lake, exactly once, until stopped. Where a table stands is in the table: a run
+ * needs nothing else to begin, and of two runs on one partition each row is committed by one.
+ */
 export const runLake = (run: LakeRun): LakeLoad => {
-  const loader = new Loader(run)
-  const done = loader.run()
+  const loaders = run.sinks.flatMap(({ topic, partitions, sink }) =>
+    sink.engine === 'lake' ? [new Loader(run, sink as AnyLakeSink, topic, partitions)] : [],
+  )
+  const done = Promise.all(loaders.map((loader) => loader.run()))
   done.catch(() => {})
   return {
-    status: () => loader.status(),
+    status: () => loaders.map((loader) => loader.status()),
     drain: async () => {
-      await loader.drain()
+      await Promise.all(loaders.map((loader) => loader.drain()))
       await done
     },
     stop: async () => {
-      loader.stopping = true
+      for (const loader of loaders) loader.stop()
       await done.catch(() => {})
     },
-    done,
   }
 }
 
-/** One partition being read by itself, when events decide the order. */
-interface Lane {
-  readonly where: Partition
-  readonly reader: LogReader
-  readonly gatherer: Gatherer
-  readonly cuts: Cut[]
-  next: number
-}
-
+/** One table being loaded from one topic. */
 class Loader {
-  stopping = false
-  readonly #of: LakeRun
-  readonly #table: LakeTable
-  #ends: ReadonlyMap<string, number> | undefined
-  #waiting = ''
+  readonly #run: LakeRun
+  readonly #sink: AnyLakeSink
+  readonly #where: readonly Partition[]
+  #table: LakeTable
+  #state: LakeState = 'waiting'
+  #error: KtError | undefined
   #committed = 0
+  #stopped = false
+  #draining = false
+  #ends: ReadonlyMap<number, number> = new Map()
+  #endsAt = -Infinity
+  #wake: (() => void) | undefined
 
-  constructor(of: LakeRun) {
-    this.#of = of
-    this.#table = new LakeTable({ ...of, checkpointEvery: of.checkpointEvery ?? 100 })
+  constructor(run: LakeRun, sink: AnyLakeSink, topic: string, partitions: number) {
+    this.#run = run
+    this.#sink = sink
+    this.#where = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+    this.#table = this.#fresh()
   }
 
-  async run(): Promise<void> {
-    await this.#insist(() => this.#table.refresh())
-    await this.#hold()
-    while (!this.stopping) {
-      const from = this.#of.partitions.map(({ topic, partition }) => ({ topic, partition, offset: this.#table.position({ topic, partition }) }))
-      const ended = this.#of.cut === 'events' ? await this.#loadByEvents(from) : await this.#loadByClock(from)
-      if (ended) return
-    }
+  stop(): void {
+    this.#stopped = true
+    this.#wake?.()
   }
 
   async drain(): Promise<void> {
-    this.#ends = new Map((await this.#of.log.ends()).map((end) => [keyOf(end), end.next]))
+    this.#ends = await this.#insist(() => this.#readEnds())
+    this.#draining = true
+    this.#wake?.()
   }
 
-  async status(): Promise<LakeStatus> {
-    const ends = new Map((await this.#of.log.ends()).map((end) => [keyOf(end), end.next]))
-    const partitions = this.#of.partitions.map(({ topic, partition }) => {
-      const position = this.#table.position({ topic, partition })
-      const next = ends.get(keyOf({ topic, partition })) ?? 0
-      return { topic, partition, position, next, lag: Math.max(0, next - position) }
+  status(): LakeStatus {
+    const partitions = this.#where.map((where) => {
+      const next = this.#table.position(where)
+      return { partition: where.partition, next, lagRecords: Math.max(0, (this.#ends.get(where.partition) ?? 0) - next) }
     })
-    const { version, time, files, rows, bytes, filesInTable } = this.#table
-    const lag = partitions.reduce((sum, partition) => sum + partition.lag, 0)
-    return { sink: this.#of.sink.name, version, time, committed: this.#committed, files, rows, bytes, filesInTable, lag, partitions, waiting: this.#waiting }
+    const { version, time: committedTime, files, rows, bytes, filesInTable } = this.#table
+    const change = { sink: this.#sink.name, state: this.#state, error: this.#error }
+    return { ...change, topic: this.#where[0]?.topic ?? '', version, committed: this.#committed, committedTime, files, rows, bytes, filesInTable, partitions }
   }
 
-  /** One reader of all partitions, until it has to begin anew (false) or the run is over (true). */
+  /** Settles when the run was stopped or is drained. A failure while draining rejects: who drains wants to know. */
+  async run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#insist(() => this.#table.refresh())
+        this.#keep()
+        const from = this.#where.map((where) => ({ ...where, offset: this.#table.position(where) }))
+        if (await (this.#run.cut === 'events' ? this.#loadByEvents(from) : this.#loadByClock(from))) return
+      } catch (thrown) {
+        if (this.#stopped) return
+        const error = thrown instanceof KtError ? thrown : unexpected(this.#sink, thrown)
+        this.#change('failed', error)
+        if (this.#draining) throw error
+        await this.#sleep(FAILED_RETRY_MS)
+        this.#table = this.#fresh(this.#table)
+      }
+    }
+  }
+
+  #fresh(before?: LakeTable): LakeTable {
+    const { graph, objects, format, checkpointEvery = 100 } = this.#run
+    const table = new LakeTable({ sink: this.#sink, graph, objects, format, checkpointEvery })
+    if (before !== undefined) table.countFrom(before)
+    return table
+  }
+
+  /** One reader of all partitions. True when the run is over, false when it has to begin again. */
   async #loadByClock(from: readonly ReadFrom[]): Promise<boolean> {
-    const { log, clock, sink } = this.#of
+    const { log, clock } = this.#run
     const reader = await this.#insist(() => log.read(from))
-    const gatherers = new Map(from.map((where) => [keyOf(where), this.#gatherer(0)]))
-    const next = new Map(from.map((where) => [keyOf(where), where.offset]))
+    const gatherers = from.map(() => this.#gatherer(0))
+    const next = from.map(({ offset }) => offset)
     let due = Infinity
     try {
-      while (!this.stopping) {
-        const waitMs = Math.min(WAIT_MS, Math.max(0, (due - clock.now()) / 1000))
+      while (!this.#stopped) {
+        const waitMs = Math.min(WAIT_MS, Math.max(0, Math.ceil((due - clock.now()) / 1000)))
         const records = await this.#insist(() => reader.read(READ_BYTES, waitMs))
         const cuts: Cut[] = []
         for (const record of records) {
-          cuts.push(...gatherers.get(keyOf(record))!.add(record))
-          next.set(keyOf(record), record.offset + 1)
+          cuts.push(...gatherers[record.partition]!.add(record))
+          next[record.partition] = record.offset + 1
         }
-        const ended = from.every((where) => this.#ended(where, next.get(keyOf(where))!))
-        if (ended || clock.now() >= due) for (const gatherer of gatherers.values()) cuts.push(...gatherer.take())
-        if ([...gatherers.values()].every((gatherer) => gatherer.empty)) due = Infinity
-        else if (due === Infinity) due = clock.now() + sink.rollMs * 1000
+        const drained = next.every((offset, partition) => this.#drained(partition, offset))
+        if (drained || clock.now() >= due) for (const gatherer of gatherers) cuts.push(...gatherer.take())
+        const empty = gatherers.every((gatherer) => gatherer.empty)
+        if (empty) due = Infinity
+        else if (due === Infinity) due = clock.now() + this.#sink.rollMs * 1000
         if (cuts.length > 0 && !(await this.#commit(cuts))) return false
-        if (ended) return true
+        if (drained) return true
+        this.#change(empty ? 'idle' : 'loading')
+        await this.#look()
       }
     } finally {
       await reader.close()
@@ -163,70 +204,95 @@ class Loader {
   async #loadByEvents(from: readonly ReadFrom[]): Promise<boolean> {
     const lanes: Lane[] = []
     try {
-      for (const where of from) {
-        const reader = await this.#insist(() => this.#of.log.read([where]))
-        lanes.push({ where, reader, gatherer: this.#gatherer(this.#of.sink.rollMs), cuts: [], next: where.offset })
-      }
-      while (!this.stopping) {
-        const open = lanes.filter((lane) => lane.cuts.length === 0 && !(this.#ended(lane.where, lane.next) && lane.gatherer.empty))
-        await Promise.all(open.map((lane) => this.#fill(lane)))
-        if (open.some((lane) => lane.cuts.length === 0)) continue
-        const oldest = Math.min(...lanes.flatMap((lane) => lane.cuts.slice(0, 1)).map((cut) => cut.window))
-        const cuts = lanes.filter((lane) => lane.cuts[0]?.window === oldest).map((lane) => lane.cuts.shift()!)
+      for (const where of from) lanes.push(new Lane(where, await this.#insist(() => this.#run.log.read([where])), this.#gatherer(this.#sink.rollMs)))
+      while (!this.#stopped) {
+        const over = (lane: Lane): boolean => this.#drained(lane.partition, lane.next)
+        const open = lanes.filter((lane) => lane.cut === undefined && !(over(lane) && lane.empty))
+        await Promise.all(open.map((lane) => (over(lane) ? lane.end() : this.#insist(() => lane.read(READ_BYTES, WAIT_MS)))))
+        await this.#look()
+        if (open.some((lane) => lane.cut === undefined)) continue
+        const oldest = Math.min(...lanes.map((lane) => lane.cut?.window ?? Infinity))
+        const cuts = lanes.filter((lane) => lane.cut?.window === oldest).map((lane) => lane.take())
         if (cuts.length === 0) return true
+        this.#change('loading')
         if (!(await this.#commit(cuts))) return false
       }
     } finally {
-      for (const lane of lanes) await lane.reader.close()
+      for (const lane of lanes) await lane.close()
     }
     return true
-  }
-
-  async #fill(lane: Lane): Promise<void> {
-    const records: readonly Placed[] = this.#ended(lane.where, lane.next) ? [] : await this.#insist(() => lane.reader.read(READ_BYTES, WAIT_MS))
-    for (const record of records) {
-      lane.cuts.push(...lane.gatherer.add(record))
-      lane.next = record.offset + 1
-    }
-    if (this.#ended(lane.where, lane.next)) lane.cuts.push(...lane.gatherer.take())
   }
 
   #gatherer(windowMs: number): Gatherer {
-    const { sink } = this.#of
-    return new Gatherer(sink.schema, { rowsMax: sink.rowsMax, bytesMax: sink.bytesMax, windowMs })
+    const { schema, rowsMax, bytesMax } = this.#sink
+    return new Gatherer(schema, { rowsMax, bytesMax, windowMs })
   }
 
-  #ended(where: Partition, next: number): boolean {
-    return this.#ends !== undefined && next >= (this.#ends.get(keyOf(where)) ?? 0)
+  #drained(partition: number, next: number): boolean {
+    return this.#draining && next >= (this.#ends.get(partition) ?? 0)
   }
 
   async #commit(cuts: readonly Cut[]): Promise<boolean> {
-    if ((await this.#insist(() => this.#table.commit(cuts))) === 'moved') return false
-    this.#committed = this.#of.clock.now()
-    await this.#hold()
+    const outcome = await this.#insist(() => this.#table.commit(cuts))
+    this.#keep()
+    if (outcome === 'moved') return false
+    this.#committed = this.#run.clock.now()
     return true
   }
 
-  async #hold(): Promise<void> {
-    const positions = this.#of.partitions.map(({ topic, partition }) => ({ topic, partition, offset: this.#table.position({ topic, partition }) }))
-    await this.#insist(() => this.#of.hold?.(positions) ?? Promise.resolve())
+  #keep(): void {
+    for (const where of this.#where) this.#run.keep?.(this.#sink.name, where.topic, where.partition, this.#table.position(where))
   }
 
-  /** Try until it works. A port that says `never`, and what is no failure of a port, end the run. */
+  /** Where the log ends, now and then, for `status`. While draining the ends are those at which to stop. */
+  async #look(): Promise<void> {
+    const now = this.#run.clock.now()
+    if (this.#draining || now - this.#endsAt < ENDS_US) return
+    this.#endsAt = now
+    const ends = await this.#insist(() => this.#readEnds())
+    if (!this.#draining) this.#ends = ends
+  }
+
+  async #readEnds(): Promise<ReadonlyMap<number, number>> {
+    const topic = this.#where[0]?.topic
+    return new Map((await this.#run.log.ends()).filter((end) => end.topic === topic).map((end) => [end.partition, end.next]))
+  }
+
+  /** Try until it works. A port that says `never`, and what is no failure of a port, go up. */
   async #insist<T>(attempt: () => Promise<T>): Promise<T> {
     for (let waitMs = BACKOFF_MS; ; waitMs = Math.min(2 * waitMs, BACKOFF_MAX_MS)) {
       try {
-        const result = await attempt()
-        this.#waiting = ''
-        return result
+        return await attempt()
       } catch (error) {
-        if (!(error instanceof HostError) || error.retry === 'never' || this.stopping) throw error
-        this.#waiting = error.message
-        const { retry } = error
-        await new Promise<void>((resume) => void this.#of.clock.after(retry === 'now' ? 0 : Math.max(retry.afterMs, waitMs), resume))
+        if (!(error instanceof HostError) || error.retry === 'never' || this.#stopped) throw error
+        this.#change('waiting', error)
+        await this.#sleep(error.retry === 'now' ? 0 : Math.max(error.retry.afterMs, waitMs))
       }
     }
   }
+
+  #change(state: LakeState, error?: KtError): void {
+    const same = state === this.#state && error?.message === this.#error?.message
+    this.#state = state
+    this.#error = error
+    if (!same) this.#run.report?.({ sink: this.#sink.name, state, error })
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#stopped) return
+    await new Promise<void>((resume) => {
+      const cancel = this.#run.clock.after(ms, resume)
+      this.#wake = () => {
+        cancel()
+        resume()
+      }
+    })
+  }
 }
 
-const keyOf = ({ topic, partition }: Partition): string => `${topic}/${partition}`
+const unexpected = (sink: AnyLakeSink, thrown: unknown): KtError =>
+  new KtError('KT3499', `loading "${sink.name}" failed unexpectedly`, {
+    why: thrown instanceof Error ? thrown.message : String(thrown),
+    fix: 'Report this with the log lines before it; rows wait in the log.',
+    cause: thrown,
+  })

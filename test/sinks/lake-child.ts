@@ -13,8 +13,7 @@ const events = seed === 'events'
 const clock = virtualClock()
 const load = runLake({
   graph: 'test',
-  sink: lake(trade, { rollMs: 10_000, rowsMax: events ? 100_000 : 20 + below(60) }),
-  partitions: [0, 1].map((partition) => ({ topic: 'trade', partition })),
+  sinks: [{ topic: 'trade', partitions: 2, sink: lake(trade, { rollMs: 10_000, rowsMax: events ? 100_000 : 20 + below(60) }) }],
   log: memoryLog(records, events ? () => 3 : below, clock),
   objects, clock, format: parquet, checkpointEvery: 7, cut: events ? 'events' : 'clock',
 })
