@@ -51,7 +51,7 @@ function framesPerSecond(venue: VenueName, activity: number): number {
 }
 
 /** A market order is on average filled by this many resting ones. */
-const fillsPerTrade = 1.15
+const fillsPerTrade = 1.4
 
 /** Windows of `seconds` a second in which at least one of `rate` events a second falls. */
 function filled(rate: number, seconds: number): number {

@@ -17,19 +17,19 @@ export interface Bench {
 }
 
 export function bench(options: Partial<ExchangeOptions> = {}): Bench {
-  const truth: Truth[] = []
+  let truth: Truth[] = []
   const lines: string[] = []
   const deliveries: Delivery[] = []
   const exchange = new Exchange({
     seed: 1, pairs: 4, rate: 400, depth: 100, startMs, ...options,
-    truth: (line) => {
-      lines.push(line)
-      const record = parseTruth(line)
-      if (record !== undefined) truth.push(record)
-    },
+    truth: (line) => lines.push(line),
   })
   return {
-    exchange, truth, lines, deliveries,
+    exchange, lines, deliveries,
+    get truth() {
+      if (truth.length < lines.length) truth = lines.map(parseTruth).filter((record) => record !== undefined)
+      return truth
+    },
     texts: (connection) => deliveries
       .flatMap((d) => (d.connection === connection && d.does === 'send' ? [d.text] : [])),
     run: (forMs) => { deliveries.push(...exchange.advance(exchange.nowMs + forMs)) },
@@ -42,13 +42,15 @@ export function bench(options: Partial<ExchangeOptions> = {}): Bench {
 
 /** Opens a connection for each venue and subscribes it to trades, books and marks of everything. */
 export function subscribeAll(b: Bench): void {
-  const lower = (venue: VenueName): string[] => b.exchange.symbols(venue).map((symbol) => symbol.toLowerCase())
+  const lower = (venue: VenueName): string[] => b.exchange.symbols(venue).map((s) => s.toLowerCase())
+  const subscribe = (id: string, params: readonly string[]): void =>
+    b.send(id, { method: 'SUBSCRIBE', id: 1, params })
   b.exchange.connect('spot', 'binance.spot', '/stream')
-  b.send('spot', { method: 'SUBSCRIBE', id: 1, params: lower('binance.spot').flatMap((s) => [`${s}@trade`, `${s}@depth@100ms`]) })
+  subscribe('spot', lower('binance.spot').flatMap((s) => [`${s}@trade`, `${s}@depth@100ms`]))
   b.exchange.connect('usdm', 'binance.usdm', '/public/stream')
-  b.send('usdm', { method: 'SUBSCRIBE', id: 1, params: lower('binance.usdm').flatMap((s) => [`${s}@trade`, `${s}@depth@100ms`]) })
+  subscribe('usdm', lower('binance.usdm').flatMap((s) => [`${s}@trade`, `${s}@depth@100ms`]))
   b.exchange.connect('mark', 'binance.usdm', '/market/stream')
-  b.send('mark', { method: 'SUBSCRIBE', id: 1, params: lower('binance.usdm').map((s) => `${s}@markPrice@1s`) })
+  subscribe('mark', lower('binance.usdm').map((s) => `${s}@markPrice@1s`))
   for (const venue of ['bybit.linear', 'bybit.spot'] as const) {
     const category = venue.slice(6)
     b.exchange.connect(venue, venue, `/v5/public/${category}`)

@@ -3,8 +3,8 @@ import { type FaultKind, parseFaults } from '../../sources/sim/fault.ts'
 import type { FaultTruth } from '../../sources/sim/truth.ts'
 import { type Bench, bench, type Frame, parse, subscribeAll } from './client.ts'
 
-function faulty(faults: string, forMs = 20_000, seed = 3): Bench {
-  const b = bench({ seed, faults: parseFaults(faults) })
+function faulty(faults: string, forMs = 20_000, rate = 200): Bench {
+  const b = bench({ seed: 3, rate, faults: parseFaults(faults) })
   subscribeAll(b)
   b.run(forMs)
   return b
@@ -18,8 +18,20 @@ const atSpot = (b: Bench, fault: FaultKind, channel: string): FaultTruth[] =>
 
 const spotFrames = (b: Bench): Frame[] => b.texts('spot').map(parse).filter((f) => f.stream)
 
+const tradeIds = (b: Bench): number[] =>
+  spotFrames(b).filter((f) => f.stream === 'btcusdt@trade').map((f) => f.data.t)
+
+const readable = (text: string): boolean => {
+  try {
+    parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 describe('frames', () => {
-  test.each(['drop=0.02', 'gap=0.005'])('with %s the chain of a spot book breaks exactly where the log says', (setting) => {
+  test.each(['drop=0.05', 'gap=0.01'])('with %s a chain breaks exactly where the log says', (setting) => {
     const b = faulty(setting)
     const fault = setting.split('=')[0] as FaultKind
     const lost = atSpot(b, fault, 'btcusdt@depth@100ms')
@@ -44,17 +56,18 @@ describe('frames', () => {
   })
 
   test('with drop the ids of lost trades are those missing from the stream', () => {
-    const b = faulty('drop=0.03')
+    const b = faulty('drop=0.06')
     const lost = new Set(atSpot(b, 'drop', 'btcusdt@trade').map((t) => Number(t.first)))
-    const got = spotFrames(b).filter((f) => f.stream === 'btcusdt@trade').map((f) => f.data.t as number)
-    const all = b.truth.flatMap((t) => (t.kind === 'trade' && t.venue === 'binance.spot' && t.symbol === 'BTCUSDT' ? [Number(t.id)] : []))
+    const got = tradeIds(b)
+    const all = b.truth.filter((t) => t.kind === 'trade')
+      .filter((t) => t.venue === 'binance.spot' && t.symbol === 'BTCUSDT').map((t) => Number(t.id))
     expect(lost.size).toBeGreaterThan(3)
     expect([...got, ...lost].sort((x, y) => x - y)).toEqual(all)
   })
 
   test('a duplicate comes twice, a reordered frame after the next one, and both are logged', () => {
     const b = faulty('duplicate=0.02,reorder=0.02')
-    const ids = spotFrames(b).filter((f) => f.stream === 'btcusdt@trade').map((f) => f.data.t as number)
+    const ids = tradeIds(b)
     const twice = ids.filter((id, i) => ids.indexOf(id) < i)
     const of = (kind: FaultKind): string[] => atSpot(b, kind, 'btcusdt@trade').map((t) => t.first)
     expect(twice.map(String).sort()).toEqual(of('duplicate').sort())
@@ -66,12 +79,12 @@ describe('frames', () => {
 
   test('a wrong id is no id that is true, and a malformed frame is cut off or of a wrong type', () => {
     const wrong = faulty('wrongId=0.05')
-    const trades = spotFrames(wrong).filter((f) => f.stream === 'btcusdt@trade').map((f) => f.data.t as number)
+    const trades = tradeIds(wrong)
     const jumps = trades.filter((id, i) => i > 0 && id !== trades[i - 1]! + 1)
     expect(jumps.length).toBeGreaterThan(1)
     expect(logged(wrong, 'wrongId').length).toBeGreaterThan(5)
     const b = faulty('malformed=0.05')
-    const unreadable = b.texts('spot').filter((text) => { try { JSON.parse(text); return false } catch { return true } })
+    const unreadable = b.texts('spot').filter((text) => !readable(text))
     const spot = logged(b, 'malformed').filter((t) => t.venue === 'binance.spot')
     expect(unreadable.length).toBe(spot.filter((t) => t.note === 'cut off').length)
     expect(unreadable.length).toBeGreaterThan(2)
@@ -85,7 +98,8 @@ describe('frames', () => {
     const b = bench({ seed: 3, faults: parseFaults('drop=0.05') })
     for (const id of ['a', 'b']) b.exchange.connect(id, 'binance.spot', '/ws/btcusdt@trade')
     b.run(30_000)
-    const lost = (id: string): string[] => logged(b, 'drop').filter((t) => t.connection === id).map((t) => t.first)
+    const lost = (id: string): string[] =>
+      logged(b, 'drop').filter((t) => t.connection === id).map((t) => t.first)
     expect(lost('a').length).toBeGreaterThan(3)
     expect(lost('a')).not.toEqual(lost('b'))
   })
@@ -93,17 +107,19 @@ describe('frames', () => {
 
 describe('connections', () => {
   test('silence stops one symbol of one connection for a while, and what it cost is logged', () => {
-    const b = faulty('silence=0.2', 40_000)
+    const b = faulty('silence=0.2', 40_000, 60)
     const begun = logged(b, 'silence').find((t) => t.channel === '' && t.connection === 'spot')!
     const until = Number(begun.note.split(' ')[1])
-    const during = spotFrames(b).filter((f) => f.data.s === begun.symbol && f.data.E > begun.time && f.data.E < until)
+    const during = spotFrames(b)
+      .filter(({ data }) => data.s === begun.symbol && data.E > begun.time && data.E < until)
     expect(during).toEqual([])
-    const cost = logged(b, 'silence').filter((t) => t.symbol === begun.symbol && t.connection === 'spot' && t.channel !== '')
+    const cost = logged(b, 'silence')
+      .filter((t) => t.symbol === begun.symbol && t.connection === 'spot' && t.channel !== '')
     expect(cost.length).toBeGreaterThan(5)
   })
 
   test('mute leaves the socket open and says nothing', () => {
-    const b = faulty('mute=0.1', 40_000)
+    const b = faulty('mute=0.1', 40_000, 60)
     const begun = logged(b, 'mute').find((t) => t.channel === '' && t.connection === 'spot')!
     const until = Number(begun.note.split(' ')[1])
     expect(spotFrames(b).filter((f) => f.data.E > begun.time && f.data.E < until)).toEqual([])
@@ -114,13 +130,13 @@ describe('connections', () => {
     const b = faulty('slow=0.1', 30_000)
     expect(logged(b, 'slow').length).toBeGreaterThan(3)
     b.run(5000)
-    const ids = spotFrames(b).filter((f) => f.stream === 'btcusdt@trade').map((f) => f.data.t as number)
+    const ids = tradeIds(b)
     for (let i = 1; i < ids.length; i++) expect(ids[i]).toBe(ids[i - 1]! + 1)
     expect(ids.length).toBeGreaterThan(50)
   })
 
   test('close and reset end a connection', () => {
-    const b = faulty('close=0.05,reset=0.05', 60_000)
+    const b = faulty('close=0.05,reset=0.05', 60_000, 60)
     const ends = b.deliveries.filter((d) => d.does === 'close' || d.does === 'reset')
     expect(new Set(ends.map((d) => d.does))).toEqual(new Set(['close', 'reset']))
     expect(logged(b, 'close').length + logged(b, 'reset').length).toBe(ends.length)
@@ -130,9 +146,10 @@ describe('connections', () => {
 
 describe('listings', () => {
   test('a listing appears in the instruments and a delisting stops the symbol', () => {
-    const b = faulty('list=0.1,delist=0.05', 60_000)
-    const listed = b.truth.filter((t) => t.kind === 'listing' && t.status === 'listed' && t.venue === 'binance.spot')
-    const gone = b.truth.filter((t) => t.kind === 'listing' && t.status === 'delisted')
+    const b = faulty('list=0.1,delist=0.05', 60_000, 60)
+    const listings = b.truth.filter((t) => t.kind === 'listing')
+    const listed = listings.filter((t) => t.status === 'listed' && t.venue === 'binance.spot')
+    const gone = listings.filter((t) => t.status === 'delisted')
     expect(listed.length).toBeGreaterThan(0)
     expect(gone.length).toBeGreaterThan(0)
     const spot = parse(b.exchange.rest('binance.spot', '/api/v3/exchangeInfo').body)
@@ -140,7 +157,8 @@ describe('listings', () => {
     for (const { symbol } of listed) expect(status.has(symbol)).toBe(true)
     for (const { venue, symbol, time } of gone) {
       if (venue === 'binance.spot') expect(status.get(symbol)).toBe('BREAK')
-      expect(b.truth.filter((t) => t.kind === 'trade' && t.venue === venue && t.symbol === symbol && t.time > time)).toEqual([])
+      const trades = b.truth.filter((t) => t.kind === 'trade' && t.venue === venue && t.symbol === symbol)
+      expect(trades.filter((t) => t.time > time)).toEqual([])
     }
   })
 })
@@ -148,7 +166,8 @@ describe('listings', () => {
 describe('REST', () => {
   const path = '/api/v3/depth?symbol=BTCUSDT&limit=100'
 
-  test.each([['rest418', 418], ['rest429', 429], ['rest451', 451], ['rest500', 500]] as const)('%s answers %d', (fault, status) => {
+  const statuses = [['rest418', 418], ['rest429', 429], ['rest451', 451], ['rest500', 500]] as const
+  test.each(statuses)('%s answers %d', (fault, status) => {
     const b = bench({ faults: parseFaults(`${fault}=1`) })
     const answer = b.exchange.rest('binance.spot', path)
     expect(answer.status).toBe(status)
@@ -157,7 +176,8 @@ describe('REST', () => {
   })
 
   test('a time-out never answers, and a stale book is older than the stream', () => {
-    expect(bench({ faults: parseFaults('restTimeout=1') }).exchange.rest('binance.spot', path).delayMs).toBe(Infinity)
+    const { exchange } = bench({ faults: parseFaults('restTimeout=1') })
+    expect(exchange.rest('binance.spot', path).delayMs).toBe(Infinity)
     const b = bench({ faults: parseFaults('restStale=1') })
     b.exchange.connect('c', 'binance.spot', '/ws/btcusdt@depth@100ms')
     b.run(5900)
@@ -166,9 +186,10 @@ describe('REST', () => {
   })
 
   test('weight is counted by the clock minute; who goes on after 429 is banned', () => {
-    const b = bench()
+    const b = bench({ pairs: 1, rate: 5 })
     const codes: number[] = []
-    for (let i = 0; i < 140; i++) codes.push(b.exchange.rest('binance.spot', '/api/v3/depth?symbol=BTCUSDT&limit=1000').status)
+    const dear = path.replace('limit=100', 'limit=1000')
+    for (let i = 0; i < 140; i++) codes.push(b.exchange.rest('binance.spot', dear).status)
     expect(codes.filter((code) => code === 200)).toHaveLength(120)
     expect(codes.filter((code) => code === 429)).toHaveLength(10)
     expect(codes.at(-1)).toBe(418)
@@ -193,13 +214,13 @@ describe('settings', () => {
 
   test('a hundred cruel seeds run without an error, and are repeatable', () => {
     for (let seed = 0; seed < 100; seed++) {
-      const runs = [0, 1].map(() => {
+      const runs = (seed % 10 === 0 ? [0, 1] : [0]).map(() => {
         const b = bench({ seed, pairs: 2, rate: 100, depth: 30, faults: parseFaults('cruel') })
         subscribeAll(b)
         b.run(2000)
-        return b.deliveries.length
+        return JSON.stringify(b.deliveries)
       })
-      expect(runs[0]).toBe(runs[1])
+      expect(new Set(runs).size).toBe(1)
     }
   })
 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, appendFileSync, statSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type RunningSim, type SimOptions, startSim } from '../../sources/driver/sim-server.ts'
@@ -15,7 +15,9 @@ async function sim(options: Partial<SimOptions> = {}): Promise<RunningSim> {
 }
 
 /** Opens a socket and gathers its messages. */
-async function client(url: string): Promise<{ socket: WebSocket; texts: string[]; until: (n: number) => Promise<void> }> {
+async function client(
+  url: string,
+): Promise<{ socket: WebSocket; texts: string[]; until: (count: number) => Promise<void> }> {
   const socket = new WebSocket(url)
   const texts: string[] = []
   socket.on('message', (message) => texts.push(String(message)))
@@ -32,7 +34,8 @@ describe('sockets', () => {
   test('a spot client subscribes, lists and unsubscribes', async () => {
     const { endpoints } = await sim()
     const { socket, texts, until } = await client(`${endpoints['binance.spot'].socket}/stream`)
-    socket.send('{"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@depth@100ms","nosuch@trade"],"id":1}')
+    const params = ['btcusdt@trade', 'btcusdt@depth@100ms', 'nosuch@trade']
+    socket.send(JSON.stringify({ method: 'SUBSCRIBE', params, id: 1 }))
     await until(20)
     expect(texts[0]).toBe('{"result":null,"id":1}')
     expect(texts.slice(1).every((text) => text.startsWith('{"stream":"btcusdt@'))).toBe(true)
@@ -121,8 +124,9 @@ describe('REST', () => {
     const symbols: string[] = []
     let cursor = ''
     do {
-      const url = `${endpoints['bybit.linear'].rest}/v5/market/instruments-info?category=linear&limit=3&cursor=${cursor}`
-      const { result } = (await (await fetch(url)).json()) as {
+      const query = `category=linear&limit=3&cursor=${cursor}`
+      const page = await fetch(`${endpoints['bybit.linear'].rest}/v5/market/instruments-info?${query}`)
+      const { result } = (await page.json()) as {
         result: { list: { symbol: string }[]; nextPageCursor: string }
       }
       symbols.push(...result.list.map((row) => row.symbol))
@@ -161,7 +165,8 @@ describe('the truth log', () => {
     socket.terminate()
     await running.stop()
     const summary = await truthSummary(path)
-    const counted = summary.counts.filter((row) => row.kind === 'trade').reduce((sum, row) => sum + row.count, 0)
+    const rows = summary.counts.filter((row) => row.kind === 'trade')
+    const counted = rows.reduce((sum, row) => sum + row.count, 0)
     expect(trades).toBeGreaterThan(10)
     expect(counted).toBeGreaterThanOrEqual(trades)
     expect(summary.counts.find((row) => row.kind === 'session')?.count).toBe(2)
@@ -170,10 +175,13 @@ describe('the truth log', () => {
   test('keeps to its size, reads back in order, and survives a line that was cut off', async () => {
     const path = join(folder(), 'truth.jsonl')
     const file = openTruth(path, 2 << 20)
-    for (let i = 0; i < 60_000; i++) file.write(`{"kind":"trade","venue":"binance.spot","symbol":"A","time":${i},"id":"${i}"}`)
+    for (let time = 0; time < 60_000; time++) {
+      file.write(`{"kind":"trade","venue":"binance.spot","symbol":"A","time":${time},"id":"${time}"}`)
+    }
     file.close()
     appendFileSync(path, '{"kind":"tra')
-    const size = readdirSync(join(path, '..')).reduce((sum, name) => sum + statSync(join(path, '..', name)).size, 0)
+    const parts = readdirSync(dirname(path)).map((name) => statSync(join(dirname(path), name)).size)
+    const size = parts.reduce((sum, bytes) => sum + bytes, 0)
     expect(size).toBeLessThanOrEqual((2 << 20) + (1 << 18))
     const times: number[] = []
     for await (const truth of readTruth(path)) times.push(truth.time)
