@@ -21,7 +21,7 @@ import type { Control, Gap } from './system.ts'
  *   snapshot. That a session is up again proves nothing.
  * - `live`: every id since the snapshot was applied, by the one gap rule.
  *
- * A snapshot in the middle of the stream may be ahead of it; changes up to its id are then repeats. Should the stream
+ * A live book takes a snapshot only to know more levels. A snapshot in the middle of the stream may be ahead of it; changes up to its id are then repeats. Should the stream
  * not catch up, the copy stands still while it claims to live, so after some seconds that is a gap, too.
  *
  * @see https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/How-to-manage-a-local-order-book-correctly
@@ -195,7 +195,7 @@ export class Replica {
     if (last !== null) {
       // Binance answers -1 for a symbol that has no book yet.
       if (last < 0) return
-      if (this.#trust === 'live' && this.#last !== null && last <= this.#last) return
+      if (this.#trust === 'live' && (last < (this.#last ?? 0) || !this.#deepens(row))) return
       const heard = this.#held ? Math.max(this.#last ?? -1, this.#heard?.last ?? -1) : (this.#heard?.last ?? -1)
       if (last + 1 < (this.#backlog.first ?? heard + 1)) return
     }
@@ -206,6 +206,10 @@ export class Replica {
     }
     if (this.#down) this.#set('stale', SESSION_DOWN)
     else this.#set('live', '')
+  }
+
+  #deepens({ horizon, bidPrices, askPrices }: BookDelta): boolean {
+    return horizon === 0 || Math.min(bidPrices.length, askPrices.length) > this.#book.trustedDepth
   }
 
   #seed(row: BookDelta, within: boolean): void {

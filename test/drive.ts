@@ -21,14 +21,15 @@ export interface Driven {
  * Feed one key of an operator by hand. A row is lent to it as the runtime lends it: once `on` has returned, everything
  * in the row is wrong, so an operator that kept a part of it shows.
  */
-export const drive = (operator: Operator<never, unknown, string>, key = ''): Driven => {
+export const drive = <In, Out, Under extends string>(operator: Operator<In, Out, Under>, key = ''): Driven => {
   const on = operator.on as Readonly<Record<string, On>>
+  const names = [...operator.outputs, ...operator.reports].map((schema) => schema.name)
   let state = operator.state.create(key)
+  let made: Made[] = []
+  const emit = Object.fromEntries(names.map((schema) => [schema, (out: object) => made.push({ schema, row: copyOf(out) })]))
   const feed = (input: string, row: object): readonly Made[] => {
-    const made: Made[] = []
-    const names = [...operator.outputs, ...operator.reports].map((schema) => schema.name)
-    const emit = Object.fromEntries(names.map((schema) => [schema, (out: object) => made.push({ schema, row: structuredClone(out) as Made['row'] })]))
-    const lent = structuredClone(row) as Record<string, unknown>
+    made = []
+    const lent = copyOf(row)
     on[input]!(state, lent as never, emit as never)
     spoil(lent)
     return made
@@ -42,8 +43,15 @@ export const drive = (operator: Operator<never, unknown, string>, key = ''): Dri
   }
 }
 
+const copyOf = (row: object): Record<string, unknown> => {
+  const copy: Record<string, unknown> = { ...row }
+  for (const name in copy) if (Array.isArray(copy[name])) copy[name] = [...(copy[name] as readonly unknown[])]
+  return copy
+}
+
 const spoil = (row: Record<string, unknown>): void => {
-  for (const [name, value] of Object.entries(row)) {
+  for (const name in row) {
+    const value = row[name]
     if (Array.isArray(value)) value.fill(NaN)
     row[name] = typeof value === 'number' ? NaN : 'spoilt'
   }
