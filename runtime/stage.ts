@@ -68,7 +68,8 @@ export class Stage {
   readonly plan: StagePlan
   readonly #write: (topic: AnyTopic, row: object) => void
   readonly #running = new Map<string, Running>()
-  readonly #entries = new Map<string, Running>()
+  /** Where a logged row is fed again, by its schema. */
+  readonly #entries = new Map<string, Take>()
   readonly #system = new Map<string, SystemRows>()
   readonly #frames = new Map<string, Take[]>()
   /** While the past is fed again, the step it belongs to; -1 in the present. Nothing is written meanwhile. */
@@ -122,7 +123,7 @@ export class Stage {
     this.#past = step
     try {
       if (this.#system.has(schema)) this.system(schema, row)
-      else this.#entries.get(schema)?.takes.get(schema)?.(row)
+      else this.#entries.get(schema)?.(row)
     } finally {
       this.#past = -1
     }
@@ -175,6 +176,7 @@ export class Stage {
       running.emit[schema.name] = (row) => topic !== undefined && this.#write(topic, row)
     }
     if (operator.frames) {
+      if (placement.entry) for (const [schema, take] of Object.entries(running.emit)) this.#entries.set(schema, take)
       const on = operator.on['frame'] as unknown as (state: unknown, frame: object, emit: object) => void
       for (const from of placement.from) {
         const takes = this.#frames.get(from) ?? []
@@ -185,8 +187,9 @@ export class Stage {
     }
     for (const { name } of operator.inputs) {
       const take = this.#taker(running, name)
-      running.takes.set(name, (row) => take(running.entry(operator.key.of(row as never)), row))
-      if (placement.entry) this.#entries.set(name, running)
+      const keyed: Take = (row) => take(running.entry(operator.key.of(row as never)), row)
+      running.takes.set(name, keyed)
+      if (placement.entry && operator.outputs.some((output) => output.name === name)) this.#entries.set(name, keyed)
     }
   }
 

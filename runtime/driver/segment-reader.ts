@@ -36,6 +36,8 @@ export class SegmentReader implements LogReader {
   readonly #shards: string[] = []
   #segment = 0
   #cursor: Cursor | undefined
+  /** The damage that was passed last: a hole that comes after it is its doing. */
+  #damage: { readonly file: string; readonly at: number } | undefined
   #failure: Error | undefined
   #closed = false
   #reading: Promise<void> | undefined
@@ -99,6 +101,7 @@ export class SegmentReader implements LogReader {
     const end = sealed ? (await cursor.handle.stat()).size : this.#durable.length
     const state = await cursor.load(end, chunkBytes)
     if (state === 'damaged') {
+      this.#damage = { file: segmentFile(this.#folder, this.#segment), at: cursor.position }
       if (sealed) this.#define((await indexOf(this.#folder, this.#segment)).table)
       await cursor.skip(end)
     }
@@ -170,8 +173,9 @@ export class SegmentReader implements LogReader {
   }
 
   #hole({ topic, partition, offset }: Want, next: number, at: number): Error {
-    const why = `Offsets ${offset} to ${next - 1} of topic "${topic}" partition ${partition} lay before it.`
-    return damaged(segmentFile(this.#folder, this.#segment), at, why, { topic, partition, offset, next })
+    const damage = this.#damage ?? { file: segmentFile(this.#folder, this.#segment), at }
+    const why = `Offsets ${offset} to ${next - 1} of topic "${topic}" partition ${partition} lay there.`
+    return damaged(damage.file, damage.at, why, { topic, partition, offset, next })
   }
 
   #nameless(at: number): Error {
