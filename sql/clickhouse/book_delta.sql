@@ -26,5 +26,6 @@ CREATE TABLE IF NOT EXISTS `book_delta`
 ENGINE = MergeTree
 PARTITION BY toDate(`received`)
 ORDER BY (`instrument`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1
+TTL toDateTime(`received`) + toIntervalDay(30)
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 COMMENT 'changes and snapshots of order books (bookDelta/1)';

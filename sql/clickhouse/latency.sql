@@ -21,5 +21,6 @@ CREATE TABLE IF NOT EXISTS `latency`
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`source`, `channel`, `hop`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1
+TTL toDateTime(`time`) + toIntervalDay(30)
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 COMMENT 'how long each hop took (latency/1)';

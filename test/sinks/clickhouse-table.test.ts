@@ -13,20 +13,20 @@ import { arrowSchema } from '../../sinks/driver/arrow.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { jsonSchema } from '../../sinks/json-schema.ts'
 import { start } from './chdb-start.ts'
-import { everyTable } from './clickhouse-tables.ts'
+import { marketTables } from '../../sinks/clickhouse/market.ts'
 
 describe('what follows from an event schema', () => {
-  test.each(everyTable.map((sink) => [sink.table, sink] as const))('is the table %s, as sql/clickhouse has it', async (table, sink) => {
+  test.each(marketTables.map((sink) => [sink.table, sink] as const))('is the table %s, as sql/clickhouse has it', async (table, sink) => {
     await expect(`${createTable(sink)};\n`).toMatchFileSnapshot(`../../sql/clickhouse/${table}.sql`)
   })
 
   test('is an Arrow schema', async () => {
-    const lines = everyTable.map(({ schema }) => arrowLines(schema)).join('\n')
+    const lines = marketTables.map(({ schema }) => arrowLines(schema)).join('\n')
     await expect(lines).toMatchFileSnapshot('golden/arrow.txt')
   })
 
   test('is a JSON Schema', async () => {
-    const all = Object.fromEntries(everyTable.map(({ schema }) => [schema.name, jsonSchema(schema)]))
+    const all = Object.fromEntries(marketTables.map(({ schema }) => [schema.name, jsonSchema(schema)]))
     await expect(`${JSON.stringify(all, null, 2)}\n`).toMatchFileSnapshot('golden/json-schema.json')
   })
 })
@@ -80,7 +80,7 @@ describe.skipIf(started === undefined)('tables in the embedded ClickHouse (skipp
   const tables = connectTables({ url: started.chdb.url, password: started.password() })
   afterAll(() => tables.close())
 
-  test.each(everyTable.map((sink) => [sink.table, sink] as const))('%s is described as its schema says', async (table, sink) => {
+  test.each(marketTables.map((sink) => [sink.table, sink] as const))('%s is described as its schema says', async (table, sink) => {
     await ready(tables, sink)
     expect(await tables.query(DESCRIBE, { table })).toEqual(describedAs(sink.schema))
   })
