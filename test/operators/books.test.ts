@@ -110,7 +110,7 @@ const agree = (quote: Quote, truth: readonly (number | null)[]): void => {
 const named = ({ first, last }: Gap): string => `${first}-${last}`
 
 describe('a book on a bad line', () => {
-  const lines = Array.from({ length: 150 }, (_, seed) => {
+  const lines = Array.from({ length: 100 }, (_, seed) => {
     const line = new Line(seed)
     return { seed, line }
   })
