@@ -1,1 +1,190 @@
-console.log("kt", process.version)
+import { Command, CommanderError } from 'commander'
+import { enableCompileCache } from 'node:module'
+import { EXIT, exitCodes, fail } from './outcome.ts'
+
+enableCompileCache()
+
+/** Each command's body is loaded when it runs, so that `kt --help` waits for nothing. */
+const program = new Command('kt')
+  .description('Exchange market data as a typed dataflow graph.')
+  .version('0.1.0')
+  .option('--json', 'one JSON document on stdout')
+  .option('-q, --quiet', 'only data and errors')
+  .option('--no-color', 'no colours')
+  .showSuggestionAfterError()
+  .exitOverride()
+  .addHelpText('after', `\nExit codes:\n${exitCodes.replaceAll(/^/gm, '  ')}`)
+
+const run = <A extends unknown[]>(load: () => Promise<(...args: A) => Promise<number>>) =>
+  async (...args: A): Promise<void> => {
+    try {
+      process.exitCode = await (await load())(...args)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+const source = '--source <source>'
+const sourceHelp = 'sim, live, or replay:PATH[,PATH]'
+
+program
+  .command('dev')
+  .description('run graph/basis.ts on the simulated exchange, with everything embedded')
+  .argument('[file]', 'graph file', 'graph/basis.ts')
+  .option('--port <port>', 'ClickHouse HTTP port', '8123')
+  .option('--data <dir>', 'where everything is kept')
+  .option('--for <duration>', 'stop after this long (90s, 5m)')
+  .option('--rate <n>', 'messages per second of the simulated exchange', '5000')
+  .option('--pairs <n>', 'pairs of the simulated exchange', '60')
+  .option('--seed <n>', 'seed of the simulated exchange', '1')
+  .option('--faults <preset>', 'none, calm or cruel', 'none')
+  .action(run(async () => (await import('./command/run.ts')).dev))
+
+const graph = program.command('graph').description('check, show, plan and run graphs')
+graph
+  .command('check')
+  .description('types, schemas, keys and names; needs no network')
+  .argument('[files...]', 'graph files', ['graph/basis.ts'])
+  .action(run(async () => (await import('./command/graph.ts')).check))
+graph
+  .command('show')
+  .description('the graph as a picture of text')
+  .argument('[file]', 'graph file', 'graph/basis.ts')
+  .option('--format <format>', 'ascii, mermaid or json', 'ascii')
+  .action(run(async () => (await import('./command/graph.ts')).show))
+graph
+  .command('plan')
+  .description('stages, shards, topics, tables, and what would change; exit code 2 when something would')
+  .argument('[file]', 'graph file', 'graph/basis.ts')
+  .option(source, sourceHelp, 'sim')
+  .option('--data <dir>', 'where the last run kept everything')
+  .option('--out <file>', 'write the plan as JSON')
+  .action(run(async () => (await import('./command/graph.ts')).plan))
+graph
+  .command('run')
+  .description('run a graph until Ctrl-C, or until a recording ends')
+  .argument('[file]', 'graph file', 'graph/basis.ts')
+  .option(source, sourceHelp, 'sim')
+  .option('--for <duration>', 'stop after this long (90s, 5m)')
+  .option('--max-events <n>', 'stop after this many messages')
+  .option('--data <dir>', 'where everything is kept')
+  .option('--port <port>', 'ClickHouse HTTP port; 0 takes any', '8123')
+  .option('--speed <speed>', 'of a replay: max, or times real time (1, 10)', 'max')
+  .option('--linger <ms>', 'how long a row may wait for company, over all topics')
+  .option('--rows-max <n>', 'rows of one batch at most', '8192')
+  .option('--rebuild', 'make the states again from the log')
+  .option('--rate <n>', 'sim: messages per second', '5000')
+  .option('--pairs <n>', 'sim: pairs', '60')
+  .option('--seed <n>', 'sim: seed', '1')
+  .option('--faults <preset>', 'sim: none, calm or cruel', 'none')
+  .action(run(async () => (await import('./command/run.ts')).run))
+
+program
+  .command('sql')
+  .description('ask ClickHouse, or the lake through DuckDB')
+  .argument('[query]', 'SQL; without it, standard input')
+  .option('--on <engine>', 'clickhouse or lake', 'clickhouse')
+  .option('-f, --file <file>', 'read the query from a file')
+  .option('--format <format>', 'table, csv or json', 'table')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await import('./command/sql.ts')).sql))
+
+const topics = program.command('topic').description('look at topics')
+topics
+  .command('ls')
+  .description('topics with their offsets, rows and bytes')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await import('./command/topic.ts')).list))
+topics
+  .command('tail')
+  .description('rows of a topic as JSON lines')
+  .argument('<topic>')
+  .option('-n <rows>', 'the last n rows', '10')
+  .option('-f, --follow', 'go on as rows come')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await import('./command/topic.ts')).tail))
+
+program
+  .command('verify')
+  .description('is log = ClickHouse = lake, row for row; exit code 2 when it is not')
+  .option('--digest', 'print the digest of the rows of each topic')
+  .option('--on <engines>', 'clickhouse, lake or both', 'both')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await import('./command/verify.ts')).verify))
+
+program
+  .command('doctor')
+  .description('Node, packages, ports, disk, log, lake, ClickHouse')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await import('./command/doctor.ts')).doctor))
+
+program
+  .command('record')
+  .description('write what a source sends to a tape')
+  .argument('<source>', 'binance.spot, binance.usdm, bybit.linear, bybit.spot')
+  .option('--channels <list>', 'channels', 'trade,book')
+  .option('--pairs <list>', 'pairs such as BTC-USDT', 'BTC-USDT')
+  .option('--for <duration>', 'how long', '60s')
+  .option('--out <dir>', 'where the tape goes', 'data/tape')
+  .option('--endpoint <url,url>', 'another socket and REST address')
+  .action(run(async () => (await import('./command/record.ts')).record))
+
+program
+  .command('replay')
+  .description('run a graph on a recording: the same as kt graph run --source replay:PATH')
+  .argument('<path>', 'files or folders, separated by commas')
+  .option('--graph <file>', 'graph file', 'graph/basis.ts')
+  .option('--speed <speed>', 'max, or times real time (1, 10)', 'max')
+  .option('--data <dir>', 'where everything is kept')
+  .option('--port <port>', 'ClickHouse HTTP port; 0 takes any', '0')
+  .action(run(async () => (await import('./command/run.ts')).replay))
+
+const sim = program
+  .command('sim')
+  .description('the simulated exchange: Binance and Bybit on loopback')
+  .option('--seed <n>', 'seed', '1')
+  .option('--pairs <n>', 'pairs', '60')
+  .option('--rate <n>', 'messages per second, over all markets', '5000')
+  .option('--faults <preset>', 'none, calm or cruel', 'none')
+  .option('--port <port>', 'first of the ports, one a market; 0 takes any', '9700')
+  .option('--truth <file>', 'write what is true to this file')
+  .action(run(async () => (await import('./command/sim.ts')).sim))
+sim
+  .command('truth')
+  .description('what a simulated exchange says was true')
+  .argument('<file>')
+  .action(run(async () => (await import('./command/sim.ts')).truth))
+
+const notebook = program.command('notebook').description('TypeScript notebooks over the lake')
+notebook
+  .command('run')
+  .description('execute in place')
+  .argument('<file>')
+  .option('--check', 'compare with the expectations in it instead of writing')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await import('./command/notebook.ts')).run))
+notebook
+  .command('check')
+  .description('type-check the cells')
+  .argument('<file>')
+  .action(run(async () => (await import('./command/notebook.ts')).check))
+
+program
+  .command('explain')
+  .description('the long text of an error code')
+  .argument('<code>')
+  .action(run(async () => (await import('./command/explain.ts')).explain))
+
+program.commands.forEach((command) => inherit(command))
+function inherit(command: Command): void {
+  command.exitOverride().showSuggestionAfterError()
+  command.option('--json', 'one JSON document on stdout').option('-q, --quiet', 'only data and errors')
+  command.commands.forEach((one) => inherit(one))
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) fail(error)
+  else process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+}

@@ -45,11 +45,15 @@ export interface Plan {
   readonly sinks: readonly SinkPlan[]
 }
 
-/**
- * Cut a graph at its topics into stages, and check what types cannot see. `system` are kt's own topics (gap, control,
- * instrument, latency): every stage writes them, and every engine that the graph uses stores them.
- */
-export const plan = (graph: Graph, system: readonly AnyTopic[]): Plan => {
+/** What every graph has besides its own nodes: kt's topics, and how each engine stores them. */
+export interface System {
+  /** gap, control, instrument, latency: every stage writes them. */
+  readonly topics: readonly AnyTopic[]
+  readonly sink: (engine: AnySink['engine'], schema: AnySchema) => AnySink
+}
+
+/** Cut a graph at its topics into stages, and check what types cannot see. Every engine it uses stores kt's topics too. */
+export const plan = (graph: Graph, { topics: system, sink }: System): Plan => {
   check(graph)
   const inputs = inputTopics(graph)
   const stages = cut(graph, system, inputs)
@@ -60,7 +64,7 @@ export const plan = (graph: Graph, system: readonly AnyTopic[]): Plan => {
   })
   for (const topic of system) {
     for (const engine of engines) {
-      sinks.push({ sink: { name: `${engine}.${topic.schema.name}`, engine, schema: topic.schema, orderBy: [] }, topic })
+      sinks.push({ sink: sink(engine, topic.schema), topic })
     }
   }
   const own = graph.nodes.flatMap((node) => (node.kind === 'topic' ? [node.is] : []))

@@ -2,6 +2,8 @@ import type { Operator } from '../graph/operator.ts'
 import { stateless } from '../graph/operator.ts'
 import type { Schema } from '../graph/schema.ts'
 import type { Frame, FrameOf } from '../graph/source.ts'
+import type { MarketEvent } from '../market/event.ts'
+import { sequence } from './sequence.ts'
 
 /**
  * Turn a venue's messages into events of the given schemas. The mapping is the source's own table (JSONata, compiled);
@@ -22,7 +24,7 @@ export const normalize = <T extends readonly unknown[]>(
     reports: [],
     key: { name: 'frame', of: () => '', within: undefined },
     frames: true,
-    followedBy: [],
+    followedBy: (schemas as readonly Schema<MarketEvent<string>>[]).map((schema) => sequence(schema)),
     state: stateless,
     on,
     options: {},

@@ -34,7 +34,7 @@ export const feedPast = async (stage: Stage, log: Log, checkpoint: Checkpoint | 
   let step = -1
   let rows: PastRow[] = []
   const flush = (): void => {
-     
+    rows.sort((a, b) => a.order - b.order)
     for (const { schema, row } of rows) stage.past(step, schema, row)
     fed += rows.length
     rows = []

@@ -62,6 +62,7 @@ const totals = operator({
     },
     control: (state, event: Control, emit) => {
       state.ticks++
+      state.total = (state.total * 17 + 1) % 1_000_003
       emit.total({ ...state, received: event.received })
     },
   },

@@ -1,0 +1,130 @@
+import { relative } from 'node:path'
+import type { ShardStatus } from '../runtime/meter.ts'
+import type { LaunchOptions } from './launch.ts'
+import { paint, print, printJson, say } from './outcome.ts'
+
+interface SinkStatus {
+  readonly lag: number
+  readonly sinks: readonly { readonly sink: string; readonly rows: number; readonly lag: number; readonly state?: string; readonly error?: string }[]
+}
+
+interface ConnectionLine {
+  readonly source: string
+  readonly state: string
+  readonly symbols: number
+}
+
+type Live = ShardStatus & { readonly connections: readonly ConnectionLine[]; readonly time: number }
+
+const LINE_EVERY_MS = 10_000
+
+/** What a run shows: in a terminal a picture that is drawn again each second, elsewhere a line every ten seconds. */
+export class Board {
+  readonly #options: LaunchOptions
+  readonly #status = new Map<string, unknown>()
+  readonly #terminal = process.stderr.isTTY === true
+  readonly #started = Date.now()
+  #before: Live | undefined
+  #beforeAt = 0
+  #drawn = 0
+  #lined = Date.now()
+  #notes: string[] = []
+
+  constructor(options: LaunchOptions) {
+    this.#options = options
+  }
+
+  /** What runs where, and what to type next. */
+  started(parts: readonly (readonly [string, number | undefined])[], clickhouse: string, chdbPid: number | undefined): void {
+    const { plan, source, folders, quiet } = this.#options
+    if (quiet) return
+    const folder = relative(process.cwd(), folders.root) || '.'
+    say(`${paint('bold', `graph ${plan.name}`)} on ${source.text}; everything is kept in ${folder}/`)
+    for (const [name, pid] of parts) if (pid !== undefined) say(`  ${name.padEnd(16)} process ${pid}`)
+    say(`  ${'clickhouse'.padEnd(16)} ${clickhouse}${chdbPid === undefined ? '' : `, embedded, process ${chdbPid}`}`)
+    say(`  ${'lake'.padEnd(16)} ${folder}/lake`)
+    if (source.kind !== 'replay') say(this.#next())
+    say('')
+  }
+
+  #next(): string {
+    const kt = 'bin/kt'
+    return [
+      'next, in another terminal:',
+      `  ${kt} sql "select * from basis_latest order by abs(bps) desc limit 10"`,
+      `  ${kt} sql --on lake "select * from funding_carry order by carry_apr desc limit 10"`,
+      `  ${kt} topic tail quote -f`,
+      `  ${kt} verify`,
+    ].join('\n')
+  }
+
+  note(text: string): void {
+    this.#notes.push(text)
+    if (!this.#terminal || this.#drawn === 0) say(`! ${text}`)
+  }
+
+  status(part: string, status: unknown): void {
+    this.#status.set(part, status)
+    if (part !== 'shard' || this.#options.quiet) return
+    const now = Date.now()
+    if (this.#terminal) this.#draw(now)
+    else if (now - this.#lined >= LINE_EVERY_MS) {
+      this.#lined = now
+      say(this.#lines(now).join(' · '))
+    }
+  }
+
+  /** The sum of a run. */
+  ended(whole: boolean): void {
+    const shard = this.#status.get('shard') as Live | undefined
+    const document = { ok: whole, seconds: Math.round((Date.now() - this.#started) / 100) / 10, shard, sinks: { clickhouse: this.#sink('sink-clickhouse'), lake: this.#sink('sink-lake') } }
+    if (this.#options.json) return printJson(document)
+    if (this.#options.quiet || shard === undefined) return
+    const rows = Object.entries(shard.rows).map(([name, count]) => `${name} ${count}`).join(', ')
+    print(`${shard.frames} messages; rows: ${rows || 'none'}; gaps opened ${shard.gaps.opened}, healed ${shard.gaps.healed}; dead letters ${shard.deadLetters}`)
+    for (const name of ['sink-clickhouse', 'sink-lake'] as const) print(`${name}: ${this.#sinkText(name)}`)
+  }
+
+  close(): void {
+    if (this.#terminal && this.#drawn > 0) say('')
+  }
+
+  #draw(now: number): void {
+    const lines = [...this.#lines(now), ...this.#notes.slice(-3).map((note) => paint('yellow', `! ${note}`))]
+    if (this.#drawn > 0) process.stderr.write(`\u001b[${this.#drawn}A\u001b[J`)
+    for (const line of lines) process.stderr.write(`${line.slice(0, (process.stderr.columns ?? 120) - 1)}\n`)
+    this.#drawn = lines.length
+  }
+
+  #lines(now: number): readonly string[] {
+    const live = this.#status.get('shard') as Live
+    const seconds = Math.max(0.001, (now - this.#beforeAt) / 1000)
+    const before = this.#before
+    const rate = (is: number, was: number | undefined): string => String(Math.round(Math.max(0, is - (was ?? is)) / seconds))
+    const rows = Object.entries(live.rows).filter(([name]) => !['control', 'latency', 'instrument'].includes(name))
+    const lines = [
+      `${new Date(live.time / 1000).toISOString().slice(11, 19)}  ${rate(live.frames, before?.frames)} msg/s`,
+      `rows/s ${rows.map(([name, count]) => `${name} ${rate(count, before?.rows[name])}`).join(' ') || '-'}`,
+      `books ${Object.entries(live.trust).map(([trust, count]) => `${count} ${trust}`).join(' ') || '-'}`,
+      `venue lag ${(live.venueP50Us / 1000).toFixed(1)} ms, to log p50 ${(live.durableP50Us / 1000).toFixed(1)} p99 ${(live.durableP99Us / 1000).toFixed(1)} ms`,
+      `gaps ${live.gaps.opened} opened ${live.gaps.healed} healed, dead letters ${live.deadLetters}, dropped ${live.dropped}`,
+      `clickhouse ${this.#sinkText('sink-clickhouse')}`,
+      `lake ${this.#sinkText('sink-lake')}`,
+    ]
+    this.#before = live
+    this.#beforeAt = now
+    return lines
+  }
+
+  #sink(name: string): SinkStatus | undefined {
+    return this.#status.get(name) as SinkStatus | undefined
+  }
+
+  #sinkText(name: string): string {
+    const sink = this.#sink(name)
+    if (sink === undefined) return 'starting'
+    const error = sink.sinks.find((one) => one.error !== undefined)?.error
+    const rows = sink.sinks.reduce((sum, one) => sum + one.rows, 0)
+    return `${rows} rows, ${sink.lag} batches behind${error === undefined ? '' : `, waiting: ${error}`}`
+  }
+}

@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { ascii, changes, describe, mermaid } from '../../graph/describe.ts'
+import { GraphError } from '../../graph/error.ts'
+import { createTable } from '../../sinks/clickhouse/table.ts'
+import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
+import { loadGraph, planOf } from '../graph-file.ts'
+import { EXIT, print, printJson, say } from '../outcome.ts'
+import type { GlobalOptions } from '../outcome.ts'
+import { foldersOf, loadRun, oneOf } from '../settings.ts'
+import { absentOf, defaultFolder } from '../source.ts'
+
+/** Types as the editor shows them, then what only the plan can see. */
+export const check = async (files: readonly string[], options: GlobalOptions): Promise<number> => {
+  const checked: { file: string; graph: string; nodes: number; sinks: number }[] = []
+  for (const file of files) {
+    const graph = await loadGraph(file)
+    const plan = planOf(graph)
+    typeCheck(file)
+    checked.push({ file, graph: graph.name, nodes: graph.nodes.length, sinks: plan.sinks.length })
+  }
+  if (options.json === true) printJson({ ok: true, graphs: checked })
+  else for (const one of checked) print(`ok  ${one.file}: graph "${one.graph}", ${one.nodes} nodes, ${one.sinks} sinks`)
+  return EXIT.ok
+}
+
+/** The type checker's sentences about this file; errors elsewhere are not this graph's. */
+const typeCheck = (file: string): void => {
+  const root = resolve(import.meta.dirname, '../..')
+  const { stdout, error } = spawnSync(resolve(root, 'node_modules/.bin/tsc'), ['--noEmit'], { cwd: root, encoding: 'utf8' })
+  if (error !== undefined) return say('types were not checked: the TypeScript compiler is not installed')
+  const lines = stdout.split('\n')
+  const first = lines.findIndex((line) => line.startsWith(relative(root, resolve(file))))
+  if (first < 0) return
+  const sentence = /GraphTypeError<["'`](.*?)["'`]>/.exec(lines.slice(first, first + 6).join('\n'))?.[1]
+  throw new GraphError('KT1053', sentence ?? lines[first]!.replace(/^.*?error TS\d+: /, ''), {
+    where: lines[first]!.slice(0, lines[first]!.indexOf(': error')),
+    fix: 'Open the file in an editor: the error stands under the word that is wrong.',
+  })
+}
+
+export const show = async (file: string, options: GlobalOptions & { readonly format: string }): Promise<number> => {
+  const plan = planOf(await loadGraph(file))
+  const format = oneOf(options.json === true ? 'json' : options.format, '--format', ['ascii', 'mermaid', 'json'])
+  if (format === 'json') printJson(describe(plan))
+  else print(format === 'mermaid' ? mermaid(plan) : ascii(plan))
+  return EXIT.ok
+}
+
+interface PlanOptions extends GlobalOptions {
+  readonly source: string
+  readonly data?: string
+  readonly out?: string
+}
+
+/** What would run, and what would change against the last run in the same folder. */
+export const plan = async (file: string, options: PlanOptions): Promise<number> => {
+  const planned = planOf(await loadGraph(file))
+  const described = describe(planned)
+  const folder = options.data ?? defaultFolder(planned.name, options.source)
+  const before = loadRun(foldersOf(folder).root)
+  const changed = changes(before?.plan as ReturnType<typeof describe> | undefined, described)
+  const absent = await absentOf(planned, options.source)
+  const tables = planned.sinks.flatMap(({ sink }) => (sink.engine === 'clickhouse' ? [createTable(sink as ClickhouseSink)] : []))
+  const document = { graph: planned.name, source: options.source, folder, changes: changed, absent, plan: described, tables }
+  if (options.out !== undefined) writeFileSync(options.out, JSON.stringify(document, null, 2))
+  if (options.json === true) printJson(document)
+  else {
+    print(ascii(planned))
+    print('')
+    for (const one of absent) print(`! absent    ${one.node}: ${one.why}; so ${one.empty.join(', ')} stay empty`)
+    for (const line of changed) print(line)
+    print(changed.length === 0 ? 'nothing would change' : `${changed.length} would change. Run it with: kt graph run ${file} --source ${options.source}`)
+  }
+  return changed.length === 0 ? EXIT.ok : EXIT.findings
+}

@@ -1,0 +1,72 @@
+import { resolve } from 'node:path'
+import { describe } from '../../graph/describe.ts'
+import { loadGraph, planOf } from '../graph-file.ts'
+import { Launch } from '../launch.ts'
+import type { GlobalOptions } from '../outcome.ts'
+import { durationMs, foldersOf, oneOf, wholeNumber } from '../settings.ts'
+import { defaultFolder, parseSource } from '../source.ts'
+
+interface SimFlags {
+  readonly rate: string
+  readonly pairs: string
+  readonly seed: string
+  readonly faults: string
+}
+
+interface RunFlags extends GlobalOptions, Partial<SimFlags> {
+  readonly source: string
+  readonly for?: string
+  readonly maxEvents?: string
+  readonly data?: string
+  readonly port: string
+  readonly speed?: string
+  readonly linger?: string
+  readonly rowsMax?: string
+  readonly rebuild?: boolean
+}
+
+/** Run a graph: what runs where, live rates, and the next commands to type. */
+export const run = async (file: string, flags: RunFlags): Promise<number> => {
+  const plan = planOf(await loadGraph(file))
+  const source = parseSource(flags.source)
+  const root = resolve(flags.data ?? defaultFolder(plan.name, flags.source))
+  const speed = flags.speed ?? 'max'
+  const launch = new Launch({
+    file: resolve(file),
+    plan,
+    described: describe(plan),
+    source,
+    folders: foldersOf(root),
+    port: wholeNumber(flags.port, '--port', 0, 65_535),
+    forMs: flags.for === undefined ? undefined : durationMs(flags.for, '--for'),
+    eventsMax: flags.maxEvents === undefined ? undefined : wholeNumber(flags.maxEvents, '--max-events', 1, 2 ** 52),
+    speed: speed === 'max' ? undefined : wholeNumber(speed, '--speed', 1, 1_000_000),
+    lingerMs: flags.linger === undefined ? undefined : wholeNumber(flags.linger, '--linger', 0, 60_000),
+    rowsMax: wholeNumber(flags.rowsMax ?? '8192', '--rows-max', 1, 1_000_000),
+    rebuild: flags.rebuild === true,
+    quiet: flags.quiet === true,
+    json: flags.json === true,
+    sim: {
+      rate: wholeNumber(flags.rate ?? '5000', '--rate', 1, 1_000_000),
+      pairs: wholeNumber(flags.pairs ?? '60', '--pairs', 1, 500),
+      seed: wholeNumber(flags.seed ?? '1', '--seed', 0, 2 ** 31),
+      faults: flags.faults ?? 'none',
+    },
+  })
+  return launch.run()
+}
+
+/** The main job: the graph of this folder on the simulated exchange, with everything embedded. */
+export const dev = (file: string, flags: Omit<RunFlags, 'source'>): Promise<number> => run(file, { ...flags, source: 'sim' })
+
+interface ReplayFlags extends GlobalOptions {
+  readonly graph: string
+  readonly speed: string
+  readonly data?: string
+  readonly port: string
+}
+
+export const replay = (path: string, { graph, ...flags }: ReplayFlags): Promise<number> => {
+  oneOf(path === '' ? '' : 'given', 'path', ['given'])
+  return run(graph, { ...flags, source: `replay:${path}` })
+}

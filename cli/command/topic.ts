@@ -1,0 +1,67 @@
+import { readBatch, rowOf } from '../../graph/batch.ts'
+import { KtError } from '../../graph/error.ts'
+import type { Placed } from '../../graph/port.ts'
+import { logged } from '../../graph/schema.ts'
+import type { AnyTopic } from '../../graph/topic.ts'
+import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import { loadGraph, planOf } from '../graph-file.ts'
+import { EXIT, print, printJson } from '../outcome.ts'
+import type { GlobalOptions } from '../outcome.ts'
+import { dataFolder, foldersOf, loadRun, wholeNumber } from '../settings.ts'
+import { table } from '../table.ts'
+
+interface TopicOptions extends GlobalOptions {
+  readonly data?: string
+}
+
+/** Every topic partition with its offsets, rows and bytes. */
+export const list = async (options: TopicOptions): Promise<number> => {
+  const log = await segmentLog(foldersOf(dataFolder(options.data)).log)
+  const ends = await log.ends()
+  await log.close()
+  if (options.json === true) printJson(ends)
+  else {
+    const rows = ends.map(({ topic, partition, first, next, rows: count, bytes }) => [topic, partition, first, next, count, bytes])
+    print(table(['topic', 'part', 'first', 'next', 'rows', 'bytes'], rows))
+  }
+  return EXIT.ok
+}
+
+/** The rows of a topic as JSON lines: each with its partition and offset, so that it can be found again. */
+export const tail = async (name: string, options: TopicOptions & { readonly n: string; readonly follow?: boolean }): Promise<number> => {
+  const root = dataFolder(options.data)
+  const topic = await topicNamed(root, name)
+  const log = await segmentLog(foldersOf(root).log)
+  const wanted = wholeNumber(options.n, '-n', 0, 1_000_000)
+  const ends = (await log.ends()).filter((end) => end.topic === name)
+  let stopped = false
+  process.once('SIGINT', () => (stopped = true))
+  const from = ends.map(({ partition, first, next }) => ({ topic: name, partition, offset: Math.max(first, next - Math.max(1, wanted)) }))
+  const reader = await log.read(from)
+  let shown: string[] = []
+  for (;;) {
+    const records = await reader.read(4_000_000, options.follow === true ? 500 : 0)
+    for (const record of records) shown.push(...lines(topic, record))
+    if (records.length > 0) continue
+    for (const line of shown.slice(-wanted)) print(line)
+    shown = []
+    if (options.follow !== true || stopped) break
+  }
+  await reader.close()
+  await log.close()
+  return EXIT.ok
+}
+
+const topicNamed = async (root: string, name: string): Promise<AnyTopic> => {
+  const run = loadRun(root)
+  if (run === undefined) throw new KtError('KT5011', 'there is no run to look at', { where: root, fix: 'Start one with npm start, or name its folder with --data.' })
+  const { topics } = planOf(await loadGraph(run.file))
+  const topic = topics.find((one) => one.name === name)
+  if (topic !== undefined) return topic
+  throw new KtError('KT6405', `there is no topic "${name}"`, { fix: `Topics are ${topics.map((one) => one.name).join(', ')}.` })
+}
+
+const lines = (topic: AnyTopic, record: Placed): readonly string[] => {
+  const batch = readBatch(logged(topic.schema), record.bytes)
+  return Array.from({ length: batch.rows }, (_, row) => JSON.stringify({ _part: record.partition, _off: record.offset, _row: row, ...rowOf(batch, row) }))
+}

@@ -1,0 +1,157 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Fleet } from '../deploy/driver/fleet.ts'
+import type { PartMessage } from '../deploy/driver/fleet.ts'
+import type { Described } from '../graph/describe.ts'
+import type { Plan } from '../graph/plan.ts'
+import { startChdb } from '../sinks/driver/chdb.ts'
+import type { RunningChdb } from '../sinks/driver/chdb.ts'
+import { Board } from './board.ts'
+import type { ShardSettings } from './part/shard.ts'
+import type { ClickhouseSettings } from './part/clickhouse.ts'
+import type { LakeSettings } from './part/lake.ts'
+import type { SimSettings } from './part/sim.ts'
+import { EXIT, say } from './outcome.ts'
+import { saveRun } from './settings.ts'
+import type { Folders } from './settings.ts'
+import type { SourceChoice } from './source.ts'
+
+/** Everything that a run was asked for. */
+export interface LaunchOptions {
+  readonly file: string
+  readonly plan: Plan
+  readonly described: Described
+  readonly source: SourceChoice
+  readonly folders: Folders
+  readonly port: number
+  readonly forMs: number | undefined
+  readonly eventsMax: number | undefined
+  /** Times real time; undefined is as fast as it goes. */
+  readonly speed: number | undefined
+  readonly lingerMs: number | undefined
+  readonly rowsMax: number
+  readonly rebuild: boolean
+  readonly quiet: boolean
+  readonly json: boolean
+  readonly sim: Omit<SimSettings, 'truth'>
+}
+
+const part = (name: string): string => join(import.meta.dirname, 'part', `${name}.ts`)
+/** Rows of a demo should be seen in the lake while one watches; a real run takes the graph's own pace. */
+const DEMO_ROLL_MS = 10_000
+const DRAIN_MS = 60_000
+
+/** One run: its processes, in the order in which they need each other, and how it ends. */
+export class Launch {
+  readonly #options: LaunchOptions
+  readonly #fleet: Fleet
+  readonly #board: Board
+  #end!: (why: 'done' | 'asked' | Error) => void
+  readonly #ended: Promise<'done' | 'asked' | Error>
+  #chdb: RunningChdb | undefined
+
+  constructor(options: LaunchOptions) {
+    this.#options = options
+    this.#ended = new Promise((end) => (this.#end = end))
+    this.#board = new Board(options)
+    this.#fleet = new Fleet({
+      logs: options.folders.logs,
+      message: (name, message) => this.#hear(name, message),
+      failed: (_, error) => this.#end(error as Error),
+      restarted: (name, restarts) => this.#board.note(`part "${name}" died and was started again (${restarts})`),
+    })
+  }
+
+  async run(): Promise<number> {
+    const asked = this.#listen()
+    try {
+      await this.#start()
+      const { forMs } = this.#options
+      if (forMs !== undefined) void pause(forMs, undefined, { ref: false }).then(() => this.#end('done'))
+      const why = await this.#ended
+      await this.#stop(why)
+      if (why instanceof Error) throw why
+      return EXIT.ok
+    } catch (error) {
+      await this.#fleet.stopAll()
+      await this.#chdb?.stop()
+      throw error
+    } finally {
+      this.#board.close()
+      for (const [signal, listener] of asked) process.off(signal, listener)
+    }
+  }
+
+  /** Ctrl-C once drains and checkpoints; twice stops now. */
+  #listen(): readonly (readonly [NodeJS.Signals, () => void])[] {
+    let times = 0
+    const ask = (): void => {
+      if (times++ > 0) process.exit(EXIT.interrupted)
+      say('\nstopping: the last rows go to the log, the states to a checkpoint, the backlog to the sinks (Ctrl-C again stops now)')
+      this.#end('asked')
+    }
+    const listeners = (['SIGINT', 'SIGTERM'] as const).map((signal) => [signal, ask] as const)
+    for (const [signal, listener] of listeners) process.on(signal, listener)
+    return listeners
+  }
+
+  async #start(): Promise<void> {
+    const { folders, file, plan, described, source, sim, speed, lingerMs, rowsMax, rebuild, eventsMax } = this.#options
+    const endpoints = source.kind === 'sim' ? await this.#startSim(sim) : {}
+    const clickhouse = await this.#startClickhouse()
+    saveRun(folders, { graph: plan.name, file, source: source.text, clickhouse, plan: described })
+    const settings: ShardSettings = { root: folders.root, file, source: source.text, endpoints, speed, lingerMs, rowsMax, rebuild, eventsMax }
+    await this.#fleet.start({ name: 'shard', file: part('shard'), settings, restart: source.kind === 'replay' ? 'never' : 'always' })
+    const load: ClickhouseSettings = { root: folders.root, file, ...clickhouse, passwordFile: clickhouse.passwordFile, drainMs: DRAIN_MS }
+    const lake: LakeSettings = {
+      root: folders.root,
+      file,
+      rollMs: source.kind === 'sim' ? DEMO_ROLL_MS : undefined,
+      cut: source.kind === 'replay' ? 'events' : 'clock',
+    }
+    await Promise.all([
+      this.#fleet.start({ name: 'sink-clickhouse', file: part('clickhouse'), settings: load, restart: 'always' }),
+      this.#fleet.start({ name: 'sink-lake', file: part('lake'), settings: lake, restart: 'always' }),
+    ])
+    this.#board.started(['sim', 'shard', 'sink-clickhouse', 'sink-lake'].map((name) => [name, this.#fleet.pid(name)]), clickhouse.url, this.#chdb?.pid)
+  }
+
+  async #startSim(sim: Omit<SimSettings, 'truth'>): Promise<Readonly<Record<string, { socket: string; rest: string }>>> {
+    const settings: SimSettings = { ...sim, truth: join(this.#options.folders.root, 'truth.jsonl') }
+    const { endpoints } = await this.#fleet.start({ name: 'sim', file: part('sim'), settings, restart: 'never' })
+    return endpoints as Readonly<Record<string, { socket: string; rest: string }>>
+  }
+
+  /** The server that was named, or the embedded one; without either the sink waits for one to come. */
+  async #startClickhouse(): Promise<{ url: string; user: string; passwordFile: string | undefined }> {
+    const { folders, port } = this.#options
+    const user = process.env['KT_CLICKHOUSE_USER'] ?? 'default'
+    const named = process.env['KT_CLICKHOUSE_URL']
+    if (named !== undefined) return { url: named, user, passwordFile: undefined }
+    const chdb = await startChdb({ dir: folders.clickhouse, port })
+    if (chdb.kind === 'running') {
+      this.#chdb = chdb
+      chdb.onRestart((restarts) => this.#board.note(`the embedded ClickHouse died and was started again (${restarts})`))
+      return { url: chdb.url, user: chdb.user, passwordFile: chdb.passwordFile }
+    }
+    this.#board.note(`no embedded ClickHouse: ${chdb.why}. Its sink waits; set KT_CLICKHOUSE_URL, or ask the lake.`)
+    return { url: `http://127.0.0.1:${port === 0 ? 8123 : port}`, user, passwordFile: undefined }
+  }
+
+  #hear(name: string, message: PartMessage): void {
+    if (message.kind === 'status') this.#board.status(name, message.status)
+    else if (message.kind === 'done') this.#end('done')
+    else if (message.kind === 'failed') this.#board.note(`part "${name}": ${String((message.error as { message?: string }).message)}`)
+  }
+
+  /** First what feeds, then what reads: each part finds all that the one before it wrote. */
+  async #stop(why: 'done' | 'asked' | Error): Promise<void> {
+    await this.#fleet.stop('shard')
+    await Promise.all([this.#fleet.stop('sink-clickhouse', DRAIN_MS + 10_000), this.#fleet.stop('sink-lake', DRAIN_MS + 10_000)])
+    await this.#fleet.stopAll()
+    await this.#chdb?.stop()
+    this.#board.ended(why === 'done' || why === 'asked')
+    if (!existsSync(this.#options.folders.log)) this.#board.note('nothing was written')
+  }
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { servePart } from '../../deploy/driver/part.ts'
+import { systemClock } from '../../runtime/driver/clock.ts'
+import { fileStore } from '../../runtime/driver/files.ts'
+import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import { runClickhouse } from '../../sinks/clickhouse/load.ts'
+import type { Loading } from '../../sinks/clickhouse/load.ts'
+import { connectTables } from '../../sinks/driver/clickhouse.ts'
+import { loadGraph, planOf } from '../graph-file.ts'
+import { foldersOf } from '../settings.ts'
+
+/** The ClickHouse sinks of a run as a process. */
+export interface ClickhouseSettings {
+  readonly root: string
+  readonly file: string
+  readonly url: string
+  readonly user: string
+  readonly passwordFile: string | undefined
+  /** When asked to stop, load what the log holds first, for at most this long. */
+  readonly drainMs: number
+}
+
+await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile, drainMs }, parent) => {
+  const folders = foldersOf(root)
+  const log = await segmentLog(folders.log)
+  const plan = planOf(await loadGraph(file))
+  const password = passwordFile === undefined ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '') : readFileSync(passwordFile, 'utf8').trim()
+  const tables = connectTables({ url, user, password })
+  const loading = runClickhouse({
+    log,
+    tables,
+    objects: fileStore(folders.objects),
+    clock: systemClock(),
+    sinks: plan.sinks.map(({ sink, topic }) => ({ topic: topic.name, partitions: topic.partitions, sink })),
+    hold: (reader, positions) => log.hold(reader, positions),
+    report: ({ sink, state, error }) => console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
+  })
+  const timer = setInterval(() => parent.status(statusOf(loading)), 1000)
+  return {
+    facts: {},
+    stop: async () => {
+      const until = Date.now() + drainMs
+      while (Date.now() < until && lagOf(loading) > 0 && !loading.status().every((one) => one.state === 'waiting')) await pause(100)
+      clearInterval(timer)
+      parent.status(statusOf(loading))
+      await loading.stop()
+      await tables.close()
+      await log.close()
+    },
+  }
+})
+
+function lagOf(loading: Loading): number {
+  return loading.status().reduce((sum, one) => sum + one.partitions.reduce((lag, partition) => lag + partition.lagRecords, 0), 0)
+}
+
+function statusOf(loading: Loading): object {
+  return {
+    lag: lagOf(loading),
+    sinks: loading.status().map((one) => ({
+      sink: one.sink,
+      state: one.state,
+      error: one.error?.message,
+      lag: one.partitions.reduce((sum, partition) => sum + partition.lagRecords, 0),
+      rows: one.partitions.reduce((sum, partition) => sum + partition.loadedRows, 0),
+    })),
+  }
+}

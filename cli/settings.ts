@@ -1,0 +1,87 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { KtError } from '../graph/error.ts'
+
+/** Where one run keeps everything, by name. */
+export interface Folders {
+  readonly root: string
+  readonly log: string
+  readonly objects: string
+  readonly lake: string
+  readonly clickhouse: string
+  readonly deadLetters: string
+  readonly logs: string
+}
+
+export const foldersOf = (root: string): Folders => ({
+  root,
+  log: join(root, 'log'),
+  objects: join(root, 'state'),
+  lake: join(root, 'lake'),
+  clickhouse: join(root, 'clickhouse'),
+  deadLetters: join(root, 'dead-letters'),
+  logs: join(root, 'logs'),
+})
+
+/** What a run leaves for the commands that come after it: `kt sql`, `kt topic`, `kt verify`. */
+const runFile = z.object({
+  graph: z.string(),
+  file: z.string(),
+  source: z.string(),
+  clickhouse: z.object({ url: z.string(), user: z.string(), passwordFile: z.string().optional() }).optional(),
+  plan: z.unknown(),
+})
+export type RunFile = z.infer<typeof runFile>
+
+/** The folder of the last run, so that later commands need no flag. */
+const LAST = join('data', 'last-run')
+
+export const saveRun = (folders: Folders, run: RunFile): void => {
+  mkdirSync(folders.root, { recursive: true })
+  writeFileSync(join(folders.root, 'run.json'), JSON.stringify(run, null, 2))
+  mkdirSync('data', { recursive: true })
+  writeFileSync(LAST, resolve(folders.root))
+}
+
+export const loadRun = (root: string): RunFile | undefined => {
+  const path = join(root, 'run.json')
+  if (!existsSync(path)) return undefined
+  const parsed = runFile.safeParse(JSON.parse(readFileSync(path, 'utf8')))
+  if (parsed.success) return parsed.data
+  throw new KtError('KT5010', `"${path}" is not what a run writes: ${z.prettifyError(parsed.error)}`, {
+    fix: 'Remove it; the next run writes it anew.',
+  })
+}
+
+/** The data folder that a command means: the one it names, or that of the last run. */
+export const dataFolder = (named: string | undefined): string => {
+  if (named !== undefined) return resolve(named)
+  if (process.env['KT_DATA'] !== undefined) return resolve(process.env['KT_DATA'])
+  if (existsSync(LAST)) return readFileSync(LAST, 'utf8')
+  throw new KtError('KT5011', 'there is no run to look at', { fix: 'Start one with npm start, or name its folder with --data.' })
+}
+
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** `90s`, `5m`, `8h`, `7d` in milliseconds. */
+export const durationMs = (text: string, flag: string): number => {
+  const match = DURATION.exec(text)
+  if (match !== null) return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
+  throw new KtError('KT6401', `"${text}" is not a duration`, { where: flag, fix: 'Write a number and a unit: 90s, 5m, 8h, 7d.' })
+}
+
+/** A whole number within bounds. */
+export const wholeNumber = (text: string, flag: string, least: number, most: number): number => {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new KtError('KT6402', `"${text}" is not a whole number from ${least} to ${most}`, { where: flag, fix: 'Correct the flag.' })
+}
+
+/** One of a few words. */
+export const oneOf = <const W extends string>(text: string, flag: string, words: readonly W[]): W => {
+  const found = words.find((word) => word === text)
+  if (found !== undefined) return found
+  throw new KtError('KT6403', `"${text}" is not one of ${words.join(', ')}`, { where: flag, fix: `Use ${words.join(' or ')}.` })
+}
