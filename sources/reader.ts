@@ -69,8 +69,8 @@ const BYTES_MAX = 8 << 20
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Decode a message. */
-export const parseMessage = (bytes: Uint8Array): unknown => {
-  if (bytes.length > BYTES_MAX) throw breach('KT2101', `a message of ${bytes.length} bytes is larger than any should be`)
+export const parseMessage = (bytes: Uint8Array, bytesMax = BYTES_MAX): unknown => {
+  if (bytes.length > bytesMax) throw breach('KT2101', `a message of ${bytes.length} bytes is larger than any should be`)
   let text = ''
   try {
     text = utf8.decode(bytes)

@@ -1,0 +1,207 @@
+import type { Socket } from '../graph/port.ts'
+import type { ConnectionStatus, SourceHost } from '../graph/source.ts'
+import type { Budget } from './budget.ts'
+import type { Effect, Happening, Topic } from './happening.ts'
+import type { Inlet, InletLine, Intake } from './intake.ts'
+import { ByteMap, textOfKey } from './scan.ts'
+import { Session } from './session.ts'
+import type { MarketRules } from './venue.ts'
+
+/** A topic with the symbol whose messages it carries. */
+export interface Place extends Topic {
+  readonly symbol: string
+}
+
+export interface ConnectionParts {
+  readonly number: number
+  readonly url: string
+  readonly market: MarketRules
+  readonly host: SourceHost
+  readonly intake: Intake
+  /** New sockets of the whole source, a minute. */
+  readonly gate: Budget
+}
+
+interface Open {
+  readonly line: InletLine
+  readonly socket: Socket
+  readonly inlets: Map<string, Inlet>
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+/** Replies are short; anything longer without a known topic is not one. */
+const REPLY_BYTES_MAX = 65_536
+
+/** A session at work: it plays the session's effects on the ports, and finds the topic of each message. */
+export class Connection {
+  readonly route: string
+  readonly #parts: ConnectionParts
+  readonly #session: Session
+  readonly #places = new ByteMap<Place | undefined>()
+  readonly #open = new Map<number, Open>()
+  readonly #key: Uint8Array
+  #cancel: () => void = () => {}
+  #strays = 0
+
+  constructor(parts: ConnectionParts, route: string) {
+    this.route = route
+    this.#parts = parts
+    this.#session = new Session(parts.market.socket, parts.host.random, parts.number)
+    this.#key = encoder.encode(parts.market.socket.words.key)
+  }
+
+  get topics(): number {
+    return this.#session.topics.size
+  }
+
+  /** Letters of all its topics. */
+  get letters(): number {
+    let sum = 0
+    for (const topic of this.#session.topics.keys()) sum += topic.length
+    return sum
+  }
+
+  has(topic: string): boolean {
+    return this.#session.topics.has(topic)
+  }
+
+  start(): void {
+    this.#do({ kind: 'start' })
+  }
+
+  want(places: readonly Place[]): void {
+    for (const place of places) this.#places.set(place.topic, place)
+    this.#do({ kind: 'want', topics: places })
+  }
+
+  drop(topics: readonly string[]): void {
+    for (const topic of topics) this.#places.set(topic, undefined)
+    this.#do({ kind: 'drop', topics })
+  }
+
+  again(topic: string): void {
+    this.#do({ kind: 'again', topic })
+  }
+
+  stop(): void {
+    this.#do({ kind: 'stop' })
+    this.#cancel()
+  }
+
+  status(): ConnectionStatus {
+    return this.#session.status(this.#parts.market.name)
+  }
+
+  #do(happening: Happening): void {
+    this.#play(this.#session.on(happening, this.#parts.host.clock.now()))
+  }
+
+  #play(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#effect(effect)
+  }
+
+  #effect(effect: Effect): void {
+    const { host, intake, number } = this.#parts
+    switch (effect.kind) {
+      case 'connect': return this.#connect(effect.line)
+      case 'send': return this.#open.get(effect.line)?.socket.send(effect.text)
+      case 'close': return this.#close(effect.line)
+      case 'wake':
+        this.#cancel()
+        this.#cancel = host.clock.after(effect.afterMs, () => this.#do({ kind: 'wake' }))
+        return
+      case 'control': {
+        const { of, channel, instrument, line, why } = effect
+        if (of === 'down') this.#forget(channel, instrument)
+        return intake.control(of, { channel, instrument, connection: number, epoch: line, why }, host.clock.now())
+      }
+      case 'note': return host.note(effect.level, effect.what, { source: this.#parts.market.name, ...effect.facts })
+    }
+  }
+
+  #connect(epoch: number): void {
+    const { host, gate, url, number } = this.#parts
+    const waitMs = gate.take(1, host.clock.now())
+    if (waitMs > 0) {
+      host.clock.after(waitMs, () => this.#connect(epoch))
+      return
+    }
+    const line: InletLine = { connection: number, epoch, frames: 0 }
+    const socket = host.net.connect(url, {
+      open: () => this.#do({ kind: 'opened', line: epoch }),
+      message: (bytes, received) => this.#message(epoch, bytes, received),
+      ping: () => this.#do({ kind: 'ping', line: epoch }),
+      close: (code, reason) => {
+        this.#open.delete(epoch)
+        this.#do({ kind: 'closed', line: epoch, code, reason })
+      },
+    })
+    this.#open.set(epoch, { line, socket, inlets: new Map() })
+  }
+
+  #close(epoch: number): void {
+    const open = this.#open.get(epoch)
+    this.#open.delete(epoch)
+    open?.socket.close()
+  }
+
+  #message(epoch: number, bytes: Uint8Array, received: number): void {
+    const open = this.#open.get(epoch)
+    if (open === undefined) return
+    const topic = textOfKey(bytes, this.#key)
+    const place = topic === undefined ? undefined : this.#places.get(topic)
+    if (place === undefined) return this.#other(open, topic, bytes, received)
+    const sub = this.#session.sub(epoch, place.topic)
+    if (sub === undefined) return
+    const counts = this.#session.heard(sub, received)
+    this.#play(this.#session.take())
+    if (counts) this.#parts.intake.take(this.#inlet(open, place), bytes, received)
+  }
+
+  #inlet(open: Open, { topic, channel, symbol }: Place): Inlet {
+    const known = open.inlets.get(topic)
+    if (known !== undefined) return known
+    const inlet = this.#parts.intake.inlet(channel, symbol, open.line)
+    open.inlets.set(topic, inlet)
+    return inlet
+  }
+
+  /** A reply, a farewell, the last words of a topic that was left, or something that nobody knows. */
+  #other(open: Open, topic: Uint8Array | undefined, bytes: Uint8Array, received: number): void {
+    const { market, intake } = this.#parts
+    if (bytes.length <= REPLY_BYTES_MAX) {
+      const reply = parsed(bytes)
+      const means = reply === undefined ? undefined : market.socket.words.reply(reply)
+      if (means !== undefined && means.kind !== 'other') {
+        return this.#play(this.#session.on({ kind: 'reply', line: open.line.epoch, reply: means }, received))
+      }
+    }
+    if (topic !== undefined && this.#left(topic)) return
+    this.#strays += 1
+    const [first] = this.#session.topics.values()
+    if (first !== undefined) intake.stray(first.channel, open.line, bytes, received)
+  }
+
+  /** Topics that were left may still speak for a moment. */
+  #left(topic: Uint8Array): boolean {
+    const { kind } = this.#parts.market.socket.words.parts(decoder.decode(topic))
+    return Object.values(this.#parts.market.channels).some(({ from }) => 'topic' in from && from.topic === kind)
+  }
+
+  #forget(channel: string, instrument: string): void {
+    for (const held of this.#session.topics.values()) {
+      if (held.channel !== channel || held.instrument !== instrument) continue
+      this.#parts.intake.forget(channel, (held as unknown as Place).symbol)
+    }
+  }
+}
+
+const parsed = (bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes))
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,238 @@
+import { GraphError, VenueError } from '../graph/error.ts'
+import type { Opening, EmitRow, Frame, SourceHost } from '../graph/source.ts'
+import type { Control, Instrument } from '../market/system.ts'
+import { continues } from '../market/sequence.ts'
+import type { Raw } from './mapping/border.ts'
+import { createReader, Mappings, partSchemas } from './reader.ts'
+import type { MessageAbout, Named, Reader, ReaderCounts, Skipped } from './reader.ts'
+import type { AnyChannel, MarketRules } from './venue.ts'
+
+/** A topic as messages come in of it: one channel of one symbol on one line of a connection. */
+export interface Inlet {
+  readonly channel: string
+  /** Undefined: its messages are for all symbols. */
+  readonly symbol: string | undefined
+  readonly line: InletLine
+  readonly last: Map<string, Raw> | undefined
+}
+
+/** Messages of a line are numbered together. */
+export interface InletLine {
+  readonly connection: number
+  readonly epoch: number
+  frames: number
+}
+
+/** What the rows of one book have covered without a hole, and whether it was begun. */
+export interface Run {
+  first: number
+  last: number
+  seeded: boolean
+  /** Messages so far, to tell which books are busy. */
+  frames: number
+}
+
+type Row = { readonly schema: string; readonly row: object }
+
+class Letter implements Omit<Frame<never>, 'carries'> {
+  readonly source: string
+  channel = ''
+  connection = 0
+  epoch = 0
+  frame = 0
+  received = 0
+  symbol: string | undefined = undefined
+  bytes: Uint8Array = new Uint8Array()
+  read: (emit: EmitRow) => void = () => {}
+
+  constructor(source: string) {
+    this.source = source
+  }
+}
+
+/**
+ * Where the messages of one source become frames, live and in replay alike: it knows the readers, our names for symbols,
+ * and how far each book goes without a hole.
+ */
+export class Intake {
+  readonly counts: ReaderCounts = { long: 0, unwanted: 0, early: 0 }
+  readonly runs = new Map<string, Run>()
+  /** Called when a book has a hole and must begin anew. */
+  onGap: (symbol: string, channel: string) => void = () => {}
+  readonly #market: MarketRules
+  readonly #host: SourceHost
+  readonly #readers = new Map<string, Reader>()
+  readonly #names = new Map<string, Named>()
+  readonly #skipped = new Map<string, Skipped>()
+  readonly #letter: Letter
+  readonly mappings: Mappings
+
+  constructor(market: MarketRules, host: SourceHost, opening: Opening) {
+    this.#market = market
+    this.#host = host
+    this.#letter = new Letter(market.name)
+    this.mappings = new Mappings(market.mappings.map(host.mapping))
+    for (const channel of opening.channels) {
+      this.#readers.set(channel, this.#reader(channel, channel))
+      if (this.channel(channel).seed !== undefined) this.#readers.set(`${channel}.seed`, this.#reader(channel, `${channel}.seed`))
+    }
+  }
+
+  channel(channel: string): AnyChannel {
+    const found = this.#market.channels[channel]
+    if (found !== undefined) return found
+    throw new GraphError('KT2005', `source "${this.#market.name}" has no channel "${channel}"`, {
+      fix: `Use ${Object.keys(this.#market.channels).join(', ')}.`,
+    })
+  }
+
+  /** Give a symbol its name. Rows of a symbol that is not wanted are dropped; one that is not listed breaks the contract. */
+  name(symbol: string, named: Named): void {
+    this.#names.set(symbol, named)
+  }
+
+  named(symbol: string): Named | undefined {
+    return this.#names.get(symbol)
+  }
+
+  inlet(channel: string, symbol: string | undefined, line: InletLine): Inlet {
+    const patches = this.channel(channel).card.model === 'patch'
+    return { channel, symbol, line, last: patches ? new Map<string, Raw>() : undefined }
+  }
+
+  /** Hand a message to the graph. The bytes are valid only until this returns. */
+  take(inlet: Inlet, bytes: Uint8Array, received: number): void {
+    const about = this.#about(inlet, received)
+    const reader = this.#readers.get(inlet.channel) as Reader
+    const tracked = this.channel(inlet.channel).card.model === 'delta'
+    this.#hand(inlet, bytes, received, (emit) => {
+      reader.read(bytes, about, tracked ? (schema, row) => {
+        this.#track(inlet, row as Tracked)
+        emit(schema, row)
+      } : emit)
+    })
+  }
+
+  /** Hand on a message that is of no channel, so that it is not lost from sight. */
+  stray(channel: string, line: InletLine, bytes: Uint8Array, received: number): void {
+    this.#hand({ channel, symbol: undefined, line, last: undefined }, bytes, received, () => {
+      throw new VenueError('KT2110', `"${this.#market.name}" sent a message that is of no channel`, {
+        where: this.#market.name, fix: 'Look at it in the dead letters: has the venue a new kind of message?',
+        facts: { mapping: this.mappings.hash },
+      })
+    })
+  }
+
+  /**
+   * Hand the beginning of a book to the graph. False when it is older than the messages at hand, so that it would leave a
+   * hole: it is not handed on. A beginning that breaks the contract goes the way of all such frames.
+   */
+  seed(inlet: Inlet, bytes: Uint8Array, received: number, limit: number): boolean {
+    const rows: Row[] = []
+    const run = this.run(inlet)
+    const reader = this.#readers.get(`${inlet.channel}.seed`) as Reader
+    const about = { ...this.#about(inlet, received), limit }
+    let failure: unknown
+    try {
+      reader.read(bytes, about, (schema, row) => rows.push({ schema, row }))
+    } catch (error) {
+      failure = error
+    }
+    const last = (rows[0]?.row as Tracked | undefined)?.last ?? -1
+    if (failure === undefined && run.last >= 0 && last + 1 < run.first) return false
+    this.#hand(inlet, bytes, received, (emit) => {
+      if (failure !== undefined) throw failure
+      for (const { schema, row } of rows) emit(schema, row)
+    })
+    if (failure !== undefined) return false
+    run.seeded = true
+    if (last > run.last) [run.first, run.last] = [last + 1, last]
+    return true
+  }
+
+  run(inlet: Pick<Inlet, 'channel' | 'symbol'>): Run {
+    const key = `${inlet.channel} ${inlet.symbol ?? ''}`
+    const known = this.runs.get(key)
+    if (known !== undefined) return known
+    const run: Run = { first: 0, last: -1, seeded: false, frames: 0 }
+    this.runs.set(key, run)
+    return run
+  }
+
+  /** Nothing is known of a book any more: its connection is gone. */
+  forget(channel: string, symbol: string): void {
+    this.runs.delete(`${channel} ${symbol}`)
+  }
+
+  control(kind: Control['kind'], of: Pick<Control, 'channel' | 'instrument' | 'connection' | 'epoch' | 'why'>, time: number): void {
+    const { channel, instrument, connection, epoch, why } = of
+    this.#host.system('control', { kind, source: this.#market.name, channel, instrument, connection, epoch, why, time, received: time })
+  }
+
+  instrument(row: Instrument): void {
+    this.#host.system('instrument', row)
+  }
+
+  #reader(channel: string, part: string): Reader {
+    const { schemas } = this.channel(channel)
+    const map = this.mappings.part(part, partSchemas(schemas), this.counts)
+    if (map === undefined) {
+      throw new GraphError('KT2006', `no mapping of "${this.#market.name}" has a part "${part}"`, {
+        where: this.#market.mappings.join(', '), fix: `Add "${part}": { ... } to it.`,
+      })
+    }
+    return createReader({
+      venue: this.#market.venue, channel: `${this.#market.name}.${channel}`, schemas, map, hash: this.mappings.hash,
+      named: (symbol) => this.#names.get(symbol), counts: this.counts,
+    })
+  }
+
+  #about(inlet: Inlet, received: number): MessageAbout {
+    const key = `${inlet.channel} ${inlet.symbol ?? ''}`
+    const skipped = this.#skipped.get(key) ?? { first: -1, last: -1 }
+    this.#skipped.set(key, skipped)
+    return { symbol: inlet.symbol, received, limit: 0, last: inlet.last, skipped }
+  }
+
+  #hand(inlet: Inlet, bytes: Uint8Array, received: number, read: (emit: EmitRow) => void): void {
+    const letter = this.#letter
+    inlet.line.frames += 1
+    letter.channel = inlet.channel
+    letter.connection = inlet.line.connection
+    letter.epoch = inlet.line.epoch
+    letter.frame = inlet.line.frames
+    letter.received = received
+    letter.symbol = inlet.symbol
+    letter.bytes = bytes
+    letter.read = read
+    this.#host.frame(letter as unknown as Frame<never>)
+  }
+
+  #track(inlet: Inlet, row: Tracked): void {
+    const run = this.run(inlet)
+    const { first, last, snapshot } = row
+    run.frames += 1
+    if (first === null || last === null) return
+    if (snapshot === true) {
+      [run.first, run.last, run.seeded] = [last + 1, last, true]
+      return
+    }
+    const verdict = run.last < 0 ? 'gap' : continues(run.last, first, last)
+    if (verdict === 'repeat') return
+    if (verdict === 'apply') run.last = last
+    else this.#hole(inlet, run, first, last)
+  }
+
+  #hole(inlet: Inlet, run: Run, first: number, last: number): void {
+    run.first = first
+    run.last = last
+    run.seeded = false
+    if (inlet.symbol !== undefined) this.onGap(inlet.symbol, inlet.channel)
+  }
+}
+
+interface Tracked {
+  readonly first: number | null
+  readonly last: number | null
+  readonly snapshot?: boolean
+}
