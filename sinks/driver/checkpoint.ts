@@ -16,7 +16,7 @@ const texts = (name: string): Field =>
  */
 const COLUMNS: readonly Field<Struct>[] = [
   struct('txn', text('appId'), long('version'), long('lastUpdated')),
-  struct('add', text('path'), texts('partitionValues'), long('size'), long('modificationTime'), field('dataChange', new Bool()), text('stats')),
+  struct('add', text('path'), texts('partitionValues'), long('size'), long('modificationTime'), field('dataChange', new Bool()), text('stats'), texts('tags')),
   struct(
     'remove', text('path'), long('deletionTimestamp'), field('dataChange', new Bool()), field('extendedFileMetadata', new Bool()),
     texts('partitionValues'), long('size'),

@@ -52,6 +52,8 @@ export interface AddFile {
   readonly dataChange: boolean
   /** JSON: `numRecords`, `minValues`, `maxValues`, `nullCount`. */
   readonly stats: string
+  /** `kt.schema`: the version of the event in it, so that a reader knows the columns of a file without opening it. */
+  readonly tags: Readonly<Record<string, string>>
 }
 
 export interface RemoveFile {

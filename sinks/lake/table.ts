@@ -123,7 +123,10 @@ export class LakeTable {
       })
       const path = await this.#store(`${DATE}=${dt}/${cut.topic}-${cut.partition}-${twenty(cut.first)}-${twenty(cut.last)}`, bytes)
       const modificationTime = Math.floor(cut.time / 1000)
-      const add = { path: encodeURI(path), partitionValues: { dt }, size: bytes.length, modificationTime, dataChange: true, stats: statsOf(batch) }
+      const size = bytes.length
+      const tags = { 'kt.schema': schemaId(this.#sink.schema) }
+      const stats = statsOf(batch)
+      const add = { path: encodeURI(path), partitionValues: { dt }, size, modificationTime, dataChange: true, stats, tags }
       written.push({ add, rows: batch.rows })
     }
     assert(written.reduce((sum, { rows }) => sum + rows, 0) === cut.rows, 'every row of a cut is in one of its files')
