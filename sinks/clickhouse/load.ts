@@ -1,12 +1,12 @@
-import { HostError, KtError } from '../../graph/error.ts'
-import type { Clock, Log, LogReader, ObjectStore, ReadFrom } from '../../graph/port.ts'
+import type { KtError } from '../../graph/error.ts'
+import type { Clock, Log, ObjectStore, ReadFrom } from '../../graph/port.ts'
 import type { AnySink } from '../../graph/sink.ts'
-import { Lane } from './lane.ts'
 import type { Limits } from './lane.ts'
-import { ready } from './migrate.ts'
-import { pause } from './settle.ts'
+import { Loader, named } from './loader.ts'
 import type { ClickhouseSink } from './sink.ts'
+import { Stop } from './stop.ts'
 import type { Tables } from './tables.ts'
+import { createViews } from './views.ts'
 
 /** What loads the topics of a graph into ClickHouse, and from where. */
 export interface ClickhouseRun {
@@ -21,6 +21,8 @@ export interface ClickhouseRun {
   /** Told how far a sink is: the log must keep what follows. A sink that never ran holds its topic from the beginning. */
   readonly hold?: (reader: string, positions: readonly ReadFrom[]) => Promise<void>
   readonly limits?: Partial<Limits>
+  /** The text of `sql/clickhouse/views.sql`: its views are created as soon as ClickHouse is there. */
+  readonly views?: string
 }
 
 /** `waiting`: ClickHouse does not answer, or refuses for now. `failed`: a person has to act; it is tried again every 30 s. */
@@ -51,197 +53,38 @@ export interface Loading {
   readonly stop: () => Promise<void>
 }
 
-const LIMITS: Limits = { rowsMax: 200_000, bytesMax: 16 << 20, lingerMs: 1000 }
-const READ_BYTES = 4 << 20
-/** Bytes of a table's records that wait in memory, beyond which reading waits for inserts. */
-const BUFFER_BYTES = 48 << 20
-const READ_WAIT_MS = 250
-const BUSY_WAIT_MS = 20
 const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 10_000
-const FAILED_RETRY_MS = 30_000
-const ENDS_US = 1_000_000
 
 /**
  * Load topics into their tables, exactly once, until stopped. Tables load side by side, one insert at a time for each
  * partition. After any failure a table begins again from what ClickHouse and the claims say: there is no other way in.
  */
 export const runClickhouse = (run: ClickhouseRun): Loading => {
-  const loaders = run.sinks.flatMap(({ topic, partitions, sink }) =>
-    sink.engine === 'clickhouse' ? [new Loader(run, sink as ClickhouseSink, topic, partitions)] : [],
-  )
-  const done = Promise.all(loaders.map((loader) => loader.run()))
+  const wanted = run.sinks.flatMap(({ sink, ...topic }) => (stores(sink) ? [{ ...topic, sink }] : []))
+  const stop = new Stop(run.clock)
+  const loaders = wanted.map(({ sink, topic, partitions }) => new Loader(run, stop, sink, topic, partitions))
+  const views = prepare(run, stop, wanted.map(({ sink }) => sink))
+  const done = Promise.all([views, ...loaders.map((loader) => loader.run())])
   return {
     status: () => loaders.map((loader) => loader.status()),
     stop: async () => {
-      for (const loader of loaders) loader.stop()
+      stop.ask()
       await done
     },
   }
 }
 
-type Ends = ReadonlyMap<number, { readonly first: number; readonly next: number }>
+const stores = (sink: AnySink): sink is ClickhouseSink => sink.engine === 'clickhouse'
 
-/** One table being loaded. */
-class Loader {
-  readonly #run: ClickhouseRun
-  readonly #sink: ClickhouseSink
-  readonly #topic: string
-  readonly #partitions: number
-  readonly #limits: Limits
-  #lanes: readonly Lane[] = []
-  #state: TableState = 'waiting'
-  #error: KtError | undefined
-  #ends: Ends = new Map()
-  #endsAt = 0
-  #failures = 0
-  #stopped = false
-  #wake: (() => void) | undefined
-
-  constructor(run: ClickhouseRun, sink: ClickhouseSink, topic: string, partitions: number) {
-    this.#run = run
-    this.#sink = sink
-    this.#topic = topic
-    this.#partitions = partitions
-    this.#limits = { ...LIMITS, ...run.limits }
-  }
-
-  stop(): void {
-    this.#stopped = true
-    this.#wake?.()
-  }
-
-  status(): TableStatus {
-    const partitions = Array.from({ length: this.#partitions }, (_, partition) => {
-      const lane = this.#lanes[partition]
-      const next = lane?.next ?? 0
-      const end = this.#ends.get(partition)?.next ?? 0
-      return { partition, next, lagRecords: Math.max(0, end - next), loadedRows: lane?.loaded ?? 0 }
-    })
-    return { sink: this.#sink.name, topic: this.#topic, state: this.#state, error: this.#error, partitions }
-  }
-
-  async run(): Promise<void> {
-    while (!this.#stopped) {
-      try {
-        await this.#session()
-      } catch (thrown) {
-        await this.#sleep(this.#failed(thrown))
-      }
-    }
-  }
-
-  /** Note a failure; returns how long to wait, milliseconds. */
-  #failed(thrown: unknown): number {
-    const error = thrown instanceof KtError ? thrown : unexpected(this.#sink, thrown)
-    const retry = error instanceof HostError ? error.retry : 'never'
-    if (retry === 'never') {
-      this.#change('failed', error)
-      return FAILED_RETRY_MS
-    }
-    this.#change('waiting', error)
-    const afterMs = retry === 'now' ? FIRST_RETRY_MS : retry.afterMs
-    return Math.min(LAST_RETRY_MS, afterMs * 2 ** this.#failures++)
-  }
-
-  #change(state: TableState, error?: KtError): void {
-    const same = state === this.#state && error?.message === this.#error?.message
-    this.#state = state
-    this.#error = error
-    if (!same) this.#run.report?.({ sink: this.#sink.name, state, error })
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (this.#stopped) return
-    await Promise.race([pause(this.#run.clock, ms), new Promise<void>((resolve) => (this.#wake = resolve))])
-  }
-
-  async #session(): Promise<void> {
-    const { tables, objects, clock, log } = this.#run
-    await this.#holdAll()
-    const uuid = await ready(tables, this.#sink)
-    const around = { tables, objects, clock, limits: this.#limits }
-    const lanes = Array.from({ length: this.#partitions }, (_, partition) => new Lane(around, this.#sink, uuid, this.#topic, partition))
-    for (const lane of lanes) {
-      await lane.begin(async () => (await this.#readEnds()).get(lane.partition) ?? { first: 0, next: 0 })
-    }
-    this.#lanes = lanes
-    const reader = await log.read(this.#positions())
-    const flights = new Set<Promise<void>>()
+const prepare = async (run: ClickhouseRun, stop: Stop, own: readonly ClickhouseSink[]): Promise<void> => {
+  for (let waitMs = FIRST_RETRY_MS; run.views !== undefined && !stop.asked; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {
     try {
-      await this.#pump(reader, flights)
-    } finally {
-      await Promise.allSettled(flights)
-      await reader.close()
+      return await createViews(run.tables, own, run.views)
+    } catch (thrown) {
+      const error = named('views', thrown)
+      run.report?.({ sink: 'clickhouse.views', state: error.code === 'KT6101' ? 'waiting' : 'failed', error })
+      await stop.sleep(waitMs)
     }
-  }
-
-  /** Read and insert until stopped, or until the first insert that fails. */
-  async #pump(reader: LogReader, flights: Set<Promise<void>>): Promise<void> {
-    const failures: unknown[] = []
-    while (!this.#stopped) {
-      const full = this.#lanes.reduce((sum, lane) => sum + lane.bytes, 0) >= BUFFER_BYTES
-      for (const lane of this.#lanes) {
-        const due = lane.dueIn()
-        if (due === 0 || (full && due !== undefined)) this.#launch(lane, flights, failures)
-      }
-      if (failures.length > 0) throw failures[0]
-      if (full && flights.size > 0) {
-        await Promise.race(flights)
-        continue
-      }
-      for (const record of await reader.read(READ_BYTES, this.#waitMs(flights))) this.#lanes[record.partition]?.add(record)
-      if (this.#run.clock.now() - this.#endsAt >= ENDS_US) {
-        await this.#readEnds()
-        await this.#run.hold?.(this.#sink.name, this.#positions())
-      }
-      this.#change(this.#lanes.every(({ bytes }) => bytes === 0) ? 'idle' : 'loading')
-    }
-  }
-
-  #launch(lane: Lane, flights: Set<Promise<void>>, failures: unknown[]): void {
-    lane.busy = true
-    const flight = lane.flush().then(
-      () => void (this.#failures = 0),
-      (thrown: unknown) => void failures.push(thrown),
-    ).finally(() => {
-      lane.busy = false
-      flights.delete(flight)
-    })
-    flights.add(flight)
-  }
-
-  #waitMs(flights: ReadonlySet<unknown>): number {
-    const due = this.#lanes.map((lane) => lane.dueIn() ?? Infinity).reduce((least, one) => Math.min(least, one), Infinity)
-    return Math.ceil(Math.min(READ_WAIT_MS, due / 1000, flights.size > 0 ? BUSY_WAIT_MS : Infinity))
-  }
-
-  #positions(): readonly ReadFrom[] {
-    return this.#lanes.map(({ topic, partition, next }) => ({ topic, partition, offset: next }))
-  }
-
-  /** Before ClickHouse is there to ask: a sink that never ran needs its topic from the beginning. */
-  async #holdAll(): Promise<void> {
-    const { objects, hold } = this.#run
-    const ran = `positions/clickhouse/sinks/${this.#sink.name}.json`
-    if (hold === undefined || (await objects.get(ran)) !== undefined) return
-    const from = Array.from({ length: this.#partitions }, (_, partition) => ({ topic: this.#topic, partition, offset: 0 }))
-    await hold(this.#sink.name, from)
-    await objects.put(ran, new TextEncoder().encode('{}\n'))
-  }
-
-  async #readEnds(): Promise<Ends> {
-    this.#endsAt = this.#run.clock.now()
-    const ends = (await this.#run.log.ends()).filter(({ topic }) => topic === this.#topic)
-    this.#ends = new Map(ends.map(({ partition, first, next }) => [partition, { first, next }]))
-    return this.#ends
   }
 }
-
-const unexpected = (sink: ClickhouseSink, thrown: unknown): KtError =>
-  new KtError('KT6199', `loading "${sink.table}" failed unexpectedly`, {
-    where: sink.name,
-    why: thrown instanceof Error ? thrown.message : String(thrown),
-    fix: 'Report this with the log lines before it; rows wait in the log.',
-    cause: thrown,
-  })

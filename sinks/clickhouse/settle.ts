@@ -61,7 +61,7 @@ const lane = ({ sink, records }: Load): string => `${sink.name}/${records[0]!.to
 
 const tokenOf = (load: Load): string => `${lane(load)}${load.records[0]!.offset}-${load.records.at(-1)!.offset}`
 
-export const pause = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
+const pause = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
 
 /** Wait until no insert into this partition is running, whoever sent it; what runs too long is killed. */
 const quiet = async (tables: Tables, clock: Clock, load: Load): Promise<void> => {
