@@ -74,6 +74,7 @@ export class Pool {
   readonly #waitingMax: number
   readonly #threads = new Set<Thread>()
   readonly #queue: Waiting[] = []
+  readonly #gate = new Int32Array(new SharedArrayBuffer(4))
   #number = 0
 
   /**
@@ -129,7 +130,7 @@ export class Pool {
 
   #start(): Thread {
     const worker = new Worker(new URL('./chdb-run.ts', import.meta.url), {
-      workerData: { directory: this.#directory },
+      workerData: { directory: this.#directory, gate: this.#gate },
     })
     const thread: Thread = {
       worker,

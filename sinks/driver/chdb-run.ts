@@ -60,7 +60,10 @@ const remember = async (connection: Connection, names: readonly string[]): Promi
 
 const port = parentPort
 if (port === null) throw new Error('chdb-run.ts is started by the pool, as a worker thread')
-const { directory } = workerData as { readonly directory: string }
+const { directory, gate } = workerData as {
+  readonly directory: string
+  readonly gate: Int32Array<SharedArrayBuffer>
+}
 const engine = loadEngine()
 const kept = new Map<string, Connection>()
 let current = 0
@@ -107,8 +110,22 @@ const run = (connection: Connection, job: Job): Promise<Outcome> => {
   return job.how === 'whole' ? whole(connection, job) : rows(connection, job)
 }
 
+/**
+ * Opening connections on two threads at once makes the engine start its background pools again, each time some more
+ * threads that never end. So one thread opens at a time.
+ */
+const one = <T>(action: () => T): T => {
+  while (Atomics.compareExchange(gate, 0, 0, 1) !== 0) Atomics.wait(gate, 0, 1)
+  try {
+    return action()
+  } finally {
+    Atomics.store(gate, 0, 0)
+    Atomics.notify(gate, 0, 1)
+  }
+}
+
 const open = (job: Job): Connection => {
-  const connection = engine.open(directory)
+  const connection = one(() => engine.open(directory))
   try {
     apply(connection, job.defaults)
     connection.set(`USE \`${job.database.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``)
