@@ -235,11 +235,10 @@ export class Connection {
   }
 
   #send(text: string, nowMs: number, publication?: Publication): void {
-    const last = this.#late.at(-1)
     const dueMs = nowMs < this.#slowUntilMs ? nowMs + this.#delayMs : nowMs
-    if (last === undefined && dueMs === nowMs) {
+    if (this.#late.length === 0 && dueMs === nowMs) {
       this.#parts.outbox.push({ connection: this.id, does: 'send', text })
-    } else this.#late.push({ dueMs: Math.max(dueMs, last?.dueMs ?? 0), text, publication })
+    } else this.#late.push({ dueMs, text, publication })
   }
 
   #note(fault: FaultKind, publication: Publication, nowMs: number, note: string): void {

@@ -77,6 +77,17 @@ describe('frames', () => {
     expect(late.length).toBeGreaterThan(0)
   })
 
+  test('a reordered frame changes places with the next one of its channel', () => {
+    const b = faulty('reorder=0.03')
+    const ids = tradeIds(b)
+    const late = ids.filter((id, i) => ids[i - 1] === id + 1)
+    // A quiet channel has no next frame within a second: then the frame comes late, but in its place.
+    expect(late.length).toBeGreaterThan(2)
+    const logged = atSpot(b, 'reorder', 'btcusdt@trade').map((t) => Number(t.first))
+    expect(late.length).toBeGreaterThan(logged.length / 2)
+    for (const id of late) expect(logged).toContain(id)
+  })
+
   test('a wrong id is no id that is true, and a malformed frame is cut off or of a wrong type', () => {
     const wrong = faulty('wrongId=0.05')
     const trades = tradeIds(wrong)
