@@ -174,7 +174,7 @@ function changes(market: Market, ladder: Ladder, ticks: readonly number[]): stri
 }
 
 /** The best levels of a side as JSON. */
-export function topText(market: Market, ladder: Ladder, count: number): string {
+function topText(market: Market, ladder: Ladder, count: number): string {
   return changes(market, ladder, ladder.top(count).map((level) => level.tick))
 }
 

@@ -35,7 +35,7 @@ export function bybitChannel(market: Market, topic: string, parts: BybitTopic, n
 }
 
 /** `type` and `ts` stand in another order on spot than on linear. */
-export function bybitHead(market: Market, topic: string, type: 'snapshot' | 'delta', nowMs: number): string {
+function bybitHead(market: Market, topic: string, type: 'snapshot' | 'delta', nowMs: number): string {
   return market.listing.venue === 'bybit.spot'
     ? `{"topic":"${topic}","ts":${nowMs},"type":"${type}"`
     : `{"topic":"${topic}","type":"${type}","ts":${nowMs}`
