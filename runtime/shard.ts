@@ -68,6 +68,10 @@ export class Shard {
     this.failure.catch(() => {})
   }
 
+  get plan(): StagePlan {
+    return this.#options.plan
+  }
+
   /**
    * Take the log's writing side, load the newest checkpoint, feed the shard's own rows since then through the
    * operators. Returns how many inputs the log already holds, for a source that can be read again from there.

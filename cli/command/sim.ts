@@ -1,9 +1,10 @@
 import { KtError } from '../../graph/error.ts'
 import { startSim } from '../../sources/driver/sim-server.ts'
 import { truthSummary } from '../../sources/driver/sim-truth.ts'
+import { parseFaults } from '../../sources/sim/fault.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { oneOf, wholeNumber } from '../settings.ts'
+import { wholeNumber } from '../settings.ts'
 
 interface SimOptions extends GlobalOptions {
   readonly seed: string

@@ -5,6 +5,7 @@ import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import type { AnyLakeSink } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
+import type { LakeStatus } from '../../sinks/lake/load.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { foldersOf } from '../settings.ts'
 
@@ -22,39 +23,39 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
   const folders = foldersOf(root)
   const log = await segmentLog(folders.log)
   const plan = planOf(await loadGraph(file))
-  const loads = plan.sinks.flatMap(({ sink, topic }) => {
-    if (sink.engine !== 'lake') return []
-    const own = sink as AnyLakeSink
-    const partitions = Array.from({ length: topic.partitions }, (_, partition) => ({ topic: topic.name, partition }))
-    return [
-      runLake({
-        graph: plan.name,
-        sink: rollMs === undefined ? own : { ...own, rollMs },
-        partitions,
-        log,
-        objects: fileStore(folders.lake),
-        clock: systemClock(),
-        format: parquet,
-        cut,
-        hold: (positions) => log.hold(sink.name, positions),
-      }),
-    ]
+  const load = runLake({
+    graph: plan.name,
+    log,
+    objects: fileStore(folders.lake),
+    clock: systemClock(),
+    format: parquet,
+    sinks: plan.sinks.map(({ sink, topic }) => ({
+      topic: topic.name,
+      partitions: topic.partitions,
+      sink: rollMs === undefined || sink.engine !== 'lake' ? sink : ({ ...sink, rollMs } as AnyLakeSink),
+    })),
+    cut,
+    report: ({ sink, state, error }) => console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
+    keep: (sink, topic, partition, offset) => void log.hold(`${sink}/${partition}`, [{ topic, partition, offset }]),
   })
-  const status = async (): Promise<void> => {
-    const sinks = await Promise.all(loads.map((load) => load.status()))
-    parent.status({
-      lag: sinks.reduce((sum, one) => sum + one.lag, 0),
-      sinks: sinks.map(({ sink, version, lag, rows, files, bytes, waiting }) => ({ sink, version, lag, rows, files, bytes, error: waiting || undefined })),
-    })
-  }
-  const timer = setInterval(() => void status(), 1000)
+  const timer = setInterval(() => parent.status(statusOf(load.status())), 1000)
   return {
     facts: {},
     stop: async () => {
       clearInterval(timer)
-      await Promise.all(loads.map((load) => load.drain()))
-      await status()
+      await load.drain()
+      parent.status(statusOf(load.status()))
       await log.close()
     },
   }
 })
+
+function statusOf(sinks: readonly LakeStatus[]): object {
+  const lagOf = (one: LakeStatus): number => one.partitions.reduce((sum, partition) => sum + partition.lagRecords, 0)
+  return {
+    lag: sinks.reduce((sum, one) => sum + lagOf(one), 0),
+    sinks: sinks.map((one) => ({
+      sink: one.sink, state: one.state, lag: lagOf(one), rows: one.rows, files: one.files, bytes: one.bytes, error: one.error?.message,
+    })),
+  }
+}

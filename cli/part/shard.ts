@@ -1,0 +1,131 @@
+import { servePart } from '../../deploy/driver/part.ts'
+import type { Parent, Served } from '../../deploy/driver/part.ts'
+import type { Clock } from '../../graph/port.ts'
+import type { ConnectionStatus, OpenSource } from '../../graph/source.ts'
+import { systemClock } from '../../runtime/driver/clock.ts'
+import { FileDeadLetters } from '../../runtime/driver/dead-letters.ts'
+import { fileStore } from '../../runtime/driver/files.ts'
+import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import { Meter } from '../../runtime/meter.ts'
+import { Shard } from '../../runtime/shard.ts'
+import { VirtualClock } from '../../runtime/virtual-clock.ts'
+import { loadGraph, planOf } from '../graph-file.ts'
+import { foldersOf } from '../settings.ts'
+import { openLive, openReplay, parseSource } from '../source.ts'
+import type { Endpoints, Replaying } from '../source.ts'
+
+/** One shard of a graph as a process. */
+export interface ShardSettings {
+  readonly root: string
+  readonly file: string
+  /** As `--source` says it. */
+  readonly source: string
+  readonly endpoints: Endpoints
+  readonly speed: number | undefined
+  readonly lingerMs: number | undefined
+  readonly rowsMax: number
+  readonly rebuild: boolean
+  /** Stop after this many messages. */
+  readonly eventsMax: number | undefined
+}
+
+const TICK_MS = 250
+const CHECKPOINT_EVERY_MS = 10_000
+const PENDING_MAX_BYTES = 64 << 20
+
+await servePart<ShardSettings>(async (settings, parent) => {
+  const folders = foldersOf(settings.root)
+  const plan = planOf(await loadGraph(settings.file))
+  const source = parseSource(settings.source)
+  const log = await segmentLog(folders.log)
+  const deadLetters = new FileDeadLetters(folders.deadLetters)
+  const meter = new Meter((level, what, facts) => console.error(JSON.stringify({ level, what, ...facts })))
+  const replaying = source.kind === 'replay' ? await openReplay(plan.stages[0]!, source.paths) : undefined
+  const clock = replaying === undefined ? systemClock() : new VirtualClock(replaying.begin)
+  const shard = new Shard({
+    plan: plan.stages[0]!,
+    shard: `${plan.stages[0]!.name}/0`,
+    clock,
+    log,
+    objects: fileStore(folders.objects),
+    deadLetters,
+    report: meter.report,
+    rowsMax: settings.rowsMax,
+    lingerMs: settings.lingerMs,
+    tickMs: TICK_MS,
+    checkpointEveryMs: CHECKPOINT_EVERY_MS,
+    pendingMaxBytes: replaying === undefined ? PENDING_MAX_BYTES : Number.POSITIVE_INFINITY,
+    rebuild: settings.rebuild,
+  })
+  const { inputs, first } = await shard.recover()
+  let connections: () => readonly ConnectionStatus[] = () => []
+  const timer = setInterval(() => parent.status({ ...meter.status(), connections: connections(), time: clock.now() }), 1000)
+  const end = async (): Promise<void> => {
+    clearInterval(timer)
+    await shard.stop()
+    parent.status({ ...meter.status(), connections: connections(), time: clock.now() })
+    await deadLetters.close()
+    await log.close()
+  }
+  if (replaying !== undefined) return replay(settings, replaying, clock as VirtualClock, shard, inputs, parent, end)
+  const live = run(settings, shard, clock, first, meter)
+  connections = () => live.flatMap((one) => one.status())
+  watch(settings, meter, parent)
+  shard.failure.catch(() => setTimeout(() => process.exit(1), 100))
+  return {
+    facts: {},
+    stop: async () => {
+      for (const one of live) one.close()
+      await end()
+    },
+  }
+})
+
+/** Begin to tick, say that the shard (re)started, open the sources. */
+function run(settings: ShardSettings, shard: Shard, clock: Clock, first: boolean, meter: Meter): readonly OpenSource[] {
+  const now = clock.now()
+  const why = first ? 'first start' : 'restart'
+  shard.system('control', { kind: 'start', source: '', channel: '', instrument: '', connection: 0, epoch: 0, why, time: now, received: now })
+  shard.start()
+  const hops = (): void => {
+    clock.after(1000, () => {
+      for (const hop of meter.hops(clock.now())) shard.system('latency', { ...hop, received: hop.time })
+      hops()
+    })
+  }
+  hops()
+  return openLive(shard.plan, settings.endpoints, clock, {
+    frame: (frame) => shard.frame(frame),
+    system: (schema, row) => shard.system(schema, row),
+    note: (level, what, facts) => console.error(JSON.stringify({ level, what, ...facts })),
+  })
+}
+
+/** End when as many messages have come as were asked for. */
+function watch({ eventsMax }: ShardSettings, meter: Meter, parent: Parent): void {
+  if (eventsMax === undefined) return
+  const timer = setInterval(() => {
+    if (meter.status().frames < eventsMax) return
+    clearInterval(timer)
+    parent.done()
+  }, 50)
+}
+
+/** Read a recording through the shard: its time is the recording's, its speed whatever was asked for. */
+function replay(
+  settings: ShardSettings, replaying: Replaying, clock: VirtualClock, shard: Shard, inputs: number, parent: Parent, end: () => Promise<void>,
+): Served {
+  shard.skip(inputs)
+  const stopping = { asked: false }
+  const done = replaying.run({ clock, shard, speed: settings.speed, eventsMax: settings.eventsMax, stopped: () => stopping.asked })
+  shard.failure.catch(() => setTimeout(() => process.exit(1), 100))
+  void done.then(() => parent.done())
+  return {
+    facts: {},
+    stop: async () => {
+      stopping.asked = true
+      await done
+      await end()
+    },
+  }
+}

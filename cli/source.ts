@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { KtError } from '../graph/error.ts'
+import type { Plan, Stage } from '../graph/plan.ts'
+import type { Clock } from '../graph/port.ts'
+import type { OpenSource, SourceHost } from '../graph/source.ts'
+import { loadMapping } from '../sources/driver/jsonata.ts'
+import { openNet } from '../sources/driver/net.ts'
+
+/** What `--source` says. */
+export type SourceChoice = { readonly text: string } & (
+  | { readonly kind: 'sim' | 'live' }
+  | { readonly kind: 'replay'; readonly paths: readonly string[] }
+)
+
+export type Endpoints = Readonly<Record<string, { readonly socket: string; readonly rest: string }>>
+
+export const parseSource = (text: string): SourceChoice => {
+  if (text === 'sim' || text === 'live') return { kind: text, text }
+  const paths = text.startsWith('replay:') ? text.slice('replay:'.length).split(',').filter((path) => path !== '') : []
+  if (paths.length > 0) return { kind: 'replay', paths, text }
+  throw new KtError('KT6406', `"${text}" is not a source`, { where: '--source', fix: 'Use sim, live, or replay:PATH.' })
+}
+
+/** Recordings each get a folder of their own; the simulated and the real exchange must not share one either. */
+export const defaultFolder = (graph: string, text: string): string => {
+  const source = parseSource(text)
+  if (source.kind === 'sim') return join('data', graph)
+  if (source.kind === 'live') return join('data', `${graph}-live`)
+  return join('data', `${graph}-replay-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`)
+}
+
+/** Open every source of a stage on the network of this machine. */
+export const openLive = (
+  stage: Stage,
+  endpoints: Endpoints,
+  clock: Clock,
+  to: Pick<SourceHost, 'frame' | 'system' | 'note'>,
+): readonly OpenSource[] => {
+  const random = { below: (n: number): number => Math.floor(Math.random() * n) }
+  const host: SourceHost = { clock, random, net: openNet({ clock }), mapping: loadMapping, ...to }
+  return wantsOf(stage).map(({ source, channels, universe }) =>
+    source.open(host, { channels, universe, endpoint: endpoints[source.name], owns: () => true }),
+  )
+}
+
+/** The sources of a stage, each once, with all its channels. */
+const wantsOf = (stage: Stage) =>
+  [...new Set(stage.sources.map((want) => want.source))].map((source) => {
+    const wants = stage.sources.filter((want) => want.source === source)
+    return { source, channels: wants.map((want) => want.channel), universe: wants[0]!.universe }
+  })
+
+/** What no file of a recording has, and which outputs stay empty because of it. */
+export interface Absent {
+  readonly node: string
+  readonly why: string
+  readonly empty: readonly string[]
+}
+
+/** A recording opened for a stage. */
+export interface Replaying {
+  /** The received time of its first frame. */
+  readonly begin: number
+  readonly run: (on: {
+    readonly clock: import('../runtime/virtual-clock.ts').VirtualClock
+    readonly shard: import('../runtime/shard.ts').Shard
+    readonly speed: number | undefined
+    readonly eventsMax: number | undefined
+    readonly stopped: () => boolean
+  }) => Promise<void>
+}
+
+export const openReplay = async (_stage: Stage, _paths: readonly string[]): Promise<Replaying> => {
+  throw new KtError('KT5030', 'recordings cannot be read yet', {})
+}
+
+export const absentOf = async (_plan: Plan, _text: string): Promise<readonly Absent[]> => []
