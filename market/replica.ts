@@ -21,7 +21,7 @@ import type { Control, Gap } from './system.ts'
  *   snapshot. That a session is up again proves nothing.
  * - `live`: every id since the snapshot was applied, by the one gap rule.
  *
- * A live book takes a snapshot only to know more levels. A snapshot in the middle of the stream may be ahead of it; changes up to its id are then repeats. Should the stream
+ * A book that is right takes a snapshot only to know more levels. One in the middle of the stream may be ahead of it; changes up to its id are then repeats. Should the stream
  * not catch up, the copy stands still while it claims to live, so after some seconds that is a gap, too.
  *
  * @see https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/How-to-manage-a-local-order-book-correctly
@@ -195,7 +195,9 @@ export class Replica {
     if (last !== null) {
       // Binance answers -1 for a symbol that has no book yet.
       if (last < 0) return
-      if (this.#trust === 'live' && (last < (this.#last ?? 0) || !this.#deepens(row))) return
+      const reach = { horizon: row.horizon, window: false }
+      if (this.#held && this.#last !== null && last < this.#last) return this.#book.deepen(row, last, reach)
+      if (this.#trust === 'live' && !this.#deepens(row)) return
       const heard = this.#held ? Math.max(this.#last ?? -1, this.#heard?.last ?? -1) : (this.#heard?.last ?? -1)
       if (last + 1 < (this.#backlog.first ?? heard + 1)) return
     }
@@ -213,7 +215,7 @@ export class Replica {
   }
 
   #seed(row: BookDelta, within: boolean): void {
-    this.#book.seed(row, { horizon: row.horizon, window: within && row.horizon > 0 })
+    this.#book.seed(row, row.last, { horizon: row.horizon, window: within && row.horizon > 0 })
     this.#backlog.clear()
     this.#first = row.first ?? row.last
     this.#last = row.last
@@ -222,7 +224,7 @@ export class Replica {
   }
 
   #apply(levels: Levels, first: number | null, last: number | null): void {
-    this.#book.apply(levels)
+    this.#book.apply(levels, last)
     this.#first = first
     this.#last = last
     this.#set('live', '')

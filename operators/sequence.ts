@@ -1,4 +1,3 @@
-import { GraphError } from '../graph/error.ts'
 import type { Operator, StateOf } from '../graph/operator.ts'
 import type { Schema } from '../graph/schema.ts'
 import type { MarketEvent } from '../market/event.ts'
@@ -32,13 +31,8 @@ interface Row extends MarketEvent<string> {
  */
 export const sequence = <E extends MarketEvent<string>>(
   of: Schema<E>,
-  channels: readonly string[] = CHANNELS[of.name] ?? [],
+  channels: readonly string[] = CHANNELS[of.name] ?? [of.name],
 ): Operator<E | Control | Instrument, E, 'instrument' | 'pair' | 'asset'> => {
-  if (channels.length === 0) {
-    throw new GraphError('KT1101', `no channel is known to carry "${of.name}"`, {
-      fix: `Name the channels of the source that carry it: sequence(${of.name}, ['...']).`,
-    })
-  }
   type Emitted = Readonly<Record<string, (event: object) => void>>
   const lists = of.columns.some((column) => column.kind === 'floats')
   const said = lists ? [] : of.columns.map((column) => column.name).filter((column) => !OURS.includes(column))
@@ -68,11 +62,9 @@ export const sequence = <E extends MarketEvent<string>>(
   return Object.freeze(sequenced) as unknown as Operator<E | Control | Instrument, E, 'instrument' | 'pair' | 'asset'>
 }
 
-/** The channels that the sources of kt carry each schema by. */
+/** The channels that the sources of kt carry a schema by, where they are not called like it. */
 const CHANNELS: Readonly<Record<string, readonly string[]>> = {
-  trade: ['trade'],
   bookDelta: ['book'],
-  mark: ['mark'],
   fundingInterval: ['fundingInfo', 'mark'],
 }
 

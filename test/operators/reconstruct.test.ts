@@ -243,6 +243,24 @@ describe('a book of bounded depth', () => {
     expect(book.lines(delta(3, 3, { 99: 0 }, {}))).toEqual(['live 90 x 1 / 101 x 5 @ 3'])
   })
 
+  test('learns from a snapshot that is older than it what lies beyond, and keeps what changed since', () => {
+    const book = books()
+    book.lines(bounded(), delta(2, 2, { 97: 4, 96: 4, 99: 7 }, {}), delta(3, 3, { 96: 0, 95: 3 }, {}))
+    const older = snapshot(2, { 99: 7, 98: 2, 97: 4, 96: 4, 94: 6 }, { ...ASKS, 103: 1, 104: 1, 105: 1 }, { horizon: 5 })
+    expect(book.lines(older)).toEqual([])
+    expect(trusted(book, delta(4, 4, { 99: 0 }, {}))).toEqual([[98, 4]])
+    expect(trusted(book, delta(5, 5, { 98: 0, 97: 0 }, {}))).toEqual([[95, 2]])
+    expect(trusted(book, delta(6, 6, { 95: 0 }, {}))).toEqual([[94, 1]])
+  })
+
+  test('learns nothing from a snapshot that is older than its own, or reaches less far', () => {
+    const book = books()
+    const deep = { ...BIDS, 97: 4, 96: 4 }
+    book.lines(snapshot(5, BIDS, ASKS, { horizon: 2 }))
+    expect(book.lines(snapshot(4, deep, ASKS), snapshot(5, { 99: 5 }, ASKS, { horizon: 1 }))).toEqual([])
+    expect(book.lines(delta(6, 6, { 99: 0, 98: 0 }, {}))).toEqual(['gap: beyond horizon'])
+  })
+
   test('is cut to depthMax, and what is cut off is unknown from then on', () => {
     const book = books({ depthMax: 1 })
     const bids = { 99: 1, 98: 1, 97: 1 }

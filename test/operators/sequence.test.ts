@@ -173,7 +173,3 @@ describe('rows without any id', () => {
     ])
   })
 })
-
-test('a schema whose channel is not known must name it', () => {
-  expect(() => sequence({ ...trades, name: 'liquidation' } as typeof trades)).toThrow('no channel is known to carry "liquidation"')
-})
