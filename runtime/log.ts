@@ -31,12 +31,16 @@ export const partitionKey = (topic: string, partition: number): string => `${top
 
 /** KT3002: the reader comes too late. */
 export const passed = (where: Partition, wanted: number, first: number): HostError =>
-  new HostError('KT3002', `offsets ${wanted} to ${first - 1} of topic "${where.topic}" partition ${where.partition} are gone`, {
-    why: 'Retention has passed the position of this reader.',
-    fix: `Read from offset ${first} and write the hole down as a gap, or keep more of the log and backfill.`,
-    facts: { ...where, wanted, first },
-    retry: 'never',
-  })
+  new HostError(
+    'KT3002',
+    `offsets ${wanted} to ${first - 1} of topic "${where.topic}" partition ${where.partition} are gone`,
+    {
+      why: 'Retention has passed the position of this reader.',
+      fix: `Read from offset ${first} and write the hole down as a gap, or keep more of the log.`,
+      facts: { ...where, wanted, first },
+      retry: 'never',
+    },
+  )
 
 /** KT3004: another took the shard over. */
 export const overtaken = (shard: string, epoch: number, newest: number): HostError =>
@@ -48,7 +52,7 @@ export const overtaken = (shard: string, epoch: number, newest: number): HostErr
   })
 
 /** KT3006: the step would leave a hole, or be there twice. */
-export const misplaced = (shard: string, step: number, expected: number): HostError =>
+const misplaced = (shard: string, step: number, expected: number): HostError =>
   new HostError('KT3006', `step ${step} of shard "${shard}" cannot follow step ${expected - 1}`, {
     why: 'An earlier step was refused, and this one must not overtake it.',
     fix: `Append again from step ${expected}.`,

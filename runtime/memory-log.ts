@@ -41,8 +41,9 @@ export interface MemoryOptions {
 }
 
 /**
- * The log, without a disk: the same promises under the same suite, for simulation. With `commitMs` a step becomes durable
- * by the clock; what is not durable at `crash` never happened, and another log on the same store goes on from there.
+ * The log, without a disk: the same promises under the same suite, for simulation. With `commitMs` a step
+ * becomes durable by the clock; what is not durable at `crash` never happened, and another log on the same
+ * store goes on from there.
  */
 export class MemoryLog implements KeptLog {
   readonly #clock: Clock
@@ -74,7 +75,8 @@ export class MemoryLog implements KeptLog {
         const refusal = refusalOf(name, step, shard.step < 0 ? step.step : shard.step + 1)
         return refusal === undefined ? this.#append(shard, step) : Promise.reject(refusal)
       },
-      pendingBytes: () => this.#pending.reduce((sum, one) => sum + (one.shard === shard ? bytesOf(one.step.records) : 0), 0),
+      pendingBytes: () =>
+        this.#pending.reduce((sum, one) => sum + (one.shard === shard ? bytesOf(one.step.records) : 0), 0),
       close: async () => {
         open = false
         while (this.#pending.some((one) => one.shard === shard)) await this.#moved()
@@ -124,7 +126,8 @@ export class MemoryLog implements KeptLog {
     while (this.#store.dropped < steps.length - 1) {
       const records = steps[this.#store.dropped]!
       if (kept <= bytes && newest - (records[0]?.time ?? newest) <= ageMs * 1000) break
-      const holder = pastReaders === true ? undefined : [...holds].find(([, positions]) => needed(records, positions))
+      const holder =
+        pastReaders === true ? undefined : [...holds].find(([, positions]) => needed(records, positions))
       if (holder !== undefined) return { bytes: gone, heldBy: holder[0] }
       for (const record of records) {
         const extent = extents.get(partitionKey(record.topic, record.partition))!
@@ -184,7 +187,18 @@ export class MemoryLog implements KeptLog {
     extents.set(key, extent)
     extent.rows += rows
     extent.bytes += bytes.length
-    return { topic, partition, schema, rows, bytes: aligned(bytes), offset: extent.next++, shard, epoch, step, time }
+    return {
+      topic,
+      partition,
+      schema,
+      rows,
+      bytes: aligned(bytes),
+      offset: extent.next++,
+      shard,
+      epoch,
+      step,
+      time,
+    }
   }
 
   #found(next: Map<string, number>, state: { at: number }, bytesMax: number): readonly Placed[] {
@@ -193,7 +207,11 @@ export class MemoryLog implements KeptLog {
       if (extent !== undefined && extent.first > offset) throw passed(extent, offset, extent.first)
     }
     const found: Placed[] = []
-    for (let bytes = 0; state.at < this.#store.steps.length && (found.length === 0 || bytes < bytesMax); state.at++) {
+    for (
+      let bytes = 0;
+      state.at < this.#store.steps.length && (found.length === 0 || bytes < bytesMax);
+      state.at++
+    ) {
       for (const record of this.#store.steps[state.at]!) {
         const key = partitionKey(record.topic, record.partition)
         if (next.get(key) !== record.offset) continue
@@ -230,11 +248,15 @@ export class MemoryLog implements KeptLog {
   }
 }
 
-const bytesOf = (records: readonly { readonly bytes: Uint8Array }[]): number => records.reduce((sum, { bytes }) => sum + bytes.length, 0)
+const bytesOf = (records: readonly { readonly bytes: Uint8Array }[]): number =>
+  records.reduce((sum, { bytes }) => sum + bytes.length, 0)
 
 const needed = (records: readonly Placed[], positions: readonly ReadFrom[]): boolean =>
   records.some((record) =>
-    positions.some(({ topic, partition, offset }) => topic === record.topic && partition === record.partition && offset <= record.offset),
+    positions.some(
+      ({ topic, partition, offset }) =>
+        topic === record.topic && partition === record.partition && offset <= record.offset,
+    ),
   )
 
 /** Batches are read where they lie, which takes a multiple of 8. */

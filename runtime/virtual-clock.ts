@@ -36,7 +36,10 @@ export class VirtualClock implements Clock {
     return undefined
   }
 
-  /** Move on to a time, and make the calls that are due by then, each at its own time. Never back: an earlier time is no move. */
+  /**
+   * Move on to a time, and make the calls that are due by then, each at its own time. Never back: an earlier
+   * time is no move.
+   */
   advance(toMicros: number): void {
     for (let due = this.due; due !== undefined && due <= toMicros; due = this.due) {
       const { at, call } = this.#pop()

@@ -1,8 +1,8 @@
 import type { Clock } from '../../graph/port.ts'
 
 /**
- * The machine's clock, never going back within a process: where the wall clock is set back, it stands still until it is
- * overtaken. A step forward is followed at once.
+ * The machine's clock, never going back within a process: where the wall clock is set back, it stands still
+ * until it is overtaken. A step forward is followed at once.
  */
 export const systemClock = (): Clock => {
   let latest = 0
@@ -19,8 +19,9 @@ export const systemClock = (): Clock => {
 }
 
 /**
- * Microseconds of the wall clock. `Date.now` alone knows of steps but counts milliseconds, and `performance.now` alone
- * counts finer but does not know of steps: so the finer one is used while the two agree.
+ * Microseconds of the wall clock. `Date.now` alone knows of steps but counts milliseconds, and
+ * `performance.now` alone counts finer but does not know of steps: so the finer one is used while the two
+ * agree.
  */
 const wallMicros = (): number => {
   const wall = Date.now()

@@ -29,7 +29,11 @@ export const syncFolder = async (folder: string): Promise<void> => {
 }
 
 /** Replace a small file: a reader sees the old or the new one. */
-export const replaceFile = async (file: string, bytes: string | Uint8Array, durable: boolean): Promise<void> => {
+export const replaceFile = async (
+  file: string,
+  bytes: string | Uint8Array,
+  durable: boolean,
+): Promise<void> => {
   const fresh = `${file}.${randomUUID()}.tmp`
   const handle = await open(fresh, 'w')
   try {

@@ -8,8 +8,9 @@ import { errnoOf, syncFolder, whenThere } from './disk.ts'
 const TMP = '.kt-tmp-'
 
 /**
- * An object store in a folder, for one machine. An object is written beside its place, synced, and then moved or linked
- * into it, so that a reader sees all of it or nothing, and a loss of power takes back nothing that was acknowledged.
+ * An object store in a folder, for one machine. An object is written beside its place, synced, and then moved
+ * or linked into it, so that a reader sees all of it or nothing, and a loss of power takes back nothing that
+ * was acknowledged.
  */
 export const fileStore = (folder: string): ObjectStore =>
   Object.freeze({
@@ -35,7 +36,9 @@ export const fileStore = (folder: string): ObjectStore =>
       const entries = (await whenThere(readdir(start, { recursive: true, withFileTypes: true }))) ?? []
       return entries
         .filter((entry) => entry.isFile() && !entry.name.startsWith(TMP))
-        .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'))
+        .map((entry) =>
+          join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'),
+        )
         .filter((path) => path.startsWith(prefix))
         .sort()
     },
@@ -47,10 +50,14 @@ export const fileStore = (folder: string): ObjectStore =>
   })
 
 /** Write the bytes beside their place, and hand that file over; whatever happens it does not stay. */
-const written = async <T>(place: string, bytes: Uint8Array, use: (fresh: string) => Promise<T>): Promise<T> => {
-  await makeFolder(dirname(place))
+const written = async <T>(
+  place: string,
+  bytes: Uint8Array,
+  use: (fresh: string) => Promise<T>,
+): Promise<T> => {
   const fresh = join(dirname(place), `${TMP}${randomUUID()}`)
   try {
+    await makeFolder(dirname(place))
     const handle = await open(fresh, 'wx')
     try {
       await handle.writeFile(bytes)
@@ -62,7 +69,7 @@ const written = async <T>(place: string, bytes: Uint8Array, use: (fresh: string)
   } catch (error) {
     throw errnoOf(error) === undefined ? error : refused(place, error)
   } finally {
-    await rm(fresh, { force: true })
+    await rm(fresh, { force: true }).catch(() => undefined)
   }
 }
 
@@ -87,7 +94,8 @@ const makeFolder = async (folder: string): Promise<void> => {
 /** A path names an object within the folder, and in one way only. */
 const placeOf = (folder: string, path: string): string => {
   const parts = path.split('/')
-  const strange = (part: string): boolean => part === '' || part === '.' || part === '..' || part.startsWith(TMP) || /[\0\\]/.test(part)
+  const strange = (part: string): boolean =>
+    part === '' || part === '.' || part === '..' || part.startsWith(TMP) || /[\0\\]/.test(part)
   if (parts.some(strange)) {
     throw new HostError('KT3010', `"${path}" cannot name an object`, {
       fix: 'Use names parted by single slashes, without "." and "..".',

@@ -1,13 +1,28 @@
 import type { FileHandle } from 'node:fs/promises'
-import { STEP, TABLE, chunkOf, kindAt, lengthAt, recordsAt, soundAfter, soundAt, stepAt, tableAt } from './segment-frame.ts'
+import {
+  STEP,
+  TABLE,
+  chunkOf,
+  kindAt,
+  lengthAt,
+  recordsAt,
+  soundAfter,
+  soundAt,
+  stepAt,
+  tableAt,
+} from './segment-frame.ts'
 import type { Chunk } from './segment-frame.ts'
 import { readAt } from './segment-folder.ts'
 import type { Marks } from './segment-index.ts'
-import type { Table, TableText } from './segment-table.ts'
+import type { TableText } from './segment-name.ts'
+import type { Table } from './segment-table.ts'
 
 const CHUNK_BYTES = 4 << 20
 
-/** Walks the frames of a segment, a chunk of the file at a time. Each chunk is a buffer of its own: batches stay in it. */
+/**
+ * Walks the frames of a segment, a chunk of the file at a time. Each chunk is a buffer of its own: batches
+ * stay in it.
+ */
 export class Cursor {
   chunk: Chunk
   readonly handle: FileHandle
@@ -72,6 +87,8 @@ export const follow = async (cursor: Cursor, end: number, table: Table, marks?: 
     if (kind !== STEP) continue
     table.follow(chunk, at)
     if (marks === undefined) continue
-    recordsAt(chunk, at, stepAt(chunk, at), (lane, _, offset) => marks.note(table.lanes[lane]!.place.id, offset, chunk.position + at))
+    recordsAt(chunk, at, stepAt(chunk, at), (lane, _, offset) =>
+      marks.note(table.lanes[lane]!.place.id, offset, chunk.position + at),
+    )
   }
 }

@@ -8,10 +8,10 @@ const BYTES = 24
 const POLL_MS = 50
 
 /**
- * How far the log is durable: a segment, and a length in it. The writer publishes it in the file `durable` after each
- * fdatasync and before it acknowledges; readers, in this process or another, never look beyond. So a reader cannot
- * commit what a loss of power could still undo. The file itself is not synced: after a loss of power it is behind the
- * truth at most, and the next writer puts it right.
+ * How far the log is durable: a segment, and a length in it. The writer publishes it in the file `durable`
+ * after each fdatasync and before it acknowledges; readers, in this process or another, never look beyond. So
+ * a reader cannot commit what a loss of power could still undo. The file itself is not synced: after a loss
+ * of power it is behind the truth at most, and the next writer puts it right.
  */
 export class Durable {
   segment = 0
@@ -61,7 +61,10 @@ export class Durable {
     this.length = this.#view.getFloat64(8, true)
   }
 
-  /** Until it moves, or `ms` have passed. A file is watched, and looked at now and then where watching does not work. */
+  /**
+   * Until it moves, or `ms` have passed. A file is watched, and looked at now and then where watching does
+   * not work.
+   */
   async wait(ms: number): Promise<void> {
     const { segment, length } = this
     const until = performance.now() + ms
@@ -107,7 +110,8 @@ export class Durable {
       this.#watcher = watch(this.#file, { persistent: false }).setMaxListeners(0)
       this.#watcher.on('error', () => this.#unwatch())
     } catch {
-      // Some file systems cannot be watched (and a system may be out of watches): then the poll alone finds it.
+      // Some file systems cannot be watched (and a system may be out of watches): then the poll alone finds
+      // it.
     }
   }
 

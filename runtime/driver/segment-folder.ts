@@ -4,23 +4,33 @@ import { join } from 'node:path'
 import { HostError, KtError } from '../../graph/error.ts'
 import { errnoOf, whenThere } from './disk.ts'
 import { HEAD_BYTES, TABLE, chunkOf, kindAt, lengthAt, soundAt, tableAt } from './segment-frame.ts'
-import type { TableText } from './segment-table.ts'
+import type { TableText } from './segment-name.ts'
 
 const SEGMENT = /^(\d{12})\.segment$/
 
-export const segmentFile = (folder: string, segment: number): string => join(folder, `${String(segment).padStart(12, '0')}.segment`)
-export const indexFile = (folder: string, segment: number): string => join(folder, `${String(segment).padStart(12, '0')}.index`)
+export const segmentFile = (folder: string, segment: number): string =>
+  join(folder, `${String(segment).padStart(12, '0')}.segment`)
+export const indexFile = (folder: string, segment: number): string =>
+  join(folder, `${String(segment).padStart(12, '0')}.index`)
 
 /** The numbers of the segments that are there, in order. */
 export const segmentsOf = async (folder: string): Promise<readonly number[]> =>
-  (await readdir(folder)).flatMap((name) => SEGMENT.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b)
+  (await readdir(folder))
+    .flatMap((name) => SEGMENT.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
 
 /** KT3003: what lies there is not what was written. */
-export const damaged = (file: string, at: number, why: string, facts: Readonly<Record<string, unknown>> = {}): KtError =>
+export const damaged = (
+  file: string,
+  at: number,
+  why: string,
+  facts: Readonly<Record<string, unknown>> = {},
+): KtError =>
   new KtError('KT3003', `a frame of the log is damaged at byte ${at}`, {
     where: file,
     why,
-    fix: 'The disk gave back other bytes than it was given. Restore the file, or read on behind the hole and write it down as a gap.',
+    fix: 'The disk gave back other bytes than it was given: restore the file, or read on behind the hole.',
     facts: { file, at, ...facts },
   })
 
@@ -31,14 +41,19 @@ export const refusedByDisk = (folder: string, error: unknown): HostError => {
   return new HostError('KT3005', `the disk of the log refused a write (${code})`, {
     where: folder,
     why: full ? 'There is no space left for it.' : 'The disk or its file system reports an error.',
-    fix: full ? 'Make space or keep less of the log; the log goes on by itself.' : 'Look at the kernel log (dmesg) and at the disk.',
+    fix: full
+      ? 'Make space or keep less of the log; the log goes on by itself.'
+      : 'Look at the kernel log (dmesg) and at the disk.',
     facts: { errno: code },
     retry: { afterMs: full ? 1000 : 250 },
     cause: error,
   })
 }
 
-/** Read `length` bytes at `position`, or as many as there are, into a buffer of their own (so that batches are aligned). */
+/**
+ * Read `length` bytes at `position`, or as many as there are, into a buffer of their own (so that batches are
+ * aligned).
+ */
 export const readAt = async (handle: FileHandle, position: number, length: number): Promise<Uint8Array> => {
   const bytes = new Uint8Array(length)
   let got = 0
@@ -50,8 +65,14 @@ export const readAt = async (handle: FileHandle, position: number, length: numbe
   return bytes
 }
 
-/** The table that a segment begins with, and where it ends; undefined when it is damaged or the file is not there. */
-export const headOf = async (folder: string, segment: number): Promise<{ readonly text: TableText; readonly end: number } | undefined> => {
+/**
+ * The table that a segment begins with, and where it ends; undefined when it is damaged or the file is not
+ * there.
+ */
+export const headOf = async (
+  folder: string,
+  segment: number,
+): Promise<{ readonly text: TableText; readonly end: number } | undefined> => {
   const handle = await whenThere(open(segmentFile(folder, segment), 'r'))
   if (handle === undefined) return undefined
   try {

@@ -7,13 +7,13 @@ import type { Step } from '../../graph/port.ts'
  *     0  u32 length   of all of it
  *     4  u32 crc32    of what follows
  *     8  u8[4]        'k' 't' version kind
- *    12  u32 durable  how much of this segment was durable when this frame was written
+ * 12  u32 durable  how much of this segment was durable when this frame was written
  *
- * `table`: u32 length, JSON. Names get their numbers here; the first frame of a segment is a table of all names, offsets
- * and shards, so that a segment needs no other.
- * `step`: f64 step, f64 time, u32 shard, u32 epoch, u32 inputs, u32 records; an input is u32 place, f64 next; a record
- * is u32 lane, u32 rows, u32 length, f64 offset; then the batches, each padded to 8 bytes, so that a batch in an aligned
- * buffer is read where it lies.
+ * `table`: u32 length, JSON. Names get their numbers here; the first frame of a segment is a table of all
+ * names, offsets and shards, so that a segment needs no other. `step`: f64 step, f64 time, u32 shard, u32
+ * epoch, u32 inputs, u32 records; an input is u32 place, f64 next; a record is u32 lane, u32 rows, u32
+ * length, f64 offset; then the batches, each padded to 8 bytes, so that a batch in an aligned buffer is read
+ * where it lies.
  */
 export const TABLE = 1
 export const STEP = 2
@@ -54,12 +54,19 @@ export class Frames {
     this.#end(at)
   }
 
-  /** Names come as numbers: `inputs` are pairs of place and next; `lanes` and `offsets` go with the step's records. */
+  /**
+   * Names come as numbers: `inputs` are pairs of place and next; `lanes` and `offsets` go with the step's
+   * records.
+   */
   step(step: Step, coded: CodedStep, durable: number): void {
     const { records } = step
     const { inputs, lanes, offsets } = coded
     const table = padded(STEP_BYTES + (inputs.length / 2) * INPUT_BYTES + records.length * RECORD_BYTES)
-    const at = this.#begin(records.reduce((sum, { bytes }) => sum + padded(bytes.length), table), STEP, durable)
+    const at = this.#begin(
+      records.reduce((sum, { bytes }) => sum + padded(bytes.length), table),
+      STEP,
+      durable,
+    )
     const view = this.#view
     view.setFloat64(at + 16, step.step, true)
     view.setFloat64(at + 24, step.time, true)
@@ -130,7 +137,10 @@ export const chunkOf = (bytes: Uint8Array, position: number): Chunk => ({
   position,
 })
 
-/** The length of the frame at `at` (0: there is none that can be believed). Not more than `bytes` holds is looked at. */
+/**
+ * The length of the frame at `at` (0: there is none that can be believed). Not more than `bytes` holds is
+ * looked at.
+ */
 export const lengthAt = ({ view, bytes }: Chunk, at: number): number => {
   if (at + HEAD_BYTES > bytes.length) return 0
   const length = view.getUint32(at, true)
@@ -180,8 +190,15 @@ export const stepAt = ({ view }: Chunk, at: number): StepView => ({
   records: view.getUint32(at + 44, true),
 })
 
-/** Each input of the step at `at`: its place and the next offset there, -1 when the shard reads it no more. */
-export const inputsAt = ({ view }: Chunk, at: number, step: StepView, each: (place: number, next: number) => void): void => {
+/**
+ * Each input of the step at `at`: its place and the next offset there, -1 when the shard reads it no more.
+ */
+export const inputsAt = (
+  { view }: Chunk,
+  at: number,
+  step: StepView,
+  each: (place: number, next: number) => void,
+): void => {
   for (let i = 0, next = at + STEP_BYTES; i < step.inputs; i++, next += INPUT_BYTES) {
     each(view.getUint32(next, true), view.getFloat64(next + 4, true))
   }
@@ -198,7 +215,13 @@ export const recordsAt = (
   let body = at + padded(first - at + step.records * RECORD_BYTES)
   for (let i = 0, next = first; i < step.records; i++, next += RECORD_BYTES) {
     const length = view.getUint32(next + 8, true)
-    each(view.getUint32(next, true), view.getUint32(next + 4, true), view.getFloat64(next + 12, true), body, body + length)
+    each(
+      view.getUint32(next, true),
+      view.getUint32(next + 4, true),
+      view.getFloat64(next + 12, true),
+      body,
+      body + length,
+    )
     body += padded(length)
   }
 }

@@ -4,7 +4,7 @@ import { INDEX, Frames, chunkOf, kindAt, lengthAt, soundAt, tableAt } from './se
 import { indexFile, readAt, segmentFile } from './segment-folder.ts'
 import { Cursor, follow } from './segment-cursor.ts'
 import { Table } from './segment-table.ts'
-import type { TableText } from './segment-table.ts'
+import type { TableText } from './segment-name.ts'
 
 const APART_BYTES = 1 << 20
 
@@ -33,7 +33,9 @@ export class Marks {
   }
 }
 
-/** What a sealed segment's `.index` says: its names, and marks. It can always be made again from the segment. */
+/**
+ * What a sealed segment's `.index` says: its names, and marks. It can always be made again from the segment.
+ */
 export interface Index {
   readonly table: TableText
   readonly marks: readonly Mark[]
@@ -55,7 +57,9 @@ const readIndex = async (folder: string, segment: number): Promise<Index | undef
   if (handle === undefined) return undefined
   try {
     const chunk = chunkOf(await readAt(handle, 0, (await handle.stat()).size), 0)
-    return soundAt(chunk, 0, lengthAt(chunk, 0)) && kindAt(chunk, 0) === INDEX ? (tableAt(chunk, 0) as Index) : undefined
+    return soundAt(chunk, 0, lengthAt(chunk, 0)) && kindAt(chunk, 0) === INDEX
+      ? (tableAt(chunk, 0) as Index)
+      : undefined
   } finally {
     await handle.close()
   }

@@ -14,9 +14,10 @@ interface Owner {
 }
 
 /**
- * Take the folder's writing side for this process, and return what gives it back. A lock is a file `lock.N`, made by
- * `link` so that one of many wins; the highest number holds, and only its holder removes lower ones. So there is no
- * moment in which a dead lock is removed and a fresh one with it. A dead process (kill -9) holds nothing.
+ * Take the folder's writing side for this process, and return what gives it back. A lock is a file `lock.N`,
+ * made by `link` so that one of many wins; the highest number holds, and only its holder removes lower ones.
+ * So there is no moment in which a dead lock is removed and a fresh one with it. A dead process (kill -9)
+ * holds nothing.
  */
 export const lockFolder = async (folder: string): Promise<() => Promise<void>> => {
   for (;;) {
@@ -37,7 +38,10 @@ export const lockFolder = async (folder: string): Promise<() => Promise<void>> =
 }
 
 const locksOf = async (folder: string): Promise<readonly number[]> =>
-  (await readdir(folder)).flatMap((name) => LOCK.exec(name)?.[1] ?? []).map(Number).sort((a, b) => a - b)
+  (await readdir(folder))
+    .flatMap((name) => LOCK.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
 
 /** Make the lock file with its text in it, at once; false: another did. */
 const linked = async (folder: string, number: number): Promise<boolean> => {
@@ -76,10 +80,16 @@ const alive = async ({ pid, started }: Owner): Promise<boolean> => {
   return start === undefined ? process.platform !== 'linux' : start === started
 }
 
-/** When a process was started, in a form that no other start shares; undefined: it is gone, or the system cannot say. */
+/**
+ * When a process was started, in a form that no other start shares; undefined: it is gone, or the system
+ * cannot say.
+ */
 const startOf = async (pid: number): Promise<string | undefined> => {
   try {
-    const [boot, stat] = await Promise.all([readFile('/proc/sys/kernel/random/boot_id', 'utf8'), readFile(`/proc/${pid}/stat`, 'utf8')])
+    const [boot, stat] = await Promise.all([
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+    ])
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : `${boot.trim()} ${fields[19]}`
   } catch {
@@ -90,7 +100,10 @@ const startOf = async (pid: number): Promise<string | undefined> => {
 const locked = (folder: string, { pid }: Owner): HostError =>
   new HostError('KT3009', `process ${pid} writes this log`, {
     where: folder,
-    why: pid === process.pid ? 'This process has opened it for writing already.' : 'A log has one writing process at a time.',
+    why:
+      pid === process.pid
+        ? 'This process has opened it for writing already.'
+        : 'A log has one writing process at a time.',
     fix: `Stop process ${pid}, or give this run a folder of its own.`,
     facts: { folder, pid },
     retry: { afterMs: 1000 },

@@ -24,9 +24,10 @@ export interface SegmentOptions {
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
- * The log in a folder, for one machine: segments of checksummed frames, a frame a step. The process that first calls
- * `write` (or `retain`) is the writing one, until it closes or dies; any number of processes read. Every promise holds
- * for kill -9 and for loss of power: an acknowledged step was synced, and readers see acknowledged steps only.
+ * The log in a folder, for one machine: segments of checksummed frames, a frame a step. The process that
+ * first calls `write` (or `retain`) is the writing one, until it closes or dies; any number of processes
+ * read. Every promise holds for kill -9 and for loss of power: an acknowledged step was synced, and readers
+ * see acknowledged steps only.
  */
 export const segmentLog = async (folder: string, options: SegmentOptions = {}): Promise<KeptLog> => {
   await mkdir(folder, { recursive: true })
@@ -140,8 +141,16 @@ class SegmentLog implements KeptLog {
     try {
       const { segmentBytes, pendingBytesMax, keep } = this.#options
       const tail = await recover(this.#folder, this.#durable)
-      const sealed = async (): Promise<void> => void (await dropSegments(this.#folder, this.#durable.segment, keep, Date.now()))
-      return { writer: new SegmentWriter(this.#folder, this.#durable, tail, { segmentBytes, pendingBytesMax, sealed }), unlock }
+      const sealed = async (): Promise<void> =>
+        void (await dropSegments(this.#folder, this.#durable.segment, keep, Date.now()))
+      return {
+        writer: new SegmentWriter(this.#folder, this.#durable, tail, {
+          segmentBytes,
+          pendingBytesMax,
+          sealed,
+        }),
+        unlock,
+      }
     } catch (error) {
       await unlock()
       throw error
@@ -155,7 +164,11 @@ class SegmentLog implements KeptLog {
     if (segment === 0) return new Table()
     if (this.#following?.segment !== segment) {
       await this.#following?.cursor.handle.close()
-      this.#following = { segment, cursor: new Cursor(await open(segmentFile(this.#folder, segment), 'r'), 0), table: new Table() }
+      this.#following = {
+        segment,
+        cursor: new Cursor(await open(segmentFile(this.#folder, segment), 'r'), 0),
+        table: new Table(),
+      }
     }
     const { cursor, table } = this.#following
     while ((await follow(cursor, length, table)) < length) await cursor.skip(length)

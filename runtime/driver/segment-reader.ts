@@ -8,7 +8,7 @@ import type { Durable } from './segment-durable.ts'
 import { damaged, headOf, segmentFile, segmentsOf } from './segment-folder.ts'
 import { STEP, TABLE, kindAt, recordsAt, stepAt, tableAt } from './segment-frame.ts'
 import { indexOf } from './segment-index.ts'
-import type { TableText } from './segment-table.ts'
+import type { TableText } from './segment-name.ts'
 
 const CHUNK_BYTES_MIN = 64 << 10
 const CHUNK_BYTES_MAX = 4 << 20
@@ -24,8 +24,9 @@ interface NamedLane extends Partition {
 }
 
 /**
- * Reads durable steps out of the segments, in this process or another. Offsets are dense, so a hole of any cause is
- * seen: it is an error, and the reader gives nothing more after it. Damage that hit only other partitions is passed.
+ * Reads durable steps out of the segments, in this process or another. Offsets are dense, so a hole of any
+ * cause is seen: it is an error, and the reader gives nothing more after it. Damage that hit only other
+ * partitions is passed.
  */
 export class SegmentReader implements LogReader {
   readonly #folder: string
@@ -45,7 +46,8 @@ export class SegmentReader implements LogReader {
   constructor(folder: string, durable: Durable, from: readonly ReadFrom[]) {
     this.#folder = folder
     this.#durable = durable
-    for (const { topic, partition, offset } of from) this.#wants.set(partitionKey(topic, partition), { topic, partition, offset })
+    for (const { topic, partition, offset } of from)
+      this.#wants.set(partitionKey(topic, partition), { topic, partition, offset })
   }
 
   read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
@@ -120,7 +122,8 @@ export class SegmentReader implements LogReader {
   /** Go to the next segment, or find the first. False: the log has none yet. */
   async #enter(): Promise<boolean> {
     const segments = (await segmentsOf(this.#folder)).filter((one) => one <= this.#durable.segment)
-    const next = this.#segment === 0 ? await this.#start(segments) : segments.find((one) => one > this.#segment)
+    const next =
+      this.#segment === 0 ? await this.#start(segments) : segments.find((one) => one > this.#segment)
     if (next === undefined) return false
     const handle = await whenThere(open(segmentFile(this.#folder, next), 'r'))
     if (handle === undefined) return true
@@ -153,7 +156,10 @@ export class SegmentReader implements LogReader {
       if (want === undefined) continue
       if (offset <= want.offset || !from.has(want)) from.set(want, position)
     }
-    this.#cursor = new Cursor(handle, from.size === 0 ? (await handle.stat()).size : Math.min(...from.values()))
+    this.#cursor = new Cursor(
+      handle,
+      from.size === 0 ? (await handle.stat()).size : Math.min(...from.values()),
+    )
   }
 
   /** A segment begins at offsets that are wanted, or before them: else something is lost. */
@@ -179,7 +185,11 @@ export class SegmentReader implements LogReader {
   }
 
   #nameless(at: number): Error {
-    return damaged(segmentFile(this.#folder, this.#segment), at, 'The names that its numbers stand for lay in a damaged frame.')
+    return damaged(
+      segmentFile(this.#folder, this.#segment),
+      at,
+      'The names that its numbers stand for lay in a damaged frame.',
+    )
   }
 
   #wantOf(place: Partition | undefined): Want | undefined {
@@ -217,7 +227,18 @@ export class SegmentReader implements LogReader {
       want.offset++
       size += to - from
       const { topic, partition, schema } = lane
-      found.push({ topic, partition, schema, rows, bytes: chunk.bytes.subarray(from, to), offset, shard, epoch, step, time })
+      found.push({
+        topic,
+        partition,
+        schema,
+        rows,
+        bytes: chunk.bytes.subarray(from, to),
+        offset,
+        shard,
+        epoch,
+        step,
+        time,
+      })
     })
     if (this.#failure !== undefined) found.length = before
     return size

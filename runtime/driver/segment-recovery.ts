@@ -17,15 +17,19 @@ export interface Tail {
 }
 
 /**
- * Find the end of the log after a stop of any kind, and publish it. What was cut off in the middle of a write was never
- * acknowledged: it goes. Damage before that is another matter (KT3003): the steps in it were acknowledged, so their
- * offsets must not be given away again.
+ * Find the end of the log after a stop of any kind, and publish it. What was cut off in the middle of a write
+ * was never acknowledged: it goes. Damage before that is another matter (KT3003): the steps in it were
+ * acknowledged, so their offsets must not be given away again.
  */
 export const recover = async (folder: string, durable: Durable): Promise<Tail> => {
   durable.refresh()
   const segments = await segmentsOf(folder)
   if (durable.segment > (segments.at(-1) ?? 0)) {
-    throw damaged(segmentFile(folder, durable.segment), 0, 'The file is gone, and steps in it were acknowledged.')
+    throw damaged(
+      segmentFile(folder, durable.segment),
+      0,
+      'The file is gone, and steps in it were acknowledged.',
+    )
   }
   for (const segment of segments.toReversed()) {
     const tail = await tailOf(folder, segment, durable)
@@ -49,7 +53,11 @@ const tailOf = async (folder: string, segment: number, durable: Durable): Promis
     const end = await follow(cursor, size, table, marks)
     const published = durable.segment === segment ? durable.length : 0
     if (end < published || (await acknowledged(cursor, size, end))) {
-      throw damaged(file, end, `It was acknowledged: the segment was durable up to byte ${Math.max(published, end + 1)} at least.`)
+      throw damaged(
+        file,
+        end,
+        `It was acknowledged: the segment was durable up to byte ${Math.max(published, end + 1)} at least.`,
+      )
     }
     if (end === 0) return await abandon(handle)
     if (end < size) await handle.truncate(end)
@@ -73,7 +81,8 @@ const abandon = async (handle: FileHandle): Promise<undefined> => {
 const acknowledged = async (cursor: Cursor, size: number, end: number): Promise<boolean> => {
   while (cursor.position < size) {
     await cursor.skip(size)
-    for (let at = cursor.next(); at >= 0; at = cursor.next()) if (durableAt(cursor.chunk, at) > end) return true
+    for (let at = cursor.next(); at >= 0; at = cursor.next())
+      if (durableAt(cursor.chunk, at) > end) return true
   }
   return false
 }

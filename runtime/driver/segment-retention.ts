@@ -15,7 +15,11 @@ interface Hold {
 const holdsFolder = (folder: string): string => join(folder, 'holds')
 
 /** Readers live in other processes, so that what they register is a file each. */
-export const putHold = async (folder: string, reader: string, positions: readonly ReadFrom[] | undefined): Promise<void> => {
+export const putHold = async (
+  folder: string,
+  reader: string,
+  positions: readonly ReadFrom[] | undefined,
+): Promise<void> => {
   const file = join(holdsFolder(folder), `${encodeURIComponent(reader)}.json`)
   if (positions === undefined) return rm(file, { force: true })
   await mkdir(holdsFolder(folder), { recursive: true })
@@ -43,8 +47,16 @@ const positionsOf = (text: string | undefined): readonly ReadFrom[] | undefined 
   }
 }
 
-/** Remove finished segments, oldest first, while the log is longer or older than its limits and nobody needs them. */
-export const dropSegments = async (folder: string, active: number, limits: Limits, now: number): Promise<Dropped> => {
+/**
+ * Remove finished segments, oldest first, while the log is longer or older than its limits and nobody needs
+ * them.
+ */
+export const dropSegments = async (
+  folder: string,
+  active: number,
+  limits: Limits,
+  now: number,
+): Promise<Dropped> => {
   const segments = await segmentsOf(folder)
   const sizes = await Promise.all(segments.map((segment) => sizeOf(segmentFile(folder, segment))))
   const holds = limits.pastReaders === true ? [] : await holdsOf(folder)
@@ -66,10 +78,18 @@ export const dropSegments = async (folder: string, active: number, limits: Limit
 }
 
 /** Who has not read all that lies before a segment. */
-const holderOf = async (folder: string, next: number, holds: readonly Hold[]): Promise<string | undefined> => {
+const holderOf = async (
+  folder: string,
+  next: number,
+  holds: readonly Hold[],
+): Promise<string | undefined> => {
   if (holds.length === 0) return undefined
   const head = await headOf(folder, next)
-  const begins = new Map(head?.text.places.map(([, topic, partition, offset]) => [partitionKey(topic, partition), offset]))
-  const needs = ({ topic, partition, offset }: ReadFrom): boolean => offset < (begins.get(partitionKey(topic, partition)) ?? 0)
-  return holds.find(({ positions }) => head === undefined || positions === undefined || positions.some(needs))?.reader
+  const begins = new Map(
+    head?.text.places.map(([, topic, partition, offset]) => [partitionKey(topic, partition), offset]),
+  )
+  const needs = ({ topic, partition, offset }: ReadFrom): boolean =>
+    offset < (begins.get(partitionKey(topic, partition)) ?? 0)
+  return holds.find(({ positions }) => head === undefined || positions === undefined || positions.some(needs))
+    ?.reader
 }

@@ -1,65 +1,15 @@
 import { assert } from '../../graph/error.ts'
-import type { LogWriter, Step } from '../../graph/port.ts'
+import type { Step } from '../../graph/port.ts'
 import { partitionKey } from '../log.ts'
 import { inputsAt, recordsAt, stepAt } from './segment-frame.ts'
 import type { Chunk, CodedStep } from './segment-frame.ts'
-
-/** How far a partition is: the next offset, and the rows and bytes of all that it ever held. */
-export interface Extent {
-  next: number
-  rows: number
-  bytes: number
-}
-
-/** A topic partition with its number in the files. `staged` counts what is on its way, `durable` what has arrived. */
-export interface Place {
-  readonly id: number
-  readonly topic: string
-  readonly partition: number
-  readonly staged: Extent
-  readonly durable: Extent
-}
-
-/** A schema in a place: what a record says in one number. */
-export interface Lane {
-  readonly id: number
-  readonly place: Place
-  readonly schema: string
-  /** The segment being written has its name already. */
-  named: boolean
-}
-
-type Last = NonNullable<LogWriter['last']>
-
-export interface Shard {
-  readonly id: number
-  readonly name: string
-  epoch: number
-  /** The step that was appended last, durable or not; -1: none was. */
-  step: number
-  time: number
-  /** By place, as of that step. */
-  inputs: Map<number, number>
-  named: boolean
-  /** The last durable step. */
-  last: Last | undefined
-}
-
-/** Names and positions, as JSON in a table frame: numbers stand for names in all steps after it. */
-export interface TableText {
-  readonly places: readonly PlaceText[]
-  readonly lanes: readonly LaneText[]
-  readonly shards: readonly ShardText[]
-}
-type PlaceText = readonly [id: number, topic: string, partition: number, next: number, rows: number, bytes: number]
-type LaneText = readonly [id: number, place: number, schema: string]
-type Pairs = readonly (readonly [place: number, next: number])[]
-type ShardText = readonly [id: number, name: string, epoch: number, step: number, time: number, inputs: Pairs]
+import { laneText, placeText, shardText } from './segment-name.ts'
+import type { Extent, Lane, Last, Place, Shard, TableText } from './segment-name.ts'
 
 /**
- * All that the log knows without its rows: which names have which numbers, how far each partition is, and where each
- * shard stands. The first frame of a segment is this table, and frames after it change it: so reading one segment from
- * its head gives the table at its end.
+ * All that the log knows without its rows: which names have which numbers, how far each partition is, and
+ * where each shard stands. The first frame of a segment is this table, and frames after it change it: so
+ * reading one segment from its head gives the table at its end.
  */
 export class Table {
   readonly places: Place[] = []
@@ -70,7 +20,10 @@ export class Table {
   readonly #shardOf = new Map<string, Shard>()
 
   place(topic: string, partition: number): Place {
-    return this.#placeOf.get(partitionKey(topic, partition)) ?? this.#addPlace(this.places.length, topic, partition)
+    return (
+      this.#placeOf.get(partitionKey(topic, partition)) ??
+      this.#addPlace(this.places.length, topic, partition)
+    )
   }
 
   known(topic: string, partition: number): Place | undefined {
@@ -112,7 +65,12 @@ export class Table {
     const shard = this.shards[step.shard]
     assert(shard !== undefined, `the shard of a step has a name in its segment`)
     const { inputs } = shard
-    inputsAt(chunk, at, step, (place, next) => void (next < 0 ? inputs.delete(place) : inputs.set(place, next)))
+    inputsAt(
+      chunk,
+      at,
+      step,
+      (place, next) => void (next < 0 ? inputs.delete(place) : inputs.set(place, next)),
+    )
     shard.step = step.step
     shard.time = step.time
     recordsAt(chunk, at, step, (id, rows, offset, from, to) => {
@@ -150,7 +108,13 @@ export class Table {
     })
     shard.step = step.step
     shard.time = step.time
-    return { shard: shard.id, epoch: shard.epoch, inputs: this.#changed(step, shard), lanes: lanes.map(({ id }) => id), offsets }
+    return {
+      shard: shard.id,
+      epoch: shard.epoch,
+      inputs: this.#changed(step, shard),
+      lanes: lanes.map(({ id }) => id),
+      offsets,
+    }
   }
 
   /** What was staged has arrived. */
@@ -169,7 +133,9 @@ export class Table {
     for (const lane of this.#laneOf.values()) lane.named = false
     for (const shard of this.#shardOf.values()) {
       const { step, time, inputs } = shard.last ?? { step: -1, time: 0, inputs: [] }
-      const pairs = inputs.map(({ topic, partition, next }) => [this.place(topic, partition).id, next] as const)
+      const pairs = inputs.map(
+        ({ topic, partition, next }) => [this.place(topic, partition).id, next] as const,
+      )
       Object.assign(shard, { step, time, inputs: new Map(pairs), named: false })
     }
   }
@@ -195,10 +161,15 @@ export class Table {
   }
 
   /** The lanes of the step, and what has to be said of names before it can be written. */
-  naming(step: Step, shard: Shard): { readonly lanes: readonly Lane[]; readonly text: TableText | undefined } {
+  naming(
+    step: Step,
+    shard: Shard,
+  ): { readonly lanes: readonly Lane[]; readonly text: TableText | undefined } {
     const lanes = step.records.map(({ topic, partition, schema }) => this.lane(topic, partition, schema))
     const fresh = new Set(lanes.filter((lane) => !lane.named))
-    const inputs = step.inputs.filter((one) => !shard.named || !shard.inputs.has(this.place(one.topic, one.partition).id))
+    const inputs = step.inputs.filter(
+      (one) => !shard.named || !shard.inputs.has(this.place(one.topic, one.partition).id),
+    )
     if (fresh.size === 0 && inputs.length === 0 && shard.named) return { lanes, text: undefined }
     const places = new Set(inputs.map((one) => this.place(one.topic, one.partition)))
     if (!shard.named) for (const id of shard.inputs.keys()) places.add(this.places[id]!)
@@ -208,7 +179,10 @@ export class Table {
     }
     const shards = shard.named ? [] : [shardText(shard)]
     shard.named = true
-    return { lanes, text: { places: Array.from(places, placeText), lanes: Array.from(fresh, laneText), shards } }
+    return {
+      lanes,
+      text: { places: Array.from(places, placeText), lanes: Array.from(fresh, laneText), shards },
+    }
   }
 
   /** Only inputs that have moved are written. */
@@ -232,7 +206,11 @@ export class Table {
   }
 
   #lastOf({ step, time, inputs }: Shard): Last {
-    const named = Array.from(inputs, ([id, next]) => ({ topic: this.places[id]!.topic, partition: this.places[id]!.partition, next }))
+    const named = Array.from(inputs, ([id, next]) => ({
+      topic: this.places[id]!.topic,
+      partition: this.places[id]!.partition,
+      next,
+    }))
     return { step, time, inputs: named }
   }
 
@@ -252,15 +230,21 @@ export class Table {
   }
 
   #addShard(id: number, name: string): Shard {
-    const shard: Shard = { id, name, epoch: 0, step: -1, time: 0, inputs: new Map(), named: false, last: undefined }
+    const shard: Shard = {
+      id,
+      name,
+      epoch: 0,
+      step: -1,
+      time: 0,
+      inputs: new Map(),
+      named: false,
+      last: undefined,
+    }
     this.shards[id] = shard
     this.#shardOf.set(name, shard)
     return shard
   }
 }
 
-const laneKey = ({ topic, partition }: Place, schema: string): string => `${partitionKey(topic, partition)}\n${schema}`
-
-const placeText = ({ id, topic, partition, staged: { next, rows, bytes } }: Place): PlaceText => [id, topic, partition, next, rows, bytes]
-const laneText = ({ id, place, schema }: Lane): LaneText => [id, place.id, schema]
-const shardText = ({ id, name, epoch, step, time, inputs }: Shard): ShardText => [id, name, epoch, step, time, [...inputs]]
+const laneKey = ({ topic, partition }: Place, schema: string): string =>
+  `${partitionKey(topic, partition)}\n${schema}`

@@ -8,7 +8,8 @@ import { refusedByDisk, segmentFile } from './segment-folder.ts'
 import { Frames } from './segment-frame.ts'
 import { Marks, writeIndex } from './segment-index.ts'
 import type { Tail } from './segment-recovery.ts'
-import type { Lane, Shard, Table } from './segment-table.ts'
+import type { Lane, Shard } from './segment-name.ts'
+import type { Table } from './segment-table.ts'
 
 const FRAMES_BYTES = 1 << 20
 const SPARE_BYTES_MAX = 16 << 20
@@ -39,9 +40,10 @@ interface Group {
 }
 
 /**
- * Group commit. While one group is on its way to the disk the next one fills, already encoded, and leaves as soon as the
- * disk is free. When a write is refused, all that was handed over and is not durable is refused with it (later steps
- * must not overtake), the file is cut back to its durable length, and the next append begins from there.
+ * Group commit. While one group is on its way to the disk the next one fills, already encoded, and leaves as
+ * soon as the disk is free. When a write is refused, all that was handed over and is not durable is refused
+ * with it (later steps must not overtake), the file is cut back to its durable length, and the next append
+ * begins from there.
  */
 export class SegmentWriter {
   readonly table: Table
@@ -70,7 +72,9 @@ export class SegmentWriter {
 
   /** Settles when the step is durable and every reader may see it. */
   append(shard: Shard, step: Step): Promise<void> {
-    const refusal = this.#closed ? closed() : refusalOf(shard.name, step, shard.step < 0 ? step.step : shard.step + 1)
+    const refusal = this.#closed
+      ? closed()
+      : refusalOf(shard.name, step, shard.step < 0 ? step.step : shard.step + 1)
     if (refusal !== undefined) return Promise.reject(refusal)
     const bytes = bytesOf(step)
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.pendingBytesMax) {
@@ -109,12 +113,16 @@ export class SegmentWriter {
   }
 
   #push(group: Group, shard: Shard, step: Step | undefined, lanes: readonly Lane[]): Promise<void> {
-    const promise = new Promise<void>((resolve, reject) => group.pending.push({ shard, step, lanes, resolve, reject }))
+    const promise = new Promise<void>((resolve, reject) =>
+      group.pending.push({ shard, step, lanes, resolve, reject }),
+    )
     this.#running ??= this.#run()
     return promise
   }
 
-  /** A group begins where the one before it will end; a segment that is long enough is followed by a new one. */
+  /**
+   * A group begins where the one before it will end; a segment that is long enough is followed by a new one.
+   */
   #begin(): Group {
     const before = this.#writing
     const { segment, position } =
@@ -190,7 +198,8 @@ export class SegmentWriter {
     this.table.forget()
     this.#marks.cut(this.#durable.length)
     for (const { reject } of refused) reject(why)
-    // When this is refused too the file stays torn: it is tried again before the next write, which then says why.
+    // When this is refused too the file stays torn: it is tried again before the next write, which then says
+    // why.
     await this.#repair().catch(() => undefined)
   }
 
@@ -202,7 +211,10 @@ export class SegmentWriter {
     this.#torn = false
   }
 
-  /** What a finished segment needs is done beside the hot path; where the disk refuses it, it is made again by who needs it. */
+  /**
+   * What a finished segment needs is done beside the hot path; where the disk refuses it, it is made again by
+   * who needs it.
+   */
   #seal(segment: number, handle: FileHandle, marks: Marks): void {
     const index = { table: this.table.text(), marks: marks.all() }
     const finish = async (): Promise<void> => {
@@ -213,14 +225,23 @@ export class SegmentWriter {
     const unlessRefused = (error: unknown): void => {
       if (errnoOf(error) === undefined) throw error
     }
-    this.#sealing = this.#sealing.then(finish).catch(unlessRefused).then(this.#options.sealed).catch(unlessRefused)
+    this.#sealing = this.#sealing
+      .then(finish)
+      .catch(unlessRefused)
+      .then(this.#options.sealed)
+      .catch(unlessRefused)
   }
 }
 
 const bytesOf = (step: Step): number => step.records.reduce((sum, { bytes }) => sum + bytes.length, 0)
 
-const writeAll = async (handle: FileHandle, bytes: Uint8Array, length: number, position: number): Promise<void> => {
-  for (let done = 0; done < length; ) {
+const writeAll = async (
+  handle: FileHandle,
+  bytes: Uint8Array,
+  length: number,
+  position: number,
+): Promise<void> => {
+  for (let done = 0; done < length;) {
     const { bytesWritten } = await handle.write(bytes, done, length - done, position + done)
     done += bytesWritten
   }

@@ -27,7 +27,8 @@ export class Child {
     for (;;) {
       const found = this.lines.find((line) => line.startsWith(start))
       if (found !== undefined) return found
-      if (this.process.exitCode !== null) throw new Error(`the child ended without saying "${start}": ${this.#errors}`)
+      if (this.process.exitCode !== null)
+        throw new Error(`the child ended without saying "${start}": ${this.#errors}`)
       await Promise.race([once(this.process.stdout!, 'data'), this.#closed])
     }
   }
@@ -43,4 +44,5 @@ export class Child {
 }
 
 /** Run a file beside this one. */
-export const childOf = (file: string, ...args: readonly string[]): Child => new Child(process.execPath, [join(import.meta.dirname, file), ...args])
+export const childOf = (file: string, ...args: readonly string[]): Child =>
+  new Child(process.execPath, [join(import.meta.dirname, file), ...args])

@@ -3,9 +3,9 @@ import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { codeOf, drain, from, stepOf } from './steps.ts'
 
 /**
- * A process that can be killed: `append`: steps without end, up to 8 on their way, each said when it is acknowledged.
- * `hold`: takes the log and sits there. `read`: says each offset of `t` that it sees. `limit`: appends until the disk
- * refuses, says so, and tries again.
+ * A process that can be killed: `append`: steps without end, up to 8 on their way, each said when it is
+ * acknowledged. `hold`: takes the log and sits there. `read`: says each offset of `t` that it sees. `limit`:
+ * appends until the disk refuses, says so, and tries again.
  */
 const [mode, folder, bytes = '65536'] = process.argv.slice(2) as [string, string, string?]
 const say = (line: string): void => void writeSync(1, `${line}\n`)
@@ -17,7 +17,9 @@ const append = async (): Promise<void> => {
   const flight: Promise<void>[] = []
   for (;;) {
     const next = ++step
-    flight.push(writer.append(stepOf('a', next, ['t', 'u'], 200 + (next % 7) * 400)).then(() => say(`acked ${next}`)))
+    flight.push(
+      writer.append(stepOf('a', next, ['t', 'u'], 200 + (next % 7) * 400)).then(() => say(`acked ${next}`)),
+    )
     if (flight.length >= 8) await flight.shift()
   }
 }
@@ -49,4 +51,5 @@ const limit = async (): Promise<void> => {
   await log.close()
 }
 
-await { append, hold, read, limit }[mode as 'append' | 'hold' | 'read' | 'limit']()
+const modes: Readonly<Record<string, () => Promise<void>>> = { append, hold, read, limit }
+await modes[mode]!()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
-import type { Home } from './log.conformance.ts'
+import type { Home } from './log-home.ts'
 import { logConformance } from './log.conformance.ts'
 
 const memoryHome = async (): Promise<Home> => {
@@ -22,7 +22,10 @@ const memoryHome = async (): Promise<Home> => {
   }
 }
 
-/** Small segments, so that every test sees many. A crash of the process is in segment-log.test.ts; here it only lets go. */
+/**
+ * Small segments, so that every test sees many. A crash of the process is in segment-log.test.ts; here it
+ * only lets go.
+ */
 const segmentHome = async (segmentBytes: number, within = tmpdir()): Promise<Home> => {
   const folder = await mkdtemp(join(within, 'kt-log-'))
   return {

@@ -9,7 +9,7 @@ import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { Child, childOf } from './child.ts'
 import { brief, bytesFor, codeOf, drain, fill, from, stepOf } from './steps.ts'
 
-const KILLS = Number(process.env['KT_KILLS'] ?? 15)
+const KILLS = Number(process.env['KT_KILLS'] ?? 10)
 
 /** Every step once, whole, in order, with the bytes that were handed over. */
 const checkSteps = (found: readonly Placed[], first: number): void => {
@@ -23,36 +23,45 @@ const checkSteps = (found: readonly Placed[], first: number): void => {
 }
 
 describe('a writer that is killed', () => {
-  test(`keeps every acknowledged step, once and whole, over ${KILLS} kills`, { timeout: 10_000 + KILLS * 2000 }, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'kt-kill-'))
-    let next = 1
-    let epoch = 0
-    for (let kill = 0; kill < KILLS; kill++) {
-      const child = childOf('log-child.ts', 'append', folder)
-      if (kill % 3 !== 0) await child.line('acked')
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * (kill % 3 === 0 ? 120 : 60)))
-      await child.kill()
-      const acked = child.lines.map((line) => Number(line.slice('acked '.length)))
-      expect(acked).toEqual(acked.map((_, i) => next + i))
-      const log = await segmentLog(folder, { segmentBytes: 65536 })
-      const writer = await log.write('a')
-      const last = writer.last?.step ?? 0
-      expect(last).toBeGreaterThanOrEqual(next - 1 + acked.length)
-      expect(writer.epoch).toBeGreaterThan(epoch)
-      epoch = writer.epoch
-      if (last > 0) expect(writer.last?.inputs).toEqual([{ topic: 'raw', partition: 0, next: last * 10 }])
-      const found = await drain(await log.read([{ topic: 't', partition: 0, offset: next - 1 }, { topic: 'u', partition: 0, offset: next - 1 }]))
-      checkSteps(found, next)
-      expect(found.length / 2).toBe(last - next + 1)
-      next = last + 1
+  test(
+    `keeps every acknowledged step, once and whole, over ${KILLS} kills`,
+    { timeout: 10_000 + KILLS * 2000 },
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'kt-kill-'))
+      let next = 1
+      let epoch = 0
+      for (let kill = 0; kill < KILLS; kill++) {
+        const child = childOf('log-child.ts', 'append', folder)
+        if (kill % 3 !== 0) await child.line('acked')
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * (kill % 3 === 0 ? 120 : 60)))
+        await child.kill()
+        const acked = child.lines.map((line) => Number(line.slice('acked '.length)))
+        expect(acked).toEqual(acked.map((_, i) => next + i))
+        const log = await segmentLog(folder, { segmentBytes: 65536 })
+        const writer = await log.write('a')
+        const last = writer.last?.step ?? 0
+        expect(last).toBeGreaterThanOrEqual(next - 1 + acked.length)
+        expect(writer.epoch).toBeGreaterThan(epoch)
+        epoch = writer.epoch
+        if (last > 0) expect(writer.last?.inputs).toEqual([{ topic: 'raw', partition: 0, next: last * 10 }])
+        const found = await drain(
+          await log.read([
+            { topic: 't', partition: 0, offset: next - 1 },
+            { topic: 'u', partition: 0, offset: next - 1 },
+          ]),
+        )
+        checkSteps(found, next)
+        expect(found.length / 2).toBe(last - next + 1)
+        next = last + 1
+        await log.close()
+      }
+      expect(next).toBeGreaterThan(KILLS)
+      const log = await segmentLog(folder)
+      checkSteps(await drain(await log.read(from('t', 'u'))), 1)
       await log.close()
-    }
-    expect(next).toBeGreaterThan(KILLS)
-    const log = await segmentLog(folder)
-    checkSteps(await drain(await log.read(from('t', 'u'))), 1)
-    await log.close()
-    await rm(folder, { recursive: true })
-  })
+      await rm(folder, { recursive: true })
+    },
+  )
 })
 
 const mounted = (folder: string): boolean => {
@@ -72,10 +81,18 @@ describe('a disk that refuses', () => {
       await writeFile(join(folder, 'ballast'), new Uint8Array(400_000))
       const log = await segmentLog(join(folder, 'log'), { segmentBytes: 100_000 })
       const writer = await log.write('a')
-      const results = await Promise.allSettled(Array.from({ length: 60 }, (_, i) => writer.append(stepOf('a', i + 1, ['t', 'u'], 10_000))))
+      const results = await Promise.allSettled(
+        Array.from({ length: 60 }, (_, i) => writer.append(stepOf('a', i + 1, ['t', 'u'], 10_000))),
+      )
       const acked = results.findIndex(({ status }) => status === 'rejected')
-      const refusals = results.slice(acked).map((result) => (result.status === 'rejected' ? (result.reason as HostError) : undefined))
-      expect(refusals.every((one) => one instanceof HostError && one.code === 'KT3005' && one.facts['errno'] === 'ENOSPC')).toBe(true)
+      const refusals = results
+        .slice(acked)
+        .map((result) => (result.status === 'rejected' ? (result.reason as HostError) : undefined))
+      expect(
+        refusals.every(
+          (one) => one instanceof HostError && one.code === 'KT3005' && one.facts['errno'] === 'ENOSPC',
+        ),
+      ).toBe(true)
       expect(refusals[0]?.retry).toEqual({ afterMs: 1000 })
       expect(writer.pendingBytes()).toBe(0)
       expect(await drain(await log.read(from('t', 'u')))).toHaveLength(acked * 2)
@@ -85,11 +102,15 @@ describe('a disk that refuses', () => {
       await rm(join(folder, 'ballast'))
       await fill(writer, 'a', step, step + 5, ['t', 'v'], 10_000)
       const found = await drain(await log.read(from('t')))
-      expect(found.map((one) => [one.offset, one.step])).toEqual(Array.from({ length: step + 5 }, (_, i) => [i, i + 1]))
+      expect(found.map((one) => [one.offset, one.step])).toEqual(
+        Array.from({ length: step + 5 }, (_, i) => [i, i + 1]),
+      )
       await log.close()
       const again = await segmentLog(join(folder, 'log'))
       expect((await again.write('a')).last?.step).toBe(step + 5)
-      expect((await drain(await again.read(from('v')))).map(brief).at(-1)).toBe(`v/0@5 a.1.${step + 5} ${step + 6}`)
+      expect((await drain(await again.read(from('v')))).map(brief).at(-1)).toBe(
+        `v/0@5 a.1.${step + 5} ${step + 6}`,
+      )
       await again.close()
     } finally {
       execFileSync('umount', ['-l', folder])
@@ -97,18 +118,24 @@ describe('a disk that refuses', () => {
     }
   })
 
-  test.skipIf(process.platform !== 'linux')('a file that may not grow is cut back, and goes on when it may', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'kt-limit-'))
-    const script = join(import.meta.dirname, 'log-child.ts')
-    const child = new Child('bash', ['-c', `ulimit -S -f 300; exec "${process.execPath}" "${script}" limit "${folder}" 10000000`])
-    expect(await child.line('refused')).toMatch(/^refused 16 KT3005 seen 15$/)
-    await new Promise((resolve) => setTimeout(resolve, 60))
-    execFileSync('prlimit', ['--pid', String(child.process.pid), '--fsize=unlimited'])
-    expect(await child.line('done')).toBe('done 40')
-    await child.end()
-    const log = await segmentLog(folder)
-    expect((await log.write('a')).last?.step).toBe(40)
-    await log.close()
-    await rm(folder, { recursive: true })
-  })
+  test.skipIf(process.platform !== 'linux')(
+    'a file that may not grow is cut back, and goes on when it may',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'kt-limit-'))
+      const script = join(import.meta.dirname, 'log-child.ts')
+      const child = new Child('bash', [
+        '-c',
+        `ulimit -S -f 300; exec "${process.execPath}" "${script}" limit "${folder}" 10000000`,
+      ])
+      expect(await child.line('refused')).toMatch(/^refused 16 KT3005 seen 15$/)
+      await new Promise((resolve) => setTimeout(resolve, 60))
+      execFileSync('prlimit', ['--pid', String(child.process.pid), '--fsize=unlimited'])
+      expect(await child.line('done')).toBe('done 40')
+      await child.end()
+      const log = await segmentLog(folder)
+      expect((await log.write('a')).last?.step).toBe(40)
+      await log.close()
+      await rm(folder, { recursive: true })
+    },
+  )
 })

@@ -1,39 +1,9 @@
-import { copyFile, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { KtError } from '../../graph/error.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import type { KeptLog } from '../../runtime/log.ts'
-import { childOf } from './child.ts'
-import { brief, codeOf, drain, fill, from, stepOf } from './steps.ts'
-
-const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
-  const folder = await mkdtemp(join(tmpdir(), 'kt-log-'))
-  try {
-    await use(folder)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
-const using = async <T>(folder: string, segmentBytes: number, use: (log: KeptLog) => Promise<T>): Promise<T> => {
-  const log = await segmentLog(folder, { segmentBytes })
-  try {
-    return await use(log)
-  } finally {
-    await log.close()
-  }
-}
-
-const errorOf = async (promise: Promise<unknown>): Promise<KtError> => {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof KtError)) throw new Error(`expected an error of kt, not ${String(error)}`)
-  return error
-}
+import { errorOf, inFolder, using } from './segment-home.ts'
+import { codeOf, drain, fill, from, stepOf } from './steps.ts'
 
 const first = (folder: string): string => join(folder, '000000000001.segment')
 
@@ -45,12 +15,15 @@ const flip = async (file: string, at: number): Promise<void> => {
 }
 
 /** Where a text lies in a file, so that a test can damage what it means to. */
-const whereIs = async (file: string, bytes: Uint8Array): Promise<number> => (await readFile(file)).indexOf(bytes)
+const whereIs = async (file: string, bytes: Uint8Array): Promise<number> =>
+  (await readFile(file)).indexOf(bytes)
 
 const steps = async (log: KeptLog, topic = 't', offset = 0): Promise<readonly number[]> =>
   (await drain(await log.read([{ topic, partition: 0, offset }]))).map(({ step }) => step)
 
-/** Five steps, of which the file `durable` knows four: as if the power had failed before the fifth was synced. */
+/**
+ * Five steps, of which the file `durable` knows four: as if the power had failed before the fifth was synced.
+ */
 const undurable = async (folder: string): Promise<{ readonly durable: number; readonly size: number }> => {
   await using(folder, 1e9, async (log) => {
     const writer = await log.write('a')
@@ -61,7 +34,10 @@ const undurable = async (folder: string): Promise<{ readonly durable: number; re
     await writeFile(join(folder, 'size'), String(size))
   })
   await copyFile(join(folder, 'kept'), join(folder, 'durable'))
-  return { durable: Number(await readFile(join(folder, 'size'), 'utf8')), size: (await stat(first(folder))).size }
+  return {
+    durable: Number(await readFile(join(folder, 'size'), 'utf8')),
+    size: (await stat(first(folder))).size,
+  }
 }
 
 describe('the tail of the segment log', () => {
@@ -89,7 +65,11 @@ describe('the tail of the segment log', () => {
           const writer = await log.write('a')
           expect([cut, writer.last?.step]).toEqual([cut, 4])
           await fill(writer, 'a', 5, 6, ['t', 'v'])
-          expect((await drain(await log.read(from('t', 'u', 'v')))).slice(-3).map((one) => `${one.topic}${one.offset}`)).toEqual(['v0', 't5', 'v1'])
+          expect(
+            (await drain(await log.read(from('t', 'u', 'v'))))
+              .slice(-3)
+              .map((one) => `${one.topic}${one.offset}`),
+          ).toEqual(['v0', 't5', 'v1'])
         })
       }
     }))
@@ -98,7 +78,11 @@ describe('the tail of the segment log', () => {
     inFolder(async (folder) => {
       const { durable, size } = await undurable(folder)
       const whole = await readFile(first(folder))
-      for (const spoil of [(i: number) => (i * 37) & 255, () => 0, (i: number) => (i < 40 ? whole[durable + i]! : 0)]) {
+      for (const spoil of [
+        (i: number) => (i * 37) & 255,
+        () => 0,
+        (i: number) => (i < 40 ? whole[durable + i]! : 0),
+      ]) {
         const tail = Uint8Array.from({ length: size - durable }, (_, i) => spoil(i))
         await writeFile(first(folder), Buffer.concat([whole.subarray(0, durable), tail]))
         await copyFile(join(folder, 'kept'), join(folder, 'durable'))
@@ -136,7 +120,8 @@ describe('damage in the segment log', () => {
     inFolder(async (folder) => {
       await using(folder, 20_000, async (log) => {
         const writer = await log.write('a')
-        for (let step = 1; step <= 60; step++) await writer.append(stepOf('a', step, step % 2 === 0 ? ['even', 'all'] : ['odd', 'all'], 1000))
+        for (let step = 1; step <= 60; step++)
+          await writer.append(stepOf('a', step, step % 2 === 0 ? ['even', 'all'] : ['odd', 'all'], 1000))
       })
       const batch = stepOf('a', 6, ['even', 'all'], 1000).records[1]!.bytes
       await flip(first(folder), (await whereIs(first(folder), batch)) + 500)
@@ -149,7 +134,11 @@ describe('damage in the segment log', () => {
       const found = await reader.read(1e9, 0)
       expect(found.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5])
       const error = await errorOf(reader.read(1e9, 0))
-      expect(error).toMatchObject({ code: 'KT3003', where: first(folder), facts: { topic: 'all', offset: 5, next: 6 } })
+      expect(error).toMatchObject({
+        code: 'KT3003',
+        where: first(folder),
+        facts: { topic: 'all', offset: 5, next: 6 },
+      })
       expect(error.fix).toContain('read on')
       const lies = await whereIs(first(folder), stepOf('a', 6, ['even'], 1000).records[0]!.bytes)
       expect([Number(error.facts['at']) < lies, lies - Number(error.facts['at']) < 200]).toEqual([true, true])
@@ -158,7 +147,9 @@ describe('damage in the segment log', () => {
     }))
 
   test('a partition without records in the damaged frame is read as if nothing were', () =>
-    damagedLog(async (log) => expect(await steps(log, 'odd')).toEqual(Array.from({ length: 30 }, (_, i) => 2 * i + 1))))
+    damagedLog(async (log) =>
+      expect(await steps(log, 'odd')).toEqual(Array.from({ length: 30 }, (_, i) => 2 * i + 1)),
+    ))
 
   test('damage at the end of an old segment is found by the beginning of the next', () =>
     inFolder(async (folder) => {
@@ -168,34 +159,45 @@ describe('damage in the segment log', () => {
       await using(folder, 20_000, async (log) => {
         const reader = await log.read(from('t'))
         const error = await errorOf(drain(reader))
-        expect([error.code, error.where, Number(error.facts['next']) - Number(error.facts['offset'])]).toEqual(['KT3003', first(folder), 1])
+        expect([
+          error.code,
+          error.where,
+          Number(error.facts['next']) - Number(error.facts['offset']),
+        ]).toEqual(['KT3003', first(folder), 1])
       })
     }))
 
-  test.each([true, false])('damage among acknowledged steps stops the writer (with the file "durable": %s)', (kept) =>
-    inFolder(async (folder) => {
-      await using(folder, 1e9, async (log) => fill(await log.write('a'), 'a', 1, 5, ['t']))
-      await flip(first(folder), (await whereIs(first(folder), stepOf('a', 2, ['t']).records[0]!.bytes)) + 9)
-      if (!kept) await rm(join(folder, 'durable'))
-      await using(folder, 1e9, async (log) => {
-        const error = await errorOf(log.write('a'))
-        expect([error.code, error.where]).toEqual(['KT3003', first(folder)])
-      })
-    }))
+  test.each([true, false])(
+    'damage among acknowledged steps stops the writer (with the file "durable": %s)',
+    (kept) =>
+      inFolder(async (folder) => {
+        await using(folder, 1e9, async (log) => fill(await log.write('a'), 'a', 1, 5, ['t']))
+        await flip(first(folder), (await whereIs(first(folder), stepOf('a', 2, ['t']).records[0]!.bytes)) + 9)
+        if (!kept) await rm(join(folder, 'durable'))
+        await using(folder, 1e9, async (log) => {
+          const error = await errorOf(log.write('a'))
+          expect([error.code, error.where]).toEqual(['KT3003', first(folder)])
+        })
+      }),
+  )
 })
 
 describe('the index of a segment', () => {
   const indexed = (use: (folder: string, index: string) => Promise<void>): Promise<void> =>
     inFolder(async (folder) => {
       await using(folder, 5_000_000, async (log) => fill(await log.write('a'), 'a', 1, 60, ['t'], 100_000))
-      expect((await readdir(folder)).filter((name) => name.endsWith('.index'))).toEqual(['000000000001.index'])
+      expect((await readdir(folder)).filter((name) => name.endsWith('.index'))).toEqual([
+        '000000000001.index',
+      ])
       await use(folder, join(folder, '000000000001.index'))
     })
 
   test('a late reader does not look at what lies before', () =>
     indexed(async (folder) => {
       await flip(first(folder), 300_000)
-      await using(folder, 1e9, async (log) => expect(await steps(log, 't', 40)).toEqual(Array.from({ length: 20 }, (_, i) => i + 41)))
+      await using(folder, 1e9, async (log) =>
+        expect(await steps(log, 't', 40)).toEqual(Array.from({ length: 20 }, (_, i) => i + 41)),
+      )
     }))
 
   test('an index that is missing or torn is made again', () =>
@@ -204,79 +206,13 @@ describe('the index of a segment', () => {
       for (const spoil of [() => rm(index), () => truncate(index, 100), () => flip(index, 50)]) {
         await spoil()
         await using(folder, 1e9, async (log) => expect((await steps(log, 't', 40))[0]).toBe(41))
-        expect(JSON.parse((await readFile(index)).subarray(20).toString().replaceAll('\0', ''))).toMatchObject({
-          marks: (JSON.parse(whole.subarray(20).toString().replaceAll('\0', '')) as { readonly marks: unknown }).marks,
+        expect(
+          JSON.parse((await readFile(index)).subarray(20).toString().replaceAll('\0', '')),
+        ).toMatchObject({
+          marks: (
+            JSON.parse(whole.subarray(20).toString().replaceAll('\0', '')) as { readonly marks: unknown }
+          ).marks,
         })
       }
-    }))
-})
-
-describe('the processes around the segment log', () => {
-  test('a second writing process is refused by the number of the first, until that is killed', () =>
-    inFolder(async (folder) => {
-      const child = childOf('log-child.ts', 'hold', folder)
-      await child.line('held')
-      await using(folder, 1e9, async (log) => {
-        const error = await errorOf(log.write('a'))
-        expect([error.code, error.message]).toEqual(['KT3009', `process ${child.process.pid} writes this log`])
-        await child.kill()
-        expect((await log.write('a')).epoch).toBe(2)
-      })
-    }))
-
-  test('of many who find the lock of a dead process one gets it', () =>
-    inFolder(async (folder) => {
-      const child = childOf('log-child.ts', 'hold', folder)
-      await child.line('held')
-      await child.kill()
-      const logs = await Promise.all(Array.from({ length: 12 }, () => segmentLog(folder)))
-      const codes = await Promise.all(logs.map((log) => codeOf(log.write('a'))))
-      expect(codes.toSorted()).toEqual([...Array.from({ length: 11 }, () => 'KT3009'), 'no error'])
-      for (const log of logs) await log.close()
-      await using(folder, 1e9, async (log) => expect((await log.write('a')).epoch).toBe(3))
-    }))
-
-  test('a reader in another process follows the writer over many segments', () =>
-    inFolder(async (folder) => {
-      const child = childOf('log-child.ts', 'read', folder)
-      await child.line('reading')
-      await using(folder, 20_000, async (log) => {
-        const writer = await log.write('a')
-        for (let step = 1; step <= 60; step++) {
-          await writer.append(stepOf('a', step, ['t'], 2000))
-          await child.line(`${step - 1} ${step}`)
-        }
-      })
-      await child.kill()
-      expect(child.lines.slice(1)).toEqual(Array.from({ length: 60 }, (_, i) => `${i} ${i + 1}`))
-    }))
-
-  test('a reading process knows the ends as the writing one does', () =>
-    inFolder(async (folder) => {
-      await using(folder, 20_000, (reading) =>
-        using(folder, 20_000, async (log) => {
-          const writer = await log.write('a')
-          for (let step = 1; step <= 40; step += 10) {
-            await fill(writer, 'a', step, step + 9, ['t', 'u'], 1000)
-            expect(await reading.ends()).toEqual(await log.ends())
-          }
-          await log.retain({ bytes: 40_000, ageMs: 1e9 })
-          const ends = await reading.ends()
-          expect(ends[0]!.first).toBeGreaterThan(5)
-          expect(ends).toEqual(await log.ends())
-        }),
-      )
-    }))
-
-  test('what is appended beyond the bound is refused until the disk has caught up', () =>
-    inFolder(async (folder) => {
-      const log = await segmentLog(folder, { pendingBytesMax: 10_000 })
-      const writer = await log.write('a')
-      const codes = await Promise.all(Array.from({ length: 12 }, (_, i) => codeOf(writer.append(stepOf('a', i + 1, ['t'], 1000)))))
-      expect(codes).toEqual([...Array.from({ length: 10 }, () => 'no error'), 'KT3007', 'KT3006'])
-      expect(writer.pendingBytes()).toBe(0)
-      await fill(writer, 'a', 11, 12, ['t'])
-      expect((await drain(await log.read(from('t')))).map(brief).at(-1)).toBe('t/0@11 a.1.12 12')
-      await log.close()
     }))
 })

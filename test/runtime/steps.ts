@@ -15,13 +15,27 @@ export const stepOf = (shard: string, step: number, topics: readonly string[], l
   step,
   time: S + step * 1000,
   inputs: [{ topic: 'raw', partition: 0, next: step * 10 }],
-  records: topics.map((topic, i) => ({ topic, partition: 0, schema: `${topic}/1`, rows: step + i, bytes: bytesFor(step, i, length) })),
+  records: topics.map((topic, i) => ({
+    topic,
+    partition: 0,
+    schema: `${topic}/1`,
+    rows: step + i,
+    bytes: bytesFor(step, i, length),
+  })),
 })
 
-export const from = (...topics: readonly string[]): readonly ReadFrom[] => topics.map((topic) => ({ topic, partition: 0, offset: 0 }))
+export const from = (...topics: readonly string[]): readonly ReadFrom[] =>
+  topics.map((topic) => ({ topic, partition: 0, offset: 0 }))
 
 /** Append steps first to last, one after the other. */
-export const fill = async (writer: LogWriter, shard: string, first: number, last: number, topics: readonly string[], length = 64): Promise<void> => {
+export const fill = async (
+  writer: LogWriter,
+  shard: string,
+  first: number,
+  last: number,
+  topics: readonly string[],
+  length = 64,
+): Promise<void> => {
   for (let step = first; step <= last; step++) await writer.append(stepOf(shard, step, topics, length))
 }
 

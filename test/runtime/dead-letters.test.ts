@@ -1,0 +1,100 @@
+import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { DeadLetter } from '../../graph/port.ts'
+import { FileDeadLetters, readDeadLetters } from '../../runtime/driver/dead-letters.ts'
+
+const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
+  const folder = await mkdtemp(join(tmpdir(), 'kt-dead-'))
+  try {
+    await use(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const letterOf = (frame: number, length = 100): DeadLetter => ({
+  source: 'binance.spot',
+  channel: 'trade',
+  connection: 1,
+  epoch: 2,
+  frame,
+  received: 1_750_000_000_000_000 + frame,
+  symbol: frame % 2 === 0 ? 'BTCUSDT' : undefined,
+  mapping: 'abc',
+  error: 'price is not a number: "né\nvous"',
+  bytes: Uint8Array.from({ length }, (_, i) => (i * 7 + frame) & 255),
+})
+
+const framesOf = async (folder: string): Promise<readonly number[]> => {
+  const frames: number[] = []
+  for await (const { letter } of readDeadLetters(folder)) frames.push(letter.frame)
+  return frames
+}
+
+const range = (first: number, last: number): readonly number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i)
+
+describe('dead letters in files', () => {
+  test('come back as they were, in order, with a name', () =>
+    inFolder(async (folder) => {
+      const letters = new FileDeadLetters(folder)
+      for (const frame of range(1, 5)) letters.add(letterOf(frame))
+      await letters.close()
+      const found = []
+      for await (const one of readDeadLetters(folder)) found.push(one)
+      expect(found).toEqual(range(1, 5).map((frame) => ({ id: `1.${frame}`, letter: letterOf(frame) })))
+    }))
+
+  test('are none where there is no folder', () =>
+    inFolder(async (folder) => expect(await framesOf(join(folder, 'none'))).toEqual([])))
+
+  test('stay within their bound: the oldest go, and are counted', () =>
+    inFolder(async (folder) => {
+      const letters = new FileDeadLetters(folder, { fileBytes: 4000, bytesMax: 20_000 })
+      for (const frame of range(1, 200)) {
+        letters.add(letterOf(frame))
+        await letters.flush()
+      }
+      const kept = await framesOf(folder)
+      expect(letters.dropped).toBeGreaterThan(100)
+      expect(kept).toEqual(range(letters.dropped + 1, 200))
+      const sizes = await Promise.all(
+        (await readdir(folder)).map(async (file) => (await stat(join(folder, file))).size),
+      )
+      expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(20_000)
+    }))
+
+  test('that a kill cut off are passed over, and a new run writes behind them', () =>
+    inFolder(async (folder) => {
+      const first = new FileDeadLetters(folder)
+      for (const frame of range(1, 3)) first.add(letterOf(frame))
+      await first.close()
+      await appendFile(join(folder, '00000001.jsonl'), '{"source":"binance.spot","cha')
+      const second = new FileDeadLetters(folder)
+      for (const frame of range(4, 5)) second.add(letterOf(frame))
+      await second.close()
+      expect(await framesOf(folder)).toEqual(range(1, 5))
+    }))
+
+  test('wait in memory while the disk refuses, up to a bound, and the refusal is told', () =>
+    inFolder(async (folder) => {
+      const place = join(folder, 'letters')
+      await writeFile(place, 'a file where the folder should be')
+      const refused: string[] = []
+      const letters = new FileDeadLetters(place, {
+        pendingBytesMax: 5000,
+        refused: ({ code }) => refused.push(code),
+      })
+      for (const frame of range(1, 50)) letters.add(letterOf(frame))
+      await letters.flush()
+      expect(refused).toEqual(['KT3012'])
+      await rm(place)
+      letters.add(letterOf(51))
+      await letters.close()
+      const kept = await framesOf(place)
+      expect(kept).toEqual(range(letters.dropped + 1, 51))
+      expect(kept.length).toBeGreaterThan(5)
+    }))
+})
