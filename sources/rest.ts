@@ -42,10 +42,11 @@ export class Rest {
     const afterMs = waitMs(tries, refusal, random)
     if ([403, 418, 429, 451].includes(answer.status)) this.budget.close(afterMs, clock.now())
     const fix = remedy(refusal)
-    note(this.#closed ? 'debug' : 'warn', 'request was refused', {
+    const gone = answer.status === 400 || answer.status === 404
+    note(this.#closed || gone ? 'debug' : 'warn', 'request was refused', {
       source: this.#market.name, path, status: answer.status, why: answer.why, retryAfterMs: afterMs, ...(fix === '' ? {} : { fix }),
     })
-    return { waitMs: afterMs, gone: answer.status === 400 || answer.status === 404 }
+    return { waitMs: afterMs, gone }
   }
 
   /** Ask until there is an answer. Undefined when the source was closed, or when the venue has no such thing. */

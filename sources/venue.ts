@@ -107,6 +107,8 @@ export interface RestRules {
 }
 
 export interface ListingRules {
+  /** What its listings are, for recordings that hold no list. */
+  readonly kind: 'spot' | 'perp'
   readonly path: (cursor: string) => string
   readonly weight: number
   readonly everyMs: number

@@ -58,6 +58,7 @@ export const spot = venue({
     budget: { weight: 6_000, everyMs: 60_000, share: 0.7 },
   },
   listing: {
+    kind: 'spot',
     path: () => '/api/v3/exchangeInfo?showPermissionSets=false',
     weight: 20,
     everyMs: 600_000,

@@ -84,6 +84,7 @@ export const usdm = venue({
     budget: { weight: 2_400, everyMs: 60_000, share: 0.7 },
   },
   listing: {
+    kind: 'perp',
     path: () => '/fapi/v1/exchangeInfo',
     weight: 1,
     everyMs: 600_000,

@@ -52,7 +52,8 @@ export const rest: RestRules = {
 }
 
 /** https://bybit-exchange.github.io/docs/v5/market/instrument */
-export const listing = (category: string): ListingRules => ({
+export const listing = (category: 'spot' | 'linear'): ListingRules => ({
+  kind: category === 'spot' ? 'spot' : 'perp',
   path: (cursor) => `/v5/market/instruments-info?category=${category}&limit=1000&cursor=${encodeURIComponent(cursor)}`,
   weight: 1,
   everyMs: 600_000,
