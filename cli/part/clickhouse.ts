@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { servePart } from '../../deploy/driver/part.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
@@ -33,6 +34,7 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
     objects: fileStore(folders.objects),
     clock: systemClock(),
     sinks: plan.sinks.map(({ sink, topic }) => ({ topic: topic.name, partitions: topic.partitions, sink })),
+    views: readFileSync(resolve(import.meta.dirname, '../../sql/clickhouse/views.sql'), 'utf8'),
     hold: (reader, positions) => log.hold(reader, positions),
     report: ({ sink, state, error }) => console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
   })

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
+import { cellOf, readBatch } from '../graph/batch.ts'
+import type { Log } from '../graph/port.ts'
+import { logged, snake } from '../graph/schema.ts'
+import type { AnySchema, Column } from '../graph/schema.ts'
+import type { AnyTopic } from '../graph/topic.ts'
+import type { LakeReader } from '../sinks/driver/duckdb.ts'
+import type { Server } from './server.ts'
+
+/**
+ * What one engine holds of one topic: how many rows, how many places (`_part, _off, _row`) these are, and a digest of
+ * the rows in order. Equal digests are equal rows: the digest covers every value of every column of the event.
+ */
+export interface Holding {
+  readonly rows: number
+  readonly places: number
+  readonly digest: string
+  /** Rows of each record, to find which are missing. */
+  readonly records: ReadonlyMap<string, number>
+}
+
+/** Rows are fed in order; a place that repeats is counted once. */
+class Tally {
+  readonly #hash: Hash = createHash('sha256')
+  readonly records = new Map<string, number>()
+  rows = 0
+  places = 0
+  #last = ''
+
+  add(part: number, offset: number, row: number, values: readonly unknown[]): void {
+    const place = `${part}/${offset}/${row}`
+    this.rows++
+    if (place !== this.#last) this.places++
+    this.#last = place
+    const record = `${part}/${offset}`
+    this.records.set(record, (this.records.get(record) ?? 0) + 1)
+    this.#hash.update(JSON.stringify(values))
+  }
+
+  done(): Holding {
+    return { rows: this.rows, places: this.places, digest: this.#hash.digest('hex'), records: this.records }
+  }
+}
+
+const BYTES = 8_000_000
+
+/** The rows of a topic in the log. Where a log no longer begins at 0, the engines are compared from `first` on. */
+export const inLog = async (log: Log, topic: AnyTopic): Promise<Holding & { readonly first: ReadonlyMap<number, number> }> => {
+  const tally = new Tally()
+  const ends = (await log.ends()).filter((end) => end.topic === topic.name)
+  const schema = logged(topic.schema)
+  for (const { partition, first } of ends.toSorted((a, b) => a.partition - b.partition)) {
+    const reader = await log.read([{ topic: topic.name, partition, offset: first }])
+    for (let records = await reader.read(BYTES, 0); records.length > 0; records = await reader.read(BYTES, 0)) {
+      for (const { offset, bytes } of records) {
+        const { rows, columns } = readBatch(schema, bytes)
+        const own = columns.filter(({ column }) => column.name !== '_order')
+        for (let row = 0; row < rows; row++) tally.add(partition, offset, row, own.map((buffers) => cellOf(buffers, row)))
+      }
+    }
+    await reader.close()
+  }
+  return { ...tally.done(), first: new Map(ends.map((end) => [end.partition, end.first])) }
+}
+
+const beyond = (first: ReadonlyMap<number, number>): string =>
+  [...first].map(([part, offset]) => `(_part = ${part} AND _off >= ${offset})`).join(' OR ') || '1 = 0'
+
+/** How a column is asked for so that its values come as the log has them. */
+const asked = (column: Column, micros: (name: string) => string): string =>
+  column.kind === 'micros' ? micros(`"${snake(column.name)}"`) : `"${snake(column.name)}"`
+
+const valueOf = (column: Column, value: unknown): unknown => {
+  if (value === null || value === undefined) return null
+  if (column.kind === 'count' || column.kind === 'int' || column.kind === 'micros' || column.kind === 'float') return Number(value)
+  if (column.kind === 'floats') return (value as readonly unknown[]).map(Number)
+  return column.kind === 'flag' ? value === true || value === 1 : value
+}
+
+const selectOf = (schema: AnySchema, table: string, micros: (name: string) => string, where: string): string => {
+  const columns = schema.columns.map((column) => asked(column, micros)).join(', ')
+  return `SELECT _part, _off, _row${columns === '' ? '' : `, ${columns}`} FROM "${table}" WHERE ${where} ORDER BY _part, _off, _row`
+}
+
+const addRow = (tally: Tally, schema: AnySchema, row: readonly unknown[]): void => {
+  const [part, offset, at, ...values] = row
+  tally.add(Number(part), Number(offset), Number(at), values.map((value, i) => valueOf(schema.columns[i]!, value)))
+}
+
+/** The rows of a topic in a ClickHouse table. */
+export const inClickhouse = async (server: Server, topic: AnyTopic, table: string, first: ReadonlyMap<number, number>): Promise<Holding> => {
+  const tally = new Tally()
+  const where = `_topic = '${topic.name}' AND (${beyond(first)})`
+  const query = selectOf(topic.schema, table, (name) => `toUnixTimestamp64Micro(${name})`, where)
+  const settings = { output_format_json_quote_64bit_integers: 1, output_format_json_quote_denormals: 1 } as const
+  const result = await server.client.query({ query, format: 'JSONCompactEachRow', clickhouse_settings: settings })
+  for await (const rows of result.stream<unknown[]>()) for (const row of rows) addRow(tally, topic.schema, row.json())
+  return tally.done()
+}
+
+const PAGE = 200_000
+
+/** The rows of a topic in the lake. */
+export const inLake = async (lake: LakeReader, topic: AnyTopic, table: string, first: ReadonlyMap<number, number>): Promise<Holding> => {
+  const tally = new Tally()
+  for (let after = 0; ; after += PAGE) {
+    const where = `_topic = '${topic.name}' AND (${beyond(first)})`
+    const query = `${selectOf(topic.schema, table, (name) => `epoch_us(${name})`, where)} LIMIT ${PAGE} OFFSET ${after}`
+    const { rows, columns } = await lake.query(query)
+    const names = columns.map((column) => column.name)
+    for (const row of rows) addRow(tally, topic.schema, names.map((name) => row[name]))
+    if (rows.length < PAGE) return tally.done()
+  }
+}
+
+/** How one holding differs from the log's, as sentences; none when it does not. */
+export const differences = (name: string, engine: string, log: Holding, other: Holding): readonly string[] => {
+  const found: string[] = []
+  const missing = [...log.records].filter(([record, rows]) => (other.records.get(record) ?? 0) < rows)
+  const extra = [...other.records].filter(([record, rows]) => (log.records.get(record) ?? 0) < rows)
+  const lost = missing.reduce((sum, [record, rows]) => sum + rows - (other.records.get(record) ?? 0), 0)
+  if (lost > 0) found.push(`${name}: ${lost} rows are not in ${engine}, first in record ${missing[0]![0]}`)
+  if (other.places < other.rows) found.push(`${name}: ${other.rows - other.places} rows are twice in ${engine}`)
+  else if (extra.length > 0) found.push(`${name}: ${engine} has rows that the log has not, first in record ${extra[0]![0]}`)
+  if (found.length === 0 && log.digest !== other.digest) found.push(`${name}: the rows of ${engine} have other values than those of the log`)
+  return found
+}

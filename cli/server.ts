@@ -1,0 +1,48 @@
+import { createClient } from '@clickhouse/client'
+import type { ClickHouseClient } from '@clickhouse/client'
+import { existsSync, readFileSync } from 'node:fs'
+import { HostError } from '../graph/error.ts'
+import { startChdb } from '../sinks/driver/chdb.ts'
+import { foldersOf, loadRun } from './settings.ts'
+
+/** A ClickHouse to ask: the one of a live run, the one that is named, or the embedded one, opened for this command. */
+export interface Server {
+  readonly client: ClickHouseClient
+  readonly url: string
+  readonly close: () => Promise<void>
+}
+
+export const openServer = async (root: string): Promise<Server> => {
+  const run = loadRun(root)
+  const url = process.env['KT_CLICKHOUSE_URL'] ?? run?.clickhouse?.url
+  const user = process.env['KT_CLICKHOUSE_USER'] ?? run?.clickhouse?.user ?? 'default'
+  const password = (): string => {
+    const file = run?.clickhouse?.passwordFile
+    return file !== undefined && existsSync(file) ? readFileSync(file, 'utf8').trim() : (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
+  }
+  if (url !== undefined) {
+    const client = connect(url, user, password())
+    if ((await client.ping()).success) return { client, url, close: () => client.close() }
+    await client.close()
+  }
+  const chdb = await startChdb({ dir: foldersOf(root).clickhouse, port: 0 })
+  if (chdb.kind === 'absent') {
+    throw new HostError('KT6901', 'there is no ClickHouse to ask', {
+      why: `${url ?? 'no server was named'} does not answer, and the embedded one is absent: ${chdb.why}`,
+      fix: 'Ask the lake with --on lake, or set KT_CLICKHOUSE_URL.',
+      retry: 'never',
+    })
+  }
+  const client = connect(chdb.url, chdb.user, readFileSync(chdb.passwordFile, 'utf8').trim())
+  return {
+    client,
+    url: chdb.url,
+    close: async () => {
+      await client.close()
+      await chdb.stop()
+    },
+  }
+}
+
+const connect = (url: string, username: string, password: string): ClickHouseClient =>
+  createClient({ url, username, password, database: 'kt', request_timeout: 300_000, application: 'kt', log: { level: 127 } })
