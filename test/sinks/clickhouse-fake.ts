@@ -132,8 +132,14 @@ export class FakeClickhouse {
     const running = { comment: label.comment, killed: false }
     this.#running.add(running)
     await this.#sleep(this.#chance(0.05) ? 8000 * this.#dice() : 20 * this.#dice())
+    if (age !== this.#age) throw lost()
+    if (!running.killed) await this.#apply(batch, label)
     this.#running.delete(running)
     if (running.killed || age !== this.#age) throw lost()
+  }
+
+  async #apply(batch: Batch, label: Label): Promise<void> {
+    const age = this.#age
     this.inserts++
     for (const [day, rows] of grouped(rowsOf(batch), (row) => Math.floor((row['received'] as number) / 86_400_000_000))) {
       const token = `${label.token} ${day}`
@@ -142,10 +148,11 @@ export class FakeClickhouse {
         continue
       }
       this.#tokens.add(token)
-      if (this.#chance(0.02)) {
+      if (this.#chance(0.02)) this.crash()
+      if (this.#chance(0.1)) await this.#sleep(3000 * this.#dice())
+      if (age !== this.#age) {
         this.burned++
-        this.crash()
-        throw lost()
+        return
       }
       this.rows.push(...rows)
     }

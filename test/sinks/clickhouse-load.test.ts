@@ -30,6 +30,8 @@ interface Mortal {
   readonly loading: Loading
   dead: boolean
   asleepUntil: number
+  /** Called before each claim. */
+  beforeClaim: () => Promise<void>
 }
 
 /** A seeded world: a log being written, a ClickHouse that fails, and runs of the sink that die, sleep and are twins. */
@@ -80,14 +82,19 @@ class World {
     }
     const { tables } = this.server
     const { get, put, putIfAbsent, list, remove } = this.objects
+    const claim: typeof putIfAbsent = async (path, bytes) => {
+      await mortal.beforeClaim()
+      return putIfAbsent(path, bytes)
+    }
     const mortal: Mortal = {
       dead: false,
       asleepUntil: 0,
+      beforeClaim: async () => {},
       loading: runClickhouse({
         log: this.log,
         clock: this.clock,
         tables: { exec: held(tables.exec), query: held(tables.query), insert: held(tables.insert) },
-        objects: { get: held(get), put: held(put), putIfAbsent: held(putIfAbsent), list: held(list), remove: held(remove) },
+        objects: { get: held(get), put: held(put), putIfAbsent: held(claim), list: held(list), remove: held(remove) },
         sinks: [{ topic: 'ticks', partitions: PARTITIONS, sink }],
         limits: limits ?? {},
       }),
@@ -194,6 +201,28 @@ describe('loading a topic into ClickHouse', () => {
       if (world.random() < 0.6) one.asleepUntil = world.clock.now() + 60e6 * world.random()
     }
     world.server.calm = true
+    await world.settled()
+    world.expectExact()
+    await world.end()
+  })
+
+  test('is exact when a run wakes so late that its claim is forgotten', async () => {
+    const world = new World(3)
+    world.server.calm = true
+    const sleeper = world.begin({ rowsMax: 10, lingerMs: 100 })
+    await world.write(5)
+    await world.settled()
+    let asleep = true
+    sleeper.beforeClaim = async () => {
+      while (asleep) await new Promise<void>((resolve) => void world.clock.after(100, resolve))
+    }
+    await world.write(5)
+    world.begin({ rowsMax: 7, lingerMs: 20 })
+    await world.write(80)
+    await world.elapse(5000)
+    const count = (partition: number) => [...world.objects.objects.keys()].filter((path) => path.includes(`/ticks/${partition}/`)).length
+    expect([count(0), count(1)]).toEqual([32, 32])
+    asleep = false
     await world.settled()
     world.expectExact()
     await world.end()
