@@ -11,8 +11,8 @@ const CHANGES_MAX = 10_000
 const LEVELS_MAX = 200_000
 
 /**
- * Changes without a hole between them, oldest first. It is bounded: beyond its bounds it forgets the oldest, so that
- * only a newer snapshot will do. What it holds are copies, for a row is only lent.
+ * Changes without a hole between them, oldest first. It is bounded: beyond its bounds it forgets the oldest,
+ * so that only a newer snapshot will do. What it holds are copies, for a row is only lent.
  */
 export class Backlog {
   #changes: Pending[] = []

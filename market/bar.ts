@@ -15,7 +15,9 @@ export interface Bar {
   /** The ids of the venue that it covers, where trades are numbered. */
   first: number | null
   last: number | null
-  /** When its first and its last trade were: trades do not always come in the order in which they happened. */
+  /**
+   * When its first and its last trade were: trades do not always come in the order in which they happened.
+   */
   openedAt: number
   closedAt: number
   /** How often it was emitted. */
@@ -40,13 +42,22 @@ export const barOf = (start: number, { price, size, side, first, last, time }: T
   emitted: 0,
 })
 
-/** Add a trade. Of trades of one microsecond the venue's ids say which was first, or else the order in which they came. */
+/**
+ * Add a trade. Of trades of one microsecond the venue's ids say which was first, or else the order in which
+ * they came.
+ */
 export const addTrade = (bar: Bar, { price, size, side, first, last, time }: Trade): void => {
-  if (time < bar.openedAt || (time === bar.openedAt && last !== null && bar.first !== null && last < bar.first)) {
+  if (
+    time < bar.openedAt ||
+    (time === bar.openedAt && last !== null && bar.first !== null && last < bar.first)
+  ) {
     bar.open = price
     bar.openedAt = time
   }
-  if (time > bar.closedAt || (time === bar.closedAt && !(first !== null && bar.last !== null && first < bar.last))) {
+  if (
+    time > bar.closedAt ||
+    (time === bar.closedAt && !(first !== null && bar.last !== null && first < bar.last))
+  ) {
     bar.close = price
     bar.closedAt = time
   }
@@ -60,5 +71,7 @@ export const addTrade = (bar: Bar, { price, size, side, first, last, time }: Tra
   bar.last = higher(bar.last, last)
 }
 
-const lower = (a: number | null, b: number | null): number | null => (a === null || b === null ? (a ?? b) : Math.min(a, b))
-const higher = (a: number | null, b: number | null): number | null => (a === null || b === null ? (a ?? b) : Math.max(a, b))
+const lower = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b)
+const higher = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.max(a, b)

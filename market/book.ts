@@ -12,7 +12,10 @@ export interface Levels {
 export interface Reach {
   /** Levels a side that it has at most; 0: it is the whole book. */
   readonly horizon: number
-  /** The venue goes on to say which levels enter and leave the horizon, so the best of that number are always known. */
+  /**
+   * The venue goes on to say which levels enter and leave the horizon, so the best of that number are always
+   * known.
+   */
   readonly window: boolean
 }
 
@@ -20,12 +23,14 @@ export interface Reach {
 export type Fault = '' | 'crossed' | 'beyond horizon'
 
 /**
- * An order book, and how much of it is known. A snapshot of bounded depth says nothing about what lies beyond its
- * worst price, and a change there tells of one level only, whose neighbours are unknown. So a side has a bound, levels
- * beyond it are not kept, and every level that is kept is right. Binance's REST snapshots are so bounded; Bybit's
- * streams keep a window of N levels whole instead, whose far end is cut off here as the venue asks.
+ * An order book, and how much of it is known. A snapshot of bounded depth says nothing about what lies beyond
+ * its worst price, and a change there tells of one level only, whose neighbours are unknown. So a side has a
+ * bound, levels beyond it are not kept, and every level that is kept is right. Binance's REST snapshots are
+ * so bounded; Bybit's streams keep a window of N levels whole instead, whose far end is cut off here as the
+ * venue asks.
  *
- * @see https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#how-to-manage-a-local-order-book-correctly
+ * @see
+ * https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
  * @see https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook
  */
 export class Book {
@@ -107,7 +112,10 @@ class Side {
   #bound: number | null = null
   /** How many levels the venue keeps us told about; 0 when it is not a window. */
   #window = 0
-  /** What has changed beyond the bound after the id `#since`: with it an older snapshot can move the bound out. */
+  /**
+   * What has changed beyond the bound after the id `#since`: with it an older snapshot can move the bound
+   * out.
+   */
   readonly #beyond = new Map<number, Change>()
   #since = 0
 
@@ -116,7 +124,12 @@ class Side {
     this.#depthMax = depthMax
   }
 
-  seed(prices: readonly number[], sizes: readonly number[], id: number | null, { horizon, window }: Reach): void {
+  seed(
+    prices: readonly number[],
+    sizes: readonly number[],
+    id: number | null,
+    { horizon, window }: Reach,
+  ): void {
     this.levels.clear()
     this.#forget(id)
     this.#window = window ? horizon : 0
@@ -140,7 +153,8 @@ class Side {
     const bound = this.#end(prices, horizon)
     if (before === null || id < this.#since || (bound !== null && !this.levels.worse(bound, before))) return
     this.#bound = bound
-    for (let i = prices.length - 1; i >= 0; i--) if (this.levels.worse(prices[i]!, before)) this.levels.set(prices[i]!, sizes[i]!)
+    for (let i = prices.length - 1; i >= 0; i--)
+      if (this.levels.worse(prices[i]!, before)) this.levels.set(prices[i]!, sizes[i]!)
     for (const [price, change] of this.#beyond) {
       if (!this.#knows(price)) continue
       if (change.id > id) this.levels.set(price, change.size)
@@ -155,7 +169,13 @@ class Side {
 
   save(): SavedSide {
     const beyond = [...this.#beyond].flatMap(([price, { size, id }]) => [price, size, id])
-    return { levels: this.levels.save(), bound: this.#bound, window: this.#window, since: this.#since, beyond }
+    return {
+      levels: this.levels.save(),
+      bound: this.#bound,
+      window: this.#window,
+      since: this.#since,
+      beyond,
+    }
   }
 
   load({ levels, bound, window, since, beyond }: SavedSide): void {
@@ -164,7 +184,8 @@ class Side {
     this.#window = window
     this.#since = since
     this.#beyond.clear()
-    for (let i = 0; i < beyond.length; i += 3) this.#beyond.set(beyond[i]!, { size: beyond[i + 1]!, id: beyond[i + 2]! })
+    for (let i = 0; i < beyond.length; i += 3)
+      this.#beyond.set(beyond[i]!, { size: beyond[i + 1]!, id: beyond[i + 2]! })
   }
 
   /** A snapshot that has as many levels as it may is cut off at its worst price. */
@@ -182,7 +203,9 @@ class Side {
     this.#since = id ?? 0
   }
 
-  /** The slack of as much again lets levels come and go near the best without the bound moving in each time. */
+  /**
+   * The slack of as much again lets levels come and go near the best without the bound moving in each time.
+   */
   #trim(id: number | null): void {
     if (this.#window > 0) this.levels.keep(this.#window)
     if (this.levels.count <= 2 * this.#depthMax) return

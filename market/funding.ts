@@ -5,7 +5,10 @@ const HOUR = 3_600_000_000
 const MINUTE = HOUR / 60
 
 /** A rate for one period, by the hour and by the year: simple, not compounded. */
-const annual = (rate: number, intervalHours: number): { readonly ratePerHour: number; readonly apr: number } => {
+const annual = (
+  rate: number,
+  intervalHours: number,
+): { readonly ratePerHour: number; readonly apr: number } => {
   const ratePerHour = rate / intervalHours
   return { ratePerHour, apr: ratePerHour * 24 * 365 }
 }
@@ -14,8 +17,8 @@ const annual = (rate: number, intervalHours: number): { readonly ratePerHour: nu
 export const paidAt = (fundingTime: number): number => Math.round(fundingTime / MINUTE) * MINUTE
 
 /**
- * The hours between two ends of periods that follow each other. Undefined where they need not: periods last a whole
- * number of hours, so only a row within the hour after the end of the first shows the very next one.
+ * The hours between two ends of periods that follow each other. Undefined where they need not: periods last a
+ * whole number of hours, so only a row within the hour after the end of the first shows the very next one.
  */
 export const hoursBetween = (ended: number, ends: number, seen: number): number | undefined => {
   const hours = (ends - ended) / HOUR
@@ -42,7 +45,8 @@ interface Interval {
 
 /** Its ends, where they are known, are facts that a list of the venue may not have caught up with yet. */
 export const intervalOf = (period: Period, said: number | null): Interval | undefined => {
-  if (period.observed !== null && period.observed !== said) return { intervalHours: period.observed, intervalFrom: 'observed' }
+  if (period.observed !== null && period.observed !== said)
+    return { intervalHours: period.observed, intervalFrom: 'observed' }
   return said === null ? undefined : { intervalHours: said, intervalFrom: 'venue' }
 }
 

@@ -1,6 +1,15 @@
 export { basis, bookDelta, candle, funding, fundingInterval, mark, quote, trade } from './event.ts'
 export type {
-  Basis, BookDelta, Candle, Funding, FundingInterval, Mark, MarketEvent, Quote, Trade, Trust,
+  Basis,
+  BookDelta,
+  Candle,
+  Funding,
+  FundingInterval,
+  Mark,
+  MarketEvent,
+  Quote,
+  Trade,
+  Trust,
 } from './event.ts'
 export { control, gap, instrument, latency } from './system.ts'
 export type { Control, Gap, Instrument, Latency } from './system.ts'

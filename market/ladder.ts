@@ -1,7 +1,7 @@
 /**
- * One side of an order book in two flat arrays, from the worst price to the best. Most changes are near the best
- * price, which is at the end, so what must be shifted is short. Level 0 is the best. Nothing is ever dropped unasked:
- * a full ladder grows.
+ * One side of an order book in two flat arrays, from the worst price to the best. Most changes are near the
+ * best price, which is at the end, so what must be shifted is short. Level 0 is the best. Nothing is ever
+ * dropped unasked: a full ladder grows.
  */
 export class Ladder {
   #prices = new Float64Array(64)

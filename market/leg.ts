@@ -4,7 +4,10 @@ import type { Funding, Quote } from './event.ts'
 import { concerns } from './session.ts'
 import type { Control, Instrument } from './system.ts'
 
-/** One market in a comparison, as plain data: its best prices, what they are worth, and when it last showed life. */
+/**
+ * One market in a comparison, as plain data: its best prices, what they are worth, and when it last showed
+ * life.
+ */
 export interface Leg {
   readonly instrument: string
   /** Its source, status and multiplier; null until its listing came. */
@@ -17,7 +20,14 @@ export interface Leg {
   trouble: '' | 'silent' | 'session down' | 'restarted'
 }
 
-export const newLeg = (instrument: string): Leg => ({ instrument, listing: null, quote: null, funding: null, alive: 0, trouble: '' })
+export const newLeg = (instrument: string): Leg => ({
+  instrument,
+  listing: null,
+  quote: null,
+  funding: null,
+  alive: 0,
+  trouble: '',
+})
 
 /** A live quote shows life, and proves that the session is well. */
 export const quoted = (leg: Leg, { trust, why, bid, ask, last, time, received }: Quote): void => {
@@ -27,9 +37,16 @@ export const quoted = (leg: Leg, { trust, why, bid, ask, last, time, received }:
   leg.trouble = ''
 }
 
-/** A session event. What a heartbeat shows is that no news is no news: a silent market that lives is not stale. */
+/**
+ * A session event. What a heartbeat shows is that no news is no news: a silent market that lives is not
+ * stale.
+ */
 export const told = (leg: Leg, row: Control, channels: readonly string[]): boolean => {
-  if (row.kind === 'tick' || !concerns(row, { instrument: leg.instrument, source: leg.listing?.source ?? '' }, channels)) return false
+  if (
+    row.kind === 'tick' ||
+    !concerns(row, { instrument: leg.instrument, source: leg.listing?.source ?? '' }, channels)
+  )
+    return false
   if (row.kind === 'start') leg.trouble = 'restarted'
   else if (row.kind === 'down') leg.trouble = 'session down'
   else if (row.kind === 'stale' && leg.trouble === '') leg.trouble = 'silent'
@@ -57,7 +74,10 @@ export const problemOf = (leg: Leg, now: number, staleAfterMs: number): string =
 /** Its prices for one base asset; only for a leg without a problem. */
 export const pricesOf = ({ quote, listing }: Leg): Prices => perAsset(quote!.bid!, quote!.ask!, listing!)
 
-/** The funding of its running period, a fraction a year: 0 for spot, null when it is not known, or is of a period that is over. */
+/**
+ * The funding of its running period, a fraction a year: 0 for spot, null when it is not known, or is of a
+ * period that is over.
+ */
 export const aprOf = (leg: Leg, spot: boolean, now: number): number | null => {
   if (spot) return 0
   return leg.funding === null || now > leg.funding.fundingTime + ROLL_WITHIN ? null : leg.funding.apr

@@ -3,6 +3,8 @@ import type { Pending } from './backlog.ts'
 import { Book } from './book.ts'
 import type { Levels, SavedBook } from './book.ts'
 import type { BookDelta, Quote, Trust } from './event.ts'
+import { Holes, gapRow } from './hole.ts'
+import type { Hole, Moment } from './hole.ts'
 import { parseInstrument } from './instrument.ts'
 import { continues, follows } from './sequence.ts'
 import type { Position } from './sequence.ts'
@@ -13,18 +15,20 @@ import type { Control, Gap } from './system.ts'
 /**
  * Our copy of one order book, and whether it may be acted on.
  *
- * - `syncing`: no snapshot yet. `gap`: changes are missing, or the book contradicts itself. In both, changes wait in a
- *   backlog, and a snapshot heals: one within the stream at once, one that was asked for over REST iff every change
- *   since it is in the backlog. An older one is left alone: the next one will do.
- * - `stale`: the copy was right, and something may have been missed since: the session went down, we restarted, frames
- *   were dropped, it is silent. A change that continues the copy proves that nothing was, and so heals it; so does a
- *   snapshot. That a session is up again proves nothing.
+ * - `syncing`: no snapshot yet. `gap`: changes are missing, or the book contradicts itself. In both, changes
+ *   wait in a backlog, and a snapshot heals: one within the stream at once, one that was asked for over REST
+ *   iff every change since it is in the backlog. An older one is left alone: the next one will do.
+ * - `stale`: the copy was right, and something may have been missed since: the session went down, we
+ *   restarted, frames were dropped, it is silent. A change that continues the copy proves that nothing was,
+ *   and so heals it; so does a snapshot. That a session is up again proves nothing.
  * - `live`: every id since the snapshot was applied, by the one gap rule.
  *
- * A book that is right takes a snapshot only to know more levels. One in the middle of the stream may be ahead of it; changes up to its id are then repeats. Should the stream
- * not catch up, the copy stands still while it claims to live, so after some seconds that is a gap, too.
+ * A book that is right takes a snapshot only to know more levels. One in the middle of the stream may be
+ * ahead of it; changes up to its id are then repeats. Should the stream not catch up, the copy stands still
+ * while it claims to live, so after some seconds that is a gap, too.
  *
- * @see https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/How-to-manage-a-local-order-book-correctly
+ * @see
+ * https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
  */
 export class Replica {
   source = ''
@@ -42,7 +46,7 @@ export class Replica {
   #seeded = 0
   #down = false
   #cause: Cause = 'lost'
-  #holes: Hole[] = []
+  readonly #holes = new Holes()
   #shown: Quote | null = null
 
   constructor(instrument: string, depthMax: number) {
@@ -71,11 +75,9 @@ export class Replica {
   }
 
   /** Holes that are closed since the last call: the book is whole again. */
-  healed({ time, received }: Moment): readonly Gap[] {
-    if (this.#trust !== 'live' || this.#holes.length === 0) return NONE
-    const holes = this.#holes
-    this.#holes = []
-    return holes.map((hole) => gapRow(this.instrument, hole, { time, received }))
+  healed(at: Moment): readonly Gap[] {
+    if (this.#trust !== 'live') return []
+    return this.#holes.close().map((hole) => gapRow(this.instrument, 'bookDelta', 'healed', hole, at))
   }
 
   /** The quote, when it differs from the last one, or when that is old and the book has moved since. */
@@ -87,11 +89,12 @@ export class Replica {
     const askSize = live && asks.count > 0 ? asks.size(0) : null
     const bid = bidSize === null ? null : bids.price(0)
     const ask = askSize === null ? null : asks.price(0)
-    if (
-      before !== null && before.trust === this.#trust && before.why === this.#why && before.bid === bid &&
-      before.bidSize === bidSize && before.ask === ask && before.askSize === askSize &&
-      !(live && before.last !== this.#last && received >= before.received + SIGN_OF_LIFE_EVERY)
-    ) return undefined
+    const same =
+      before?.trust === this.#trust && before.why === this.#why && before.bid === bid && before.ask === ask
+    const sized = same && before.bidSize === bidSize && before.askSize === askSize
+    const old =
+      live && before?.last !== this.#last && received >= (before?.received ?? 0) + SIGN_OF_LIFE_EVERY
+    if (sized && !old) return undefined
     this.#shown = {
       venue: parseInstrument(this.instrument).venue,
       instrument: this.instrument,
@@ -112,9 +115,19 @@ export class Replica {
 
   save(): SavedReplica {
     return {
-      source: this.source, trust: this.#trust, why: this.#why, first: this.#first, last: this.#last, heard: this.#heard,
-      seeded: this.#seeded, down: this.#down, cause: this.#cause, holes: [...this.#holes], shown: this.#shown,
-      book: this.#book.save(), backlog: this.#backlog.save(),
+      source: this.source,
+      trust: this.#trust,
+      why: this.#why,
+      first: this.#first,
+      last: this.#last,
+      heard: this.#heard,
+      seeded: this.#seeded,
+      down: this.#down,
+      cause: this.#cause,
+      holes: this.#holes.save(),
+      shown: this.#shown,
+      book: this.#book.save(),
+      backlog: this.#backlog.save(),
     }
   }
 
@@ -129,7 +142,7 @@ export class Replica {
     replica.#seeded = saved.seeded
     replica.#down = saved.down
     replica.#cause = saved.cause
-    replica.#holes = [...saved.holes]
+    replica.#holes.load(saved.holes)
     replica.#shown = saved.shown
     replica.#book.load(saved.book)
     replica.#backlog.load(saved.backlog)
@@ -162,7 +175,8 @@ export class Replica {
     const verdict = this.#held && this.#last !== null ? continues(this.#last, first, last) : 'wait'
     if (verdict === 'apply') this.#apply(row, first, last)
     else if (verdict === 'gap') this.#set('gap', 'changes missing')
-    else if (verdict === 'repeat' && row.received > this.#seeded + BEHIND_MAX) this.#set('gap', 'stream behind snapshot')
+    else if (verdict === 'repeat' && row.received > this.#seeded + BEHIND_MAX)
+      this.#set('gap', 'stream behind snapshot')
     if (!this.#held) this.#backlog.add(row, first, last)
   }
 
@@ -175,7 +189,7 @@ export class Replica {
       return
     }
     if (heard !== null && last < heard.last) {
-      // Another connection's older snapshot, or a numbering that began anew: the venue's clock tells them apart.
+      // Another connection's older snapshot, or a new numbering: the venue's clock tells them apart.
       if (row.time <= heard.time) {
         this.#splice(row)
         return
@@ -198,13 +212,16 @@ export class Replica {
       const reach = { horizon: row.horizon, window: false }
       if (this.#held && this.#last !== null && last < this.#last) return this.#book.deepen(row, last, reach)
       if (this.#trust === 'live' && !this.#deepens(row)) return
-      const heard = this.#held ? Math.max(this.#last ?? -1, this.#heard?.last ?? -1) : (this.#heard?.last ?? -1)
+      const heard = this.#held
+        ? Math.max(this.#last ?? -1, this.#heard?.last ?? -1)
+        : (this.#heard?.last ?? -1)
       if (last + 1 < (this.#backlog.first ?? heard + 1)) return
     }
     const waiting = this.#backlog.changes
     this.#seed(row, row.origin === 'stream')
     for (const change of waiting) {
-      if (this.#last !== null && continues(this.#last, change.first, change.last) === 'apply') this.#apply(change, change.first, change.last)
+      if (this.#last !== null && continues(this.#last, change.first, change.last) === 'apply')
+        this.#apply(change, change.first, change.last)
     }
     if (this.#down) this.#set('stale', SESSION_DOWN)
     else this.#set('live', '')
@@ -241,12 +258,7 @@ export class Replica {
     this.#backlog.clear()
     const cause = last === null && this.#cause === 'lost' ? 'venue' : this.#cause
     const ids = last === null ? { first: null, last: null } : { first: heard.last + 1, last }
-    this.#holes.push({ ...ids, fromTime: heard.time, toTime: row.time, cause })
-    if (this.#holes.length <= HOLES_MAX) return
-    const newest = this.#holes.pop()!
-    const before = this.#holes.pop()!
-    const numbered = before.first !== null && newest.last !== null
-    this.#holes.push({ ...newest, first: numbered ? before.first : null, last: numbered ? newest.last : null, fromTime: before.fromTime })
+    this.#holes.add({ ...ids, fromTime: heard.time, toTime: row.time, cause })
   }
 }
 
@@ -266,33 +278,14 @@ export interface SavedReplica {
   readonly backlog: readonly Pending[]
 }
 
-/** When something was found out. */
-interface Moment {
-  readonly time: number
-  readonly received: number
-}
-
-type Hole = Pick<Gap, 'first' | 'last' | 'fromTime' | 'toTime' | 'cause'>
-
-const NONE: readonly Gap[] = []
 const SESSION_DOWN = 'session down'
 const SILENT = 'silent'
-const DOUBTS: { readonly [K in Control['kind']]?: string } = { start: 'restarted', down: SESSION_DOWN, drop: 'frames dropped' }
-/** Beyond so many holes before the book is whole again, the newest are written as one. */
-const HOLES_MAX = 64
+const DOUBTS: { readonly [K in Control['kind']]?: string } = {
+  start: 'restarted',
+  down: SESSION_DOWN,
+  drop: 'frames dropped',
+}
 /** Five seconds: a stream may be so far behind a snapshot that was asked for. */
 const BEHIND_MAX = 5_000_000
 /** One second. */
 const SIGN_OF_LIFE_EVERY = 1_000_000
-
-const gapRow = (instrument: string, hole: Hole, { time, received }: Moment): Gap => ({
-  venue: parseInstrument(instrument).venue,
-  instrument,
-  channel: 'bookDelta',
-  event: 'healed',
-  proof: hole.first === null ? 'possible' : 'proven',
-  ...hole,
-  repair: 'seed',
-  time,
-  received,
-})

@@ -22,9 +22,10 @@ export interface BarOptions {
 /**
  * Bars of trades, in event time: a trade belongs to the bar of the venue's time of it, whenever it comes.
  *
- * A bar is emitted when a trade or a tick shows that the time is past its end and `latenessMs`. A trade that comes later
- * still makes a new revision of its bar, as long as that is one of the last `keptMax`; a trade older than that is in its
- * own table only. A stretch without trades has no bar: no price is made up for it. `time` is the end of the bar.
+ * A bar is emitted when a trade or a tick shows that the time is past its end and `latenessMs`. A trade that
+ * comes later still makes a new revision of its bar, as long as that is one of the last `keptMax`; a trade
+ * older than that is in its own table only. A stretch without trades has no bar: no price is made up for it.
+ * `time` is the end of the bar.
  */
 export const bars = (
   frame: BarFrame,
@@ -32,10 +33,14 @@ export const bars = (
 ): Operator<Trade | Control, Candle, 'instrument' | 'pair' | 'asset'> => {
   const length = lengthOf(frame)
   if (!(latenessMs >= 0 && Number.isFinite(latenessMs))) {
-    throw new GraphError('KT1105', `bars("${frame}") has a latenessMs of ${latenessMs}`, { fix: 'Use milliseconds from 0, such as 2000.' })
+    throw new GraphError('KT1105', `bars("${frame}") has a latenessMs of ${latenessMs}`, {
+      fix: 'Use milliseconds from 0, such as 2000.',
+    })
   }
   if (!(Number.isInteger(keptMax) && keptMax >= 1 && keptMax <= 1_000)) {
-    throw new GraphError('KT1106', `bars("${frame}") has a keptMax of ${keptMax}`, { fix: 'Use a whole number of bars from 1 to 1000.' })
+    throw new GraphError('KT1106', `bars("${frame}") has a keptMax of ${keptMax}`, {
+      fix: 'Use a whole number of bars from 1 to 1000.',
+    })
   }
   return operator({
     name: `bars.${frame}`,
@@ -49,7 +54,8 @@ export const bars = (
         state.instrument = row.instrument
         const start = Math.floor(row.time / length) * length
         const bar = put(state, start, row, keptMax)
-        if (bar !== undefined && start + length <= state.passed) close(state, bar, length, frame, row.received, emit)
+        if (bar !== undefined && start + length <= state.passed)
+          close(state, bar, length, frame, row.received, emit)
         pass(state, row.time - latenessMs * 1_000, length, frame, row.received, emit)
       },
       control: (state, row, emit) => {
@@ -73,10 +79,15 @@ const lengthOf = (frame: string): number => {
   const [, many, unit] = /^([1-9]\d*)([smhd])$/.exec(frame) ?? []
   const seconds = Number(many) * SECONDS[(unit ?? 's') as keyof typeof SECONDS]
   if (86_400 % seconds === 0) return seconds * 1_000_000
-  throw new GraphError('KT1104', `"${frame}" is no length of a bar`, { fix: 'Use seconds, minutes or hours that divide a day: 1m, 5m, 1h.' })
+  throw new GraphError('KT1104', `"${frame}" is no length of a bar`, {
+    fix: 'Use seconds, minutes or hours that divide a day: 1m, 5m, 1h.',
+  })
 }
 
-/** Add a trade to its bar. Undefined when it is older than every bar that is kept, and they are as many as may be. */
+/**
+ * Add a trade to its bar. Undefined when it is older than every bar that is kept, and they are as many as may
+ * be.
+ */
 const put = ({ kept, passed }: Bars, start: number, row: Trade, keptMax: number): Bar | undefined => {
   const after = kept.findLastIndex((bar) => bar.start <= start)
   const found = kept[after]
@@ -92,13 +103,28 @@ const put = ({ kept, passed }: Bars, start: number, row: Trade, keptMax: number)
 }
 
 /** Time has come this far: close what ended by then. */
-const pass = (state: Bars, time: number, length: number, frame: BarFrame, received: number, emit: Emit<Candle>): void => {
+const pass = (
+  state: Bars,
+  time: number,
+  length: number,
+  frame: BarFrame,
+  received: number,
+  emit: Emit<Candle>,
+): void => {
   if (time <= state.passed) return
   state.passed = time
-  for (const bar of state.kept) if (bar.emitted === 0 && bar.start + length <= time) close(state, bar, length, frame, received, emit)
+  for (const bar of state.kept)
+    if (bar.emitted === 0 && bar.start + length <= time) close(state, bar, length, frame, received, emit)
 }
 
-const close = ({ instrument }: Bars, bar: Bar, length: number, frame: BarFrame, received: number, emit: Emit<Candle>): void => {
+const close = (
+  { instrument }: Bars,
+  bar: Bar,
+  length: number,
+  frame: BarFrame,
+  received: number,
+  emit: Emit<Candle>,
+): void => {
   emit.candle({
     venue: parseInstrument(instrument).venue,
     instrument,

@@ -18,18 +18,22 @@ export interface BasisOptions {
 }
 
 /**
- * How far each perpetual of a pair trades from each spot market of the pair, and from each other venue's perpetual, in
- * prices of one base asset. Only one pair is compared at a time, so the quote currency is one.
+ * How far each perpetual of a pair trades from each spot market of the pair, and from each other venue's
+ * perpetual, in prices of one base asset. Only one pair is compared at a time, so the quote currency is one.
  *
- * Both legs must be proven: a live quote, a listing that says its units, and a proof of life of its channel (a quote, a
- * heartbeat) within `staleAfterMs`, which ticks let pass. When one is not, a `withheld` row says which and why; it has
- * no prices, and nothing follows until both are well. A row is emitted when a price or the carry changes.
+ * Both legs must be proven: a live quote, a listing that says its units, and a proof of life of its channel
+ * (a quote, a heartbeat) within `staleAfterMs`, which ticks let pass. When one is not, a `withheld` row says
+ * which and why; it has no prices, and nothing follows until both are well. A row is emitted when a price or
+ * the carry changes.
  */
-export const basisSpread = ({ staleAfterMs, channel = 'book' }: BasisOptions): Operator<
-  Quote | Funding | Instrument | Control, Basis, 'pair' | 'asset'
-> => {
+export const basisSpread = ({
+  staleAfterMs,
+  channel = 'book',
+}: BasisOptions): Operator<Quote | Funding | Instrument | Control, Basis, 'pair' | 'asset'> => {
   if (!(staleAfterMs > 0 && Number.isFinite(staleAfterMs))) {
-    throw new GraphError('KT1103', `basisSpread has a staleAfterMs of ${staleAfterMs}`, { fix: 'Use milliseconds above 0, such as 3000.' })
+    throw new GraphError('KT1103', `basisSpread has a staleAfterMs of ${staleAfterMs}`, {
+      fix: 'Use milliseconds above 0, such as 3000.',
+    })
   }
   const channels = [channel]
   return operator({
@@ -60,7 +64,9 @@ export const basisSpread = ({ staleAfterMs, channel = 'book' }: BasisOptions): O
         if (row.status === 'gone') forget(market, leg)
       },
       control: (market, row, emit) => {
-        const concerned = Object.values(market.legs).filter((leg) => told(leg, row, channels) || row.kind === 'tick')
+        const concerned = Object.values(market.legs).filter(
+          (leg) => told(leg, row, channels) || row.kind === 'tick',
+        )
         for (const leg of concerned) compare(market, leg, row.received, staleAfterMs, emit)
       },
     },
@@ -88,7 +94,13 @@ const forget = ({ legs, shown }: Market, { instrument }: Leg): void => {
 }
 
 /** Compare a leg that something happened to with each other leg that has ever been quoted. */
-const compare = (market: Market, leg: Leg, received: number, staleAfterMs: number, emit: Emit<Basis>): void => {
+const compare = (
+  market: Market,
+  leg: Leg,
+  received: number,
+  staleAfterMs: number,
+  emit: Emit<Basis>,
+): void => {
   market.now = Math.max(market.now, received)
   for (const other of Object.values(market.legs)) {
     const two = leg.quote === null || other.quote === null ? undefined : ordered(leg, other)

@@ -19,14 +19,15 @@ interface Rates {
 /**
  * Funding rates with the interval they are for, so that venues and symbols compare.
  *
- * - The interval is what the venue says (`fundingInterval` rows). Two periods of which one was seen to end and the next
- *   to begin show it as well (`observed`), and that counts where the venue's list says otherwise, or nothing. Without
- *   either there is no row: an interval is never guessed. https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api/Get-Funding-Rate-Info
- * - When the end of a period is moved before it came (Binance goes from 8 to 4 hours by itself), what the venue said
- *   earlier of its length no longer holds, unless it said so anew during the period.
- * - An `estimate` is emitted when the rate, the end or the interval changes. A `final` follows when the period rolls
- *   over: its last estimate, if that was said within 15 s of the end; an earlier one may not be what was paid, so then
- *   there is none.
+ * - The interval is what the venue says (`fundingInterval` rows). Two periods of which one was seen to end
+ *   and the next to begin show it as well (`observed`), and that counts where the venue's list says
+ *   otherwise, or nothing. Without either there is no row: an interval is never guessed.
+ *   https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data
+ * - When the end of a period is moved before it came (Binance goes from 8 to 4 hours by itself), what the
+ *   venue said earlier of its length no longer holds, unless it said so anew during the period.
+ * - An `estimate` is emitted when the rate, the end or the interval changes. A `final` follows when the
+ *   period rolls over: its last estimate, if that was said within 15 s of the end; an earlier one may not be
+ *   what was paid, so then there is none.
  * - A missing rate, and an end at 0, are those of symbols that are no longer listed.
  */
 export const fundingRate = (): Operator<Mark | FundingInterval, Funding, 'instrument' | 'pair' | 'asset'> =>
@@ -65,7 +66,8 @@ const follow = (rates: Rates, row: Mark, rate: number, ends: number, emit: Emit<
   let observed: number | null = null
   if (period !== null && row.time >= period.ends) {
     const interval = intervalOf(period, rates.said)
-    if (interval !== undefined && period.seen >= period.ends - FINAL_WITHIN) emit.funding(fundingRow(row, period, interval, 'final'))
+    if (interval !== undefined && period.seen >= period.ends - FINAL_WITHIN)
+      emit.funding(fundingRow(row, period, interval, 'final'))
     observed = hoursBetween(period.ends, ends, row.time) ?? null
   } else if (period !== null && !rates.news) {
     rates.said = null
@@ -79,7 +81,8 @@ const estimate = (rates: Rates, row: Mark | FundingInterval, emit: Emit<Funding>
   const interval = period === null ? undefined : intervalOf(period, rates.said)
   if (period === null || interval === undefined) return
   const { rate, ends } = period
-  if (shown !== null && shown.rate === rate && shown.ends === ends && shown.hours === interval.intervalHours) return
+  if (shown !== null && shown.rate === rate && shown.ends === ends && shown.hours === interval.intervalHours)
+    return
   rates.shown = { rate, ends, hours: interval.intervalHours }
   emit.funding(fundingRow(row, period, interval, 'estimate'))
 }

@@ -18,19 +18,24 @@ export interface ReconstructOptions {
 }
 
 /**
- * Rebuild each instrument's order book, and emit its best bid and ask with the trust they deserve (market/replica.ts
- * has the rules).
+ * Rebuild each instrument's order book, and emit its best bid and ask with the trust they deserve
+ * (market/replica.ts has the rules).
  *
- * A quote is emitted when the best price or size of a side changes, when trust changes, and at the first change of
- * deeper levels after a second without a quote, as a sign of life. It stands until the next one, and is the state of
- * the book at the venue's id `last`; `first` is the first id of the change that made it. Without trust it has no prices.
- * A hole in the ids that a snapshot closes is written to the gap ledger as healed, with all ids that were missing.
+ * A quote is emitted when the best price or size of a side changes, when trust changes, and at the first
+ * change of deeper levels after a second without a quote, as a sign of life. It stands until the next one,
+ * and is the state of the book at the venue's id `last`; `first` is the first id of the change that made it.
+ * Without trust it has no prices. A hole in the ids that a snapshot closes is written to the gap ledger as
+ * healed, with all ids that were missing.
  */
 export const reconstruct = ({ depthMax = Infinity, channel = 'book' }: ReconstructOptions = {}): Operator<
-  BookDelta | Control | Instrument, Quote, 'instrument' | 'pair' | 'asset'
+  BookDelta | Control | Instrument,
+  Quote,
+  'instrument' | 'pair' | 'asset'
 > => {
   if (depthMax !== Infinity && !(Number.isInteger(depthMax) && depthMax >= 1)) {
-    throw new GraphError('KT1102', `reconstruct has a depthMax of ${depthMax}`, { fix: 'Use a whole number of levels from 1, or leave it out.' })
+    throw new GraphError('KT1102', `reconstruct has a depthMax of ${depthMax}`, {
+      fix: 'Use a whole number of levels from 1, or leave it out.',
+    })
   }
   const channels = [channel]
   return operator({

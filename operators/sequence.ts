@@ -1,12 +1,14 @@
 import type { Operator, StateOf } from '../graph/operator.ts'
 import type { Schema } from '../graph/schema.ts'
 import type { MarketEvent } from '../market/event.ts'
-import { byInstrument, parseInstrument } from '../market/instrument.ts'
+import { gapRow } from '../market/hole.ts'
+import type { Hole } from '../market/hole.ts'
+import { byInstrument } from '../market/instrument.ts'
 import { follows } from '../market/sequence.ts'
 import { causeOf, concerns } from '../market/session.ts'
 import type { Cause } from '../market/session.ts'
 import { control, gap, instrument } from '../market/system.ts'
-import type { Control, Gap, Instrument } from '../market/system.ts'
+import type { Control, Instrument } from '../market/system.ts'
 
 /** A row as this operator sees it: only trades have an id, only book changes are snapshots. */
 interface Row extends MarketEvent<string> {
@@ -16,15 +18,18 @@ interface Row extends MarketEvent<string> {
 }
 
 /**
- * Let each row of one schema through once, and write what is missing to the gap ledger: before anything else sees it.
+ * Let each row of one schema through once, and write what is missing to the gap ledger: before anything else
+ * sees it.
  *
- * - Numbered rows obey the one gap rule (market/sequence.ts). A hole is one `proven` row with the missing ids.
+ * - Numbered rows obey the one gap rule (market/sequence.ts). A hole is one `proven` row with the missing
+ *   ids.
  * - A snapshot within the stream takes the numbering over. One that was asked for over REST does not move it.
- * - An older id at a later time of the venue is a new numbering, not a repeat: a `possible` gap, and the row goes on.
- *   A lower id alone does not tell it, also after a reconnect, where two connections overlap and repeat each other.
+ * - An older id at a later time of the venue is a new numbering, not a repeat: a `possible` gap, and the row
+ *   goes on. A lower id alone does not tell it, also after a reconnect, where two connections overlap and
+ *   repeat each other.
  * - Rows with an id but no number (Bybit's trades) are repeats of one of the last 1,000 ids, or new.
- * - Rows with neither (mark prices) are repeats when all that the venue said equals the row before, time included;
- *   rows with lists of levels are not compared.
+ * - Rows with neither (mark prices) are repeats when all that the venue said equals the row before, time
+ *   included; rows with lists of levels are not compared.
  * - Without numbers an interruption is a `possible` gap, from the last row before it to the first after it.
  *
  * `channels` are the source's channels whose sessions the rows depend on.
@@ -40,7 +45,7 @@ export const sequence = <E extends MarketEvent<string>>(
     [of.name]: (state: Sequence, row: Row, emit: Emitted): void => {
       const found = row.snapshot === true && row.origin === 'rest' ? 'pass' : judge(state, row, said)
       if (found === 'repeat') return
-      if (found !== 'pass') emit['gap']?.(gapRow(of.name, row, found))
+      if (found !== 'pass') emit['gap']?.(gapRow(row.instrument, of.name, 'opened', found, row))
       emit[of.name]?.(row)
     },
     control: (state: Sequence, row: Control): void => {
@@ -59,7 +64,11 @@ export const sequence = <E extends MarketEvent<string>>(
     on,
     options: Object.freeze({ channels }),
   }
-  return Object.freeze(sequenced) as unknown as Operator<E | Control | Instrument, E, 'instrument' | 'pair' | 'asset'>
+  return Object.freeze(sequenced) as unknown as Operator<
+    E | Control | Instrument,
+    E,
+    'instrument' | 'pair' | 'asset'
+  >
 }
 
 /** The channels that the sources of kt carry a schema by, where they are not called like it. */
@@ -90,15 +99,33 @@ type Saved = Omit<Sequence, 'recent' | 'instrument'> & { readonly recent: readon
 
 const sequenceState: StateOf<Sequence, Saved> = {
   version: 1,
-  create: (key) => ({ instrument: key, source: '', heard: false, last: 0, time: 0, cause: 'lost', recent: new Set(), values: [] }),
-  save: ({ source, heard, last, time, cause, recent, values }) => ({ source, heard, last, time, cause, recent: [...recent], values }),
+  create: (key) => ({
+    instrument: key,
+    source: '',
+    heard: false,
+    last: 0,
+    time: 0,
+    cause: 'lost',
+    recent: new Set(),
+    values: [],
+  }),
+  save: ({ source, heard, last, time, cause, recent, values }) => ({
+    source,
+    heard,
+    last,
+    time,
+    cause,
+    recent: [...recent],
+    values,
+  }),
   load: (saved, key) => ({ ...saved, instrument: key, recent: new Set(saved.recent) }),
 }
 
-type Hole = Pick<Gap, 'proof' | 'first' | 'last' | 'fromTime' | 'cause'>
-
 const judge = (state: Sequence, row: Row, said: readonly string[]): 'repeat' | 'pass' | Hole => {
-  const found = row.last === null ? judgeUnnumbered(state, row, said) : judgeNumbered(state, row, row.first ?? row.last, row.last)
+  const found =
+    row.last === null
+      ? judgeUnnumbered(state, row, said)
+      : judgeNumbered(state, row, row.first ?? row.last, row.last)
   if (found === 'repeat') return found
   state.heard = true
   state.last = row.last ?? state.last
@@ -112,10 +139,18 @@ const judgeNumbered = (state: Sequence, row: Row, first: number, last: number): 
   if (!state.heard) return 'pass'
   let verdict = follows(state, first, last, row.time)
   // A whole book is worth having at any id, unless it is an older one that another connection sent later.
-  if (row.snapshot === true && verdict === 'repeat') verdict = last === applied ? 'apply' : row.time > time ? 'renumbered' : 'repeat'
-  if (verdict === 'gap') return { proof: 'proven', first: applied + 1, last: first - 1, fromTime: time, cause }
+  if (row.snapshot === true && verdict === 'repeat')
+    verdict = last === applied ? 'apply' : row.time > time ? 'renumbered' : 'repeat'
+  if (verdict === 'gap')
+    return { first: applied + 1, last: first - 1, fromTime: time, toTime: row.time, cause }
   if (verdict !== 'renumbered') return verdict === 'apply' ? 'pass' : verdict
-  return { proof: 'possible', first: null, last: null, fromTime: time, cause: cause === 'lost' ? 'venue' : cause }
+  return {
+    first: null,
+    last: null,
+    fromTime: time,
+    toTime: row.time,
+    cause: cause === 'lost' ? 'venue' : cause,
+  }
 }
 
 const judgeUnnumbered = (state: Sequence, row: Row, said: readonly string[]): 'repeat' | 'pass' | Hole => {
@@ -123,27 +158,17 @@ const judgeUnnumbered = (state: Sequence, row: Row, said: readonly string[]): 'r
   if (row.id !== undefined) {
     if (recent.has(row.id)) return 'repeat'
     recent.add(row.id)
-    if (recent.size > RECENT_MAX) for (const oldest of recent.values()) { recent.delete(oldest); break }
+    if (recent.size > RECENT_MAX)
+      for (const oldest of recent.values()) {
+        recent.delete(oldest)
+        break
+      }
   } else {
     const says = said.map((column) => (row as unknown as Readonly<Record<string, unknown>>)[column])
     if (values.length > 0 && says.every((value, i) => value === values[i])) return 'repeat'
     state.values = says
   }
-  return !state.heard || cause === 'lost' ? 'pass' : { proof: 'possible', first: null, last: null, fromTime: time, cause }
+  return !state.heard || cause === 'lost'
+    ? 'pass'
+    : { first: null, last: null, fromTime: time, toTime: row.time, cause }
 }
-
-const gapRow = (channel: string, row: Row, hole: Hole): Gap => ({
-  venue: parseInstrument(row.instrument).venue,
-  instrument: row.instrument,
-  channel,
-  event: 'opened',
-  proof: hole.proof,
-  first: hole.first,
-  last: hole.last,
-  fromTime: hole.fromTime,
-  toTime: row.time,
-  cause: hole.cause,
-  repair: channel === 'bookDelta' ? 'seed' : 'none',
-  time: row.time,
-  received: row.received,
-})

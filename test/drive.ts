@@ -18,15 +18,20 @@ export interface Driven {
 }
 
 /**
- * Feed one key of an operator by hand. A row is lent to it as the runtime lends it: once `on` has returned, everything
- * in the row is wrong, so an operator that kept a part of it shows.
+ * Feed one key of an operator by hand. A row is lent to it as the runtime lends it: once `on` has returned,
+ * everything in the row is wrong, so an operator that kept a part of it shows.
  */
-export const drive = <In, Out, Under extends string>(operator: Operator<In, Out, Under>, key = ''): Driven => {
+export const drive = <In, Out, Under extends string>(
+  operator: Operator<In, Out, Under>,
+  key = '',
+): Driven => {
   const on = operator.on as Readonly<Record<string, On>>
   const names = [...operator.outputs, ...operator.reports].map((schema) => schema.name)
   let state = operator.state.create(key)
   let made: Made[] = []
-  const emit = Object.fromEntries(names.map((schema) => [schema, (out: object) => made.push({ schema, row: copyOf(out) })]))
+  const emit = Object.fromEntries(
+    names.map((schema) => [schema, (out: object) => made.push({ schema, row: copyOf(out) })]),
+  )
   const feed = (input: string, row: object): readonly Made[] => {
     made = []
     const lent = copyOf(row)
@@ -37,8 +42,13 @@ export const drive = <In, Out, Under extends string>(operator: Operator<In, Out,
   return {
     feed,
     all: <E>(output: string, input: string, rows: readonly object[]) =>
-      rows.flatMap((row) => feed(input, row).filter(({ schema }) => schema === output).map((made) => made.row as E)),
-    restart: () => void (state = operator.state.load(JSON.parse(JSON.stringify(operator.state.save(state))), key)),
+      rows.flatMap((row) =>
+        feed(input, row)
+          .filter(({ schema }) => schema === output)
+          .map((made) => made.row as E),
+      ),
+    restart: () =>
+      void (state = operator.state.load(JSON.parse(JSON.stringify(operator.state.save(state))), key)),
     bytes: () => JSON.stringify(operator.state.save(state)).length,
   }
 }

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Ladder } from '../../market/ladder.ts'
 
-const levelsOf = (ladder: Ladder): number[][] => Array.from({ length: ladder.count }, (_, i) => [ladder.price(i), ladder.size(i)])
+const levelsOf = (ladder: Ladder): number[][] =>
+  Array.from({ length: ladder.count }, (_, i) => [ladder.price(i), ladder.size(i)])
 
 /** The same side, by the plainest means. */
 class Plain {
@@ -34,10 +35,30 @@ const prices = fc
   .chain(({ scale, base }) => fc.constant((step: number) => (base + step) / scale))
 
 const change = fc.oneof(
-  { weight: 20, arbitrary: fc.record({ kind: fc.constant('set' as const), step: fc.nat(200), size: fc.oneof(fc.constant(0), fc.double({ min: 1e-8, max: 1e9, noNaN: true })) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('prune' as const), step: fc.nat(200), size: fc.constant(0) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('keep' as const), step: fc.nat(100), size: fc.constant(0) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), step: fc.constant(0), size: fc.constant(0) }) },
+  {
+    weight: 20,
+    arbitrary: fc.record({
+      kind: fc.constant('set' as const),
+      step: fc.nat(200),
+      size: fc.oneof(fc.constant(0), fc.double({ min: 1e-8, max: 1e9, noNaN: true })),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('prune' as const), step: fc.nat(200), size: fc.constant(0) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('keep' as const), step: fc.nat(100), size: fc.constant(0) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('restart' as const),
+      step: fc.constant(0),
+      size: fc.constant(0),
+    }),
+  },
 )
 
 describe.each(['bid', 'ask'] as const)('a ladder of %ss', (side) => {
@@ -52,7 +73,9 @@ describe.each(['bid', 'ask'] as const)('a ladder of %ss', (side) => {
             plain.set(price(step), size)
           } else if (kind === 'prune') {
             ladder.prune(price(step))
-            plain.retain(plain.sorted().filter(([at]) => (side === 'bid' ? at! >= price(step) : at! <= price(step))))
+            plain.retain(
+              plain.sorted().filter(([at]) => (side === 'bid' ? at! >= price(step) : at! <= price(step))),
+            )
           } else if (kind === 'keep') {
             ladder.keep(step)
             plain.retain(plain.sorted().slice(0, step))

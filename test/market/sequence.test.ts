@@ -13,7 +13,7 @@ describe('the gap rule', () => {
     expect(continues(10, 10, 12)).toBe('apply')
   })
 
-  test('a row of which everything was applied is a repeat, also where it ends exactly at the applied id', () => {
+  test('a row of which everything was applied is a repeat, also where it ends at the applied id', () => {
     expect(continues(10, 8, 10)).toBe('repeat')
     expect(continues(10, 1, 2)).toBe('repeat')
   })

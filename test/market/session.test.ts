@@ -10,7 +10,11 @@ describe('a control row', () => {
   })
 
   test('with an instrument is about that instrument', () => {
-    const down = control('down', { source: 'binance.spot', channel: 'book', instrument: 'binance:spot:ETH-USDT' })
+    const down = control('down', {
+      source: 'binance.spot',
+      channel: 'book',
+      instrument: 'binance:spot:ETH-USDT',
+    })
     expect(concerns(down, spot, ['book'])).toBe(false)
     expect(concerns({ ...down, instrument: spot.instrument }, spot, ['book'])).toBe(true)
   })
@@ -27,7 +31,9 @@ describe('a control row', () => {
   })
 
   test('of another channel is about others', () => {
-    expect(concerns(control('down', { source: 'binance.spot', channel: 'trade' }), spot, ['book'])).toBe(false)
+    expect(concerns(control('down', { source: 'binance.spot', channel: 'trade' }), spot, ['book'])).toBe(
+      false,
+    )
   })
 })
 

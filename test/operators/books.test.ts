@@ -39,7 +39,8 @@ class Line {
     for (let i = 0; i < steps; i++) {
       const change = world.step()
       const fate = this.#random(40)
-      if (fate === 0) this.#tell((['down', 'start', 'drop', 'stale', 'up', 'live'] as const)[this.#random(6)]!)
+      if (fate === 0)
+        this.#tell((['down', 'start', 'drop', 'stale', 'up', 'live'] as const)[this.#random(6)]!)
       if (fate === 0 && this.#random(2) === 0) down = this.#random(5)
       if (fate === 1) held = change
       else if (fate > 2 && down-- <= 0) this.#change(change)
@@ -49,7 +50,11 @@ class Line {
         held = undefined
       }
       if (fate === 5) this.#row(world.whole(), true)
-      if (fate >= 37) this.#row(world.answer(Math.max(0, world.newest - this.#random(12)), [0, 0, 4, 15][this.#random(4)]!), false)
+      if (fate >= 37)
+        this.#row(
+          world.answer(Math.max(0, world.newest - this.#random(12)), [0, 0, 4, 15][this.#random(4)]!),
+          false,
+        )
       if (fate === 36) this.restart()
     }
   }
@@ -86,8 +91,13 @@ class Line {
 
   #take(input: string, row: object): void {
     const before = this.#sequenced ? this.#sequence.feed(input, row) : []
-    this.gaps.push(...before.filter(({ schema }) => schema === 'gap').map((made) => made.row as unknown as Gap))
-    const rows = !this.#sequenced || input === 'control' ? [row] : before.filter(({ schema }) => schema !== 'gap').map((made) => made.row)
+    this.gaps.push(
+      ...before.filter(({ schema }) => schema === 'gap').map((made) => made.row as unknown as Gap),
+    )
+    const rows =
+      !this.#sequenced || input === 'control'
+        ? [row]
+        : before.filter(({ schema }) => schema !== 'gap').map((made) => made.row)
     for (const made of rows.flatMap((each) => this.#book.feed(input, each))) {
       if (made.schema === 'gap') this.gaps.push(made.row as unknown as Gap)
       else this.#show(made.row as unknown as Quote)

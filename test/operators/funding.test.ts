@@ -8,7 +8,13 @@ const HOUR = 3_600 * SECOND
 const at = (hours: number, seconds = 0): number => MIDNIGHT + hours * HOUR + seconds * SECOND
 
 const every = (hours: number, time: number): FundingInterval => ({
-  venue: 'binance', instrument: 'binance:perp:BTC-USDT', time, received: time, first: null, last: null, hours,
+  venue: 'binance',
+  instrument: 'binance:perp:BTC-USDT',
+  time,
+  received: time,
+  first: null,
+  last: null,
+  hours,
 })
 
 /** One line a row: `estimate 0.0001 for 8 h (venue) to 8`. It dies and comes back before each row. */
@@ -28,7 +34,14 @@ const line = ({ kind, rate, intervalHours, intervalFrom, fundingTime }: Funding)
 describe('a funding rate', () => {
   test('is given by the hour and by the year, for the interval that the venue says', () => {
     const [eight] = rates().rows(every(8, at(1)), mark(at(1), 0.0001, at(8)))
-    expect(eight).toMatchObject({ kind: 'estimate', rate: 0.0001, intervalHours: 8, intervalFrom: 'venue', fundingTime: at(8), predicted: null })
+    expect(eight).toMatchObject({
+      kind: 'estimate',
+      rate: 0.0001,
+      intervalHours: 8,
+      intervalFrom: 'venue',
+      fundingTime: at(8),
+      predicted: null,
+    })
     expect(eight!.ratePerHour).toBeCloseTo(0.0000125, 12)
     expect(eight!.apr).toBeCloseTo(0.1095, 10)
     const [one] = rates().rows(every(1, at(1)), mark(at(1), 0.0001, at(2)))
@@ -40,42 +53,78 @@ describe('a funding rate', () => {
   })
 
   test('is given as soon as the venue says the interval', () => {
-    expect(rates().lines(mark(at(1), 0.0001, at(8)), every(8, at(2)))).toEqual(['estimate 0.0001 for 8 h (venue) to 8'])
+    expect(rates().lines(mark(at(1), 0.0001, at(8)), every(8, at(2)))).toEqual([
+      'estimate 0.0001 for 8 h (venue) to 8',
+    ])
   })
 
   test('is an estimate when the rate, the end or the interval changes, and not with every mark price', () => {
-    expect(rates().lines(every(8, at(1)), mark(at(1), 1e-4, at(8)), mark(at(1, 1), 1e-4, at(8)), mark(at(1, 2), 2e-4, at(8)), every(8, at(2)), every(4, at(2)))).toEqual([
-      'estimate 0.0001 for 8 h (venue) to 8', 'estimate 0.0002 for 8 h (venue) to 8', 'estimate 0.0002 for 4 h (venue) to 8',
+    expect(
+      rates().lines(
+        every(8, at(1)),
+        mark(at(1), 1e-4, at(8)),
+        mark(at(1, 1), 1e-4, at(8)),
+        mark(at(1, 2), 2e-4, at(8)),
+        every(8, at(2)),
+        every(4, at(2)),
+      ),
+    ).toEqual([
+      'estimate 0.0001 for 8 h (venue) to 8',
+      'estimate 0.0002 for 8 h (venue) to 8',
+      'estimate 0.0002 for 4 h (venue) to 8',
     ])
   })
 
   test('of a symbol that is no longer listed is not one', () => {
-    expect(rates().lines(every(8, at(1)), mark(at(1), 0, 0), mark(at(1), null, at(8)), mark(at(1), 0.1, null))).toEqual([])
+    expect(
+      rates().lines(every(8, at(1)), mark(at(1), 0, 0), mark(at(1), null, at(8)), mark(at(1), 0.1, null)),
+    ).toEqual([])
   })
 
   test('keeps its end where the venue jitters by milliseconds', () => {
-    expect(rates().lines(every(8, at(1)), mark(at(1), 1e-4, at(8) + 1_000), mark(at(2), 1e-4, at(8) - 3_000))).toEqual(['estimate 0.0001 for 8 h (venue) to 8'])
+    expect(
+      rates().lines(every(8, at(1)), mark(at(1), 1e-4, at(8) + 1_000), mark(at(2), 1e-4, at(8) - 3_000)),
+    ).toEqual(['estimate 0.0001 for 8 h (venue) to 8'])
   })
 })
 
 describe('the end of a period', () => {
   test('makes its last estimate final, with the first one that was seen', () => {
-    const made = rates().rows(every(8, at(1)), mark(at(1), 1e-4, at(8)), mark(at(7, 3_599), 3e-4, at(8)), mark(at(8, 1), 5e-4, at(16)))
+    const made = rates().rows(
+      every(8, at(1)),
+      mark(at(1), 1e-4, at(8)),
+      mark(at(7, 3_599), 3e-4, at(8)),
+      mark(at(8, 1), 5e-4, at(16)),
+    )
     expect(made.map(line)).toEqual([
-      'estimate 0.0001 for 8 h (venue) to 8', 'estimate 0.0003 for 8 h (venue) to 8', 'final 0.0003 for 8 h (venue) to 8', 'estimate 0.0005 for 8 h (venue) to 16',
+      'estimate 0.0001 for 8 h (venue) to 8',
+      'estimate 0.0003 for 8 h (venue) to 8',
+      'final 0.0003 for 8 h (venue) to 8',
+      'estimate 0.0005 for 8 h (venue) to 16',
     ])
     expect(made[2]).toMatchObject({ predicted: 1e-4, time: at(8, 1) })
   })
 
   test('makes nothing final when the last estimate was long before it', () => {
     expect(rates().lines(every(8, at(1)), mark(at(7), 1e-4, at(8)), mark(at(8, 1), 5e-4, at(16)))).toEqual([
-      'estimate 0.0001 for 8 h (venue) to 8', 'estimate 0.0005 for 8 h (venue) to 16',
+      'estimate 0.0001 for 8 h (venue) to 8',
+      'estimate 0.0005 for 8 h (venue) to 16',
     ])
   })
 
   test('shows the interval of the next one', () => {
-    expect(rates().lines(mark(at(7, 3_599), 1e-4, at(8)), mark(at(8, 1), 2e-4, at(12) + 1_000), mark(at(11, 3_599), 3e-4, at(12)), mark(at(12, 1), 4e-4, at(16)))).toEqual([
-      'estimate 0.0002 for 4 h (observed) to 12', 'estimate 0.0003 for 4 h (observed) to 12', 'final 0.0003 for 4 h (observed) to 12', 'estimate 0.0004 for 4 h (observed) to 16',
+    expect(
+      rates().lines(
+        mark(at(7, 3_599), 1e-4, at(8)),
+        mark(at(8, 1), 2e-4, at(12) + 1_000),
+        mark(at(11, 3_599), 3e-4, at(12)),
+        mark(at(12, 1), 4e-4, at(16)),
+      ),
+    ).toEqual([
+      'estimate 0.0002 for 4 h (observed) to 12',
+      'estimate 0.0003 for 4 h (observed) to 12',
+      'final 0.0003 for 4 h (observed) to 12',
+      'estimate 0.0004 for 4 h (observed) to 16',
     ])
   })
 
@@ -88,22 +137,42 @@ describe('the end of a period', () => {
   })
 
   test('counts more than a list of the venue that has not caught up', () => {
-    expect(rates().lines(every(8, at(1)), mark(at(7), 1e-4, at(8)), mark(at(8, 1), 1e-4, at(12)), every(4, at(9)), mark(at(9), 2e-4, at(12)))).toEqual([
-      'estimate 0.0001 for 8 h (venue) to 8', 'estimate 0.0001 for 4 h (observed) to 12', 'estimate 0.0002 for 4 h (venue) to 12',
+    expect(
+      rates().lines(
+        every(8, at(1)),
+        mark(at(7), 1e-4, at(8)),
+        mark(at(8, 1), 1e-4, at(12)),
+        every(4, at(9)),
+        mark(at(9), 2e-4, at(12)),
+      ),
+    ).toEqual([
+      'estimate 0.0001 for 8 h (venue) to 8',
+      'estimate 0.0001 for 4 h (observed) to 12',
+      'estimate 0.0002 for 4 h (venue) to 12',
     ])
   })
 })
 
 describe('an interval that changes before its period ends', () => {
   test('is taken from the list where the list changed first', () => {
-    expect(rates().lines(every(8, at(1)), mark(at(1), 1e-4, at(8)), every(4, at(2)), mark(at(2), 1e-4, at(4)))).toEqual([
-      'estimate 0.0001 for 8 h (venue) to 8', 'estimate 0.0001 for 4 h (venue) to 8', 'estimate 0.0001 for 4 h (venue) to 4',
+    expect(
+      rates().lines(every(8, at(1)), mark(at(1), 1e-4, at(8)), every(4, at(2)), mark(at(2), 1e-4, at(4))),
+    ).toEqual([
+      'estimate 0.0001 for 8 h (venue) to 8',
+      'estimate 0.0001 for 4 h (venue) to 8',
+      'estimate 0.0001 for 4 h (venue) to 4',
     ])
   })
 
-  test('is unknown from the moment the end moves until the list says it again, and nothing becomes final', () => {
-    expect(rates().lines(every(8, at(1)), mark(at(1), 1e-4, at(8)), mark(at(2), 1e-4, at(4)), mark(at(2, 1), 2e-4, at(4)), every(4, at(3)))).toEqual([
-      'estimate 0.0001 for 8 h (venue) to 8', 'estimate 0.0002 for 4 h (venue) to 4',
-    ])
+  test('is unknown once the end has moved until the list says it again, and nothing is final', () => {
+    expect(
+      rates().lines(
+        every(8, at(1)),
+        mark(at(1), 1e-4, at(8)),
+        mark(at(2), 1e-4, at(4)),
+        mark(at(2, 1), 2e-4, at(4)),
+        every(4, at(3)),
+      ),
+    ).toEqual(['estimate 0.0001 for 8 h (venue) to 8', 'estimate 0.0002 for 4 h (venue) to 4'])
   })
 })

@@ -36,24 +36,34 @@ const compare = (deltas: readonly BookDelta[], tickers: readonly Ticker[]) => {
 
 describe.each(MARKETS)('the recorded books of %s', (market, files) => {
   const recording = recorded(...files)
-  if (recording === undefined) console.warn(`skipped: the recordings of ${market} are not here (${files.join(', ')})`)
+  if (recording === undefined)
+    console.warn(`skipped: the recordings of ${market} are not here (${files.join(', ')})`)
 
-  test.skipIf(recording === undefined)('equal the best bid and ask that the venue printed, at every id at which they are live', () => {
-    const { deltas, tickers } = recording!
-    const { shared, equal, end } = compare(deltas, tickers)
-    console.info(`${market}: ${equal} of ${shared} shared ids equal while live, then "${end}"`)
-    expect(shared).toBeGreaterThan(300)
-    expect(equal).toBe(shared)
-    // In these ten minutes the price left the thousand levels of the only snapshot, and nobody asked for another.
-    expect(end).toBe(market === 'coinm' ? 'live ' : 'gap beyond horizon')
-  })
+  test.skipIf(recording === undefined)(
+    'equal the best bid and ask that the venue printed, at every id at which they are live',
+    () => {
+      const { deltas, tickers } = recording!
+      const { shared, equal, end } = compare(deltas, tickers)
+      console.info(`${market}: ${equal} of ${shared} shared ids equal while live, then "${end}"`)
+      expect(shared).toBeGreaterThan(300)
+      expect(equal).toBe(shared)
+      // The price left the thousand levels of the only snapshot, and nobody asked for another.
+      expect(end).toBe(market === 'coinm' ? 'live ' : 'gap beyond horizon')
+    },
+  )
 
-  test.skipIf(recording === undefined)('do so at every id that both have, were the snapshot the whole book', () => {
-    const { deltas, tickers } = recording!
-    const { shared, equal, end } = compare(deltas.map((row) => ({ ...row, horizon: 0 })), tickers)
-    console.info(`${market}: ${equal} of ${shared} shared ids equal; ${deltas.length} book rows, ${tickers.length} best prices`)
-    expect(shared).toBeGreaterThan(600)
-    expect(equal).toBe(shared)
-    expect(end).toBe('live ')
-  })
+  test.skipIf(recording === undefined)(
+    'do so at every id that both have, were the snapshot the whole book',
+    () => {
+      const { deltas, tickers } = recording!
+      const { shared, equal, end } = compare(
+        deltas.map((row) => ({ ...row, horizon: 0 })),
+        tickers,
+      )
+      console.info(`${market}: ${equal} of ${shared} shared ids equal, ${deltas.length} book rows`)
+      expect(shared).toBeGreaterThan(600)
+      expect(equal).toBe(shared)
+      expect(end).toBe('live ')
+    },
+  )
 })

@@ -17,7 +17,16 @@ interface Message {
   readonly bids: Levels
   readonly asks: Levels
   readonly stream: string
-  readonly data: { readonly U: number; readonly u: number; readonly pu?: number; readonly E: number; readonly b: Levels; readonly a: Levels; readonly B: string; readonly A: string }
+  readonly data: {
+    readonly U: number
+    readonly u: number
+    readonly pu?: number
+    readonly E: number
+    readonly b: Levels
+    readonly a: Levels
+    readonly B: string
+    readonly A: string
+  }
 }
 type Levels = readonly (readonly [price: string, size: string])[]
 
@@ -29,11 +38,17 @@ const sides = (bids: Levels, asks: Levels) => ({
 })
 
 /** Books and best prices of a recording, in its order; undefined where there is none. */
-export const recorded = (...files: readonly string[]): { readonly deltas: BookDelta[]; readonly tickers: Ticker[] } | undefined => {
+export const recorded = (
+  ...files: readonly string[]
+): { readonly deltas: BookDelta[]; readonly tickers: Ticker[] } | undefined => {
   if (!files.every((file) => existsSync(new URL(file, FOLDER)))) return undefined
   const deltas: BookDelta[] = []
   const tickers: Ticker[] = []
-  for (const line of files.flatMap((file) => gunzipSync(readFileSync(new URL(file, FOLDER))).toString().split('\n'))) {
+  for (const line of files.flatMap((file) =>
+    gunzipSync(readFileSync(new URL(file, FOLDER)))
+      .toString()
+      .split('\n'),
+  )) {
     const at = line.indexOf(' ')
     if (at < 0 || !/lastUpdateId|@depth|@bookTicker/.test(line.slice(at, at + 40))) continue
     const received = Math.floor(Number(line.slice(0, at)) / 1_000)
@@ -41,7 +56,22 @@ export const recorded = (...files: readonly string[]): { readonly deltas: BookDe
     const { data, lastUpdateId } = message
     if (lastUpdateId !== undefined) {
       const horizon = Math.max(message.bids.length, message.asks.length)
-      deltas.push(delta(lastUpdateId, lastUpdateId, {}, {}, { snapshot: true, origin: 'rest', horizon, time: received, received, ...sides(message.bids, message.asks) }))
+      deltas.push(
+        delta(
+          lastUpdateId,
+          lastUpdateId,
+          {},
+          {},
+          {
+            snapshot: true,
+            origin: 'rest',
+            horizon,
+            time: received,
+            received,
+            ...sides(message.bids, message.asks),
+          },
+        ),
+      )
     } else if (message.stream.includes('@depth')) {
       const first = data.pu === undefined ? data.U : data.pu + 1
       deltas.push(delta(first, data.u, {}, {}, { time: data.E * 1_000, received, ...sides(data.b, data.a) }))

@@ -16,7 +16,13 @@ const levels = (bids: Side, asks: Side) => ({
   askSizes: Object.values(asks),
 })
 
-export const delta = (first: number, last: number, bids: Side, asks: Side, more: Partial<BookDelta> = {}): BookDelta => ({
+export const delta = (
+  first: number,
+  last: number,
+  bids: Side,
+  asks: Side,
+  more: Partial<BookDelta> = {},
+): BookDelta => ({
   venue: 'binance',
   instrument: 'binance:spot:BTC-USDT',
   time: MIDNIGHT + last * 1_000,
@@ -53,7 +59,13 @@ export const control = (kind: Control['kind'], more: Partial<Control> = {}): Con
 
 export const tick = (time: number): Control => control('tick', { time, received: time })
 
-export const trade = (id: number, time: number, price: number, size: number, more: Partial<Trade> = {}): Trade => ({
+export const trade = (
+  id: number,
+  time: number,
+  price: number,
+  size: number,
+  more: Partial<Trade> = {},
+): Trade => ({
   venue: 'binance',
   instrument: 'binance:spot:BTC-USDT',
   time,
@@ -67,7 +79,12 @@ export const trade = (id: number, time: number, price: number, size: number, mor
   ...more,
 })
 
-export const mark = (time: number, rate: number | null, fundingTime: number | null, more: Partial<Mark> = {}): Mark => ({
+export const mark = (
+  time: number,
+  rate: number | null,
+  fundingTime: number | null,
+  more: Partial<Mark> = {},
+): Mark => ({
   venue: 'binance',
   instrument: 'binance:perp:BTC-USDT',
   time,
@@ -81,7 +98,13 @@ export const mark = (time: number, rate: number | null, fundingTime: number | nu
   ...more,
 })
 
-export const quote = (instrument: string, time: number, bid: number | null, ask: number | null, more: Partial<Quote> = {}): Quote => ({
+export const quote = (
+  instrument: string,
+  time: number,
+  bid: number | null,
+  ask: number | null,
+  more: Partial<Quote> = {},
+): Quote => ({
   venue: instrument.slice(0, instrument.indexOf(':')),
   instrument,
   time,
@@ -98,7 +121,12 @@ export const quote = (instrument: string, time: number, bid: number | null, ask:
   ...more,
 })
 
-export const funding = (instrument: string, time: number, apr: number, more: Partial<Funding> = {}): Funding => ({
+export const funding = (
+  instrument: string,
+  time: number,
+  apr: number,
+  more: Partial<Funding> = {},
+): Funding => ({
   venue: instrument.slice(0, instrument.indexOf(':')),
   instrument,
   time,

@@ -8,11 +8,16 @@ import type { Driven } from '../drive.ts'
 import { MIDNIGHT, SECOND, control, delta, listing, mark, snapshot, trade, whole } from './rows.ts'
 
 const SPOT = 'binance:spot:BTC-USDT'
-const traded = (...rows: readonly [id: number, time: number][]): Trade[] => rows.map(([id, time]) => trade(id, time, 100, 1))
-const passed = (one: Driven, rows: readonly Trade[]): number[] => one.all<Trade>('trade', 'trade', rows).map(({ first }) => first!)
-const gaps = (one: Driven, input: string, rows: readonly object[]): Gap[] => [...one.all<Gap>('gap', input, rows)]
+const traded = (...rows: readonly [id: number, time: number][]): Trade[] =>
+  rows.map(([id, time]) => trade(id, time, 100, 1))
+const passed = (one: Driven, rows: readonly Trade[]): number[] =>
+  one.all<Trade>('trade', 'trade', rows).map(({ first }) => first!)
+const gaps = (one: Driven, input: string, rows: readonly object[]): Gap[] => [
+  ...one.all<Gap>('gap', input, rows),
+]
 /** A trade of Bybit has an id that is not a number. */
-const bybit = (id: string, time: number): Trade => trade(0, time, 100, 1, { id, first: null, last: null, instrument: 'bybit:spot:BTC-USDT' })
+const bybit = (id: string, time: number): Trade =>
+  trade(0, time, 100, 1, { id, first: null, last: null, instrument: 'bybit:spot:BTC-USDT' })
 
 describe('numbered rows', () => {
   test('each pass once, whatever is repeated, also after a restart', () => {
@@ -26,18 +31,32 @@ describe('numbered rows', () => {
     const one = drive(sequence(trades), SPOT)
     passed(one, traded([10, SECOND]))
     one.restart()
-    expect(one.feed('trade', trade(14, 3 * SECOND, 100, 1)).map(({ schema }) => schema)).toEqual(['gap', 'trade'])
+    expect(one.feed('trade', trade(14, 3 * SECOND, 100, 1)).map(({ schema }) => schema)).toEqual([
+      'gap',
+      'trade',
+    ])
     expect(gaps(one, 'trade', traded([16, 4 * SECOND]))).toMatchObject([
       {
-        venue: 'binance', instrument: SPOT, channel: 'trade', event: 'opened', proof: 'proven', first: 15, last: 15,
-        fromTime: 3 * SECOND, toTime: 4 * SECOND, cause: 'lost', repair: 'none',
+        venue: 'binance',
+        instrument: SPOT,
+        channel: 'trade',
+        event: 'opened',
+        proof: 'proven',
+        first: 15,
+        last: 15,
+        fromTime: 3 * SECOND,
+        toTime: 4 * SECOND,
+        cause: 'lost',
+        repair: 'none',
       },
     ])
   })
 
   test('of a book are repaired by a seed', () => {
     const one = drive(sequence(bookDelta), SPOT)
-    expect(gaps(one, 'bookDelta', [delta(1, 5, {}, {}), delta(9, 12, {}, {})])).toMatchObject([{ first: 6, last: 8, repair: 'seed' }])
+    expect(gaps(one, 'bookDelta', [delta(1, 5, {}, {}), delta(9, 12, {}, {})])).toMatchObject([
+      { first: 6, last: 8, repair: 'seed' },
+    ])
   })
 
   test('say what happened before the hole, and forget it once a row continues', () => {
@@ -72,7 +91,14 @@ describe('numbered rows', () => {
     passed(one, traded([500, 10 * SECOND], [501, 11 * SECOND]))
     one.restart()
     expect(gaps(one, 'trade', traded([1, 20 * SECOND]))).toMatchObject([
-      { proof: 'possible', first: null, last: null, fromTime: 11 * SECOND, toTime: 20 * SECOND, cause: 'venue' },
+      {
+        proof: 'possible',
+        first: null,
+        last: null,
+        fromTime: 11 * SECOND,
+        toTime: 20 * SECOND,
+        cause: 'venue',
+      },
     ])
     expect(passed(one, traded([1, 20 * SECOND], [2, 20 * SECOND], [3, 21 * SECOND]))).toEqual([2, 3])
   })
@@ -93,34 +119,53 @@ describe('snapshots of a book', () => {
       if (i === 1) one.restart()
       return one.feed('bookDelta', row)
     })
-    return made.map(({ schema, row }) => (schema === 'gap' ? `gap ${row['first']}-${row['last']}` : `${row['first']}-${row['last']}`))
+    return made.map(({ schema, row }) =>
+      schema === 'gap' ? `gap ${row['first']}-${row['last']}` : `${row['first']}-${row['last']}`,
+    )
   }
 
   test('that were asked for over REST do not move the numbering', () => {
-    expect(book([delta(1, 5, {}, {}), snapshot(100, {}, {}), delta(6, 9, {}, {}), snapshot(3, {}, {}), delta(10, 10, {}, {})])).toEqual([
-      '1-5', '100-100', '6-9', '3-3', '10-10',
-    ])
+    expect(
+      book([
+        delta(1, 5, {}, {}),
+        snapshot(100, {}, {}),
+        delta(6, 9, {}, {}),
+        snapshot(3, {}, {}),
+        delta(10, 10, {}, {}),
+      ]),
+    ).toEqual(['1-5', '100-100', '6-9', '3-3', '10-10'])
   })
 
   test('within the stream take it over, and prove the hole before them', () => {
-    expect(book([whole(10, {}, {}), delta(11, 11, {}, {}), whole(20, {}, {}), delta(21, 21, {}, {})])).toEqual([
-      '10-10', '11-11', 'gap 12-19', '20-20', '21-21',
-    ])
+    expect(
+      book([whole(10, {}, {}), delta(11, 11, {}, {}), whole(20, {}, {}), delta(21, 21, {}, {})]),
+    ).toEqual(['10-10', '11-11', 'gap 12-19', '20-20', '21-21'])
   })
 
-  test('within the stream begin a new numbering where the venue restarted, and the stream is not locked out', () => {
+  test('within the stream begin a new numbering where the venue restarted', () => {
     const later = { time: MIDNIGHT + 60 * SECOND }
-    expect(book([whole(900, {}, {}), whole(1, {}, {}, later), delta(2, 2, {}, {}, later), delta(4, 4, {}, {}, later)])).toEqual([
-      '900-900', 'gap null-null', '1-1', '2-2', 'gap 3-3', '4-4',
-    ])
+    expect(
+      book([
+        whole(900, {}, {}),
+        whole(1, {}, {}, later),
+        delta(2, 2, {}, {}, later),
+        delta(4, 4, {}, {}, later),
+      ]),
+    ).toEqual(['900-900', 'gap null-null', '1-1', '2-2', 'gap 3-3', '4-4'])
   })
 
   test('within the stream that are older than it, from another connection, are repeats', () => {
-    expect(book([whole(10, {}, {}), delta(11, 11, {}, {}), whole(10, {}, {}), delta(12, 12, {}, {})])).toEqual(['10-10', '11-11', '12-12'])
+    expect(
+      book([whole(10, {}, {}), delta(11, 11, {}, {}), whole(10, {}, {}), delta(12, 12, {}, {})]),
+    ).toEqual(['10-10', '11-11', '12-12'])
   })
 
   test('within the stream are let through again at the same id: a broken book waits for one', () => {
-    expect(book([whole(10, {}, {}), whole(10, {}, {}), delta(11, 11, {}, {})])).toEqual(['10-10', '10-10', '11-11'])
+    expect(book([whole(10, {}, {}), whole(10, {}, {}), delta(11, 11, {}, {})])).toEqual([
+      '10-10',
+      '10-10',
+      '11-11',
+    ])
   })
 })
 
@@ -142,14 +187,23 @@ describe('rows with an id that is not a number', () => {
     expect(one.bytes()).toBeLessThan(20_000)
   })
 
-  test('have a possible gap where the session was interrupted, from the last row before to the first after', () => {
+  test('have a possible gap from the last row before an interruption to the first after', () => {
     const one = drive(sequence(trades), 'bybit:spot:BTC-USDT')
     one.feed('control', control('start'))
     expect(gaps(one, 'trade', [bybit('a', SECOND)])).toEqual([])
     for (const kind of ['down', 'up'] as const) one.feed('control', control(kind))
     one.restart()
-    expect(gaps(one, 'trade', [bybit('a', SECOND), bybit('b', 9 * SECOND), bybit('c', 9 * SECOND)])).toMatchObject([
-      { proof: 'possible', first: null, last: null, fromTime: SECOND, toTime: 9 * SECOND, cause: 'disconnect' },
+    expect(
+      gaps(one, 'trade', [bybit('a', SECOND), bybit('b', 9 * SECOND), bybit('c', 9 * SECOND)]),
+    ).toMatchObject([
+      {
+        proof: 'possible',
+        first: null,
+        last: null,
+        fromTime: SECOND,
+        toTime: 9 * SECOND,
+        cause: 'disconnect',
+      },
     ])
   })
 })
@@ -160,7 +214,12 @@ describe('rows without any id', () => {
     const [end, later] = [MIDNIGHT, MIDNIGHT + SECOND]
     one.feed('mark', mark(1, 0.0001, end))
     one.restart()
-    const rows = [mark(1, 0.0001, end, { received: 7 }), mark(2, 0.0001, end), mark(2, 0.0002, end), mark(2, 0.0002, later)]
+    const rows = [
+      mark(1, 0.0001, end, { received: 7 }),
+      mark(2, 0.0001, end),
+      mark(2, 0.0002, end),
+      mark(2, 0.0002, later),
+    ]
     expect(one.all<Mark>('mark', 'mark', rows).length).toBe(3)
   })
 

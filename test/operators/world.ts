@@ -20,7 +20,10 @@ export interface Truth {
   readonly asks: readonly (readonly [price: number, size: number])[]
 }
 
-/** A venue's book that lives by itself: every change it sends, and the truth after each. It knows nothing of operators. */
+/**
+ * A venue's book that lives by itself: every change it sends, and the truth after each. It knows nothing of
+ * operators.
+ */
 export class World {
   readonly truths: Truth[] = []
   readonly at = new Map<number, Truth>()
@@ -45,7 +48,9 @@ export class World {
     return this.truths.length - 1
   }
 
-  /** Change the book: its change covers all ids since the one before, of which some are of no interest to it. */
+  /**
+   * Change the book: its change covers all ids since the one before, of which some are of no interest to it.
+   */
   step(): BookDelta {
     const before = this.truths.at(-1)!.id
     const id = before + 1 + this.#random(4)
@@ -61,7 +66,10 @@ export class World {
     put(this.#bids, bids)
     put(this.#asks, asks)
     this.truths.push(this.#truth(id))
-    const change = delta(before + 1, id, bids, asks, { time: MIDNIGHT + id * 1_000, received: MIDNIGHT + id * 1_000 })
+    const change = delta(before + 1, id, bids, asks, {
+      time: MIDNIGHT + id * 1_000,
+      received: MIDNIGHT + id * 1_000,
+    })
     this.changes.push(change)
     return change
   }
@@ -70,7 +78,9 @@ export class World {
   answer(index: number, horizon: number): BookDelta {
     const { id, bids, asks } = this.truths[index]!
     const reach = horizon === 0 ? Infinity : horizon
-    return snapshot(id, Object.fromEntries(bids.slice(0, reach)), Object.fromEntries(asks.slice(0, reach)), { horizon })
+    return snapshot(id, Object.fromEntries(bids.slice(0, reach)), Object.fromEntries(asks.slice(0, reach)), {
+      horizon,
+    })
   }
 
   /** The whole book within the stream. */
@@ -80,7 +90,11 @@ export class World {
   }
 
   #truth(id: number): Truth {
-    const truth = { id, bids: [...this.#bids].sort(([a], [b]) => b - a), asks: [...this.#asks].sort(([a], [b]) => a - b) }
+    const truth = {
+      id,
+      bids: [...this.#bids].sort(([a], [b]) => b - a),
+      asks: [...this.#asks].sort(([a], [b]) => a - b),
+    }
     this.at.set(id, truth)
     return truth
   }
