@@ -130,7 +130,7 @@ const start = async (options: FrontOptions) => {
     })
   const password = passwordIn(options.passwordFile)
   password()
-  const pool = new Pool(directory, options.queriesMax, 64)
+  const pool = new Pool(directory, options.queriesMax, 64, leave)
   const identity = await identify(root)
   const answer = serve({
     identity,
@@ -161,9 +161,9 @@ const start = async (options: FrontOptions) => {
     server.closeIdleConnections()
     const until = Date.now() + stopGraceMs
     while (pool.busy > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
+    // The last answers are on their way.
+    await new Promise((resolve) => setTimeout(resolve, 50))
     server.closeAllConnections()
-    await pool.close()
-    root.close()
     leave()
   }
   process.once('SIGTERM', () => void stop())

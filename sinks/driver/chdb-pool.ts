@@ -21,9 +21,7 @@ interface Thread {
   readonly worker: Worker
   readonly sessions: Map<string, NodeJS.Timeout>
   free: boolean
-  idle: NodeJS.Timeout | undefined
   listen: ((report: Report) => void) | undefined
-  fail: ((error: Error) => void) | undefined
 }
 
 interface Waiting {
@@ -31,33 +29,23 @@ interface Waiting {
   readonly grant: (thread: Thread) => void
 }
 
-/** A thread that had nothing to do for so long gives its 15 MB back. */
-const idleMs = 30_000
-
 const tell = (thread: Thread, order: Order) => thread.worker.postMessage(order)
 
 /** What a thread says about one statement, in order. */
 const reportsOf = (thread: Thread) => {
   const reports: Report[] = []
   let wake: (() => void) | undefined
-  let broken: Error | undefined
   const ended = new Promise<void>((resolve) => {
     thread.listen = (report) => {
       reports.push(report)
       wake?.()
       if (report.kind !== 'rows') resolve()
     }
-    thread.fail = (error) => {
-      broken = error
-      wake?.()
-      resolve()
-    }
   })
   const next = async (): Promise<Report> => {
     for (;;) {
       const report = reports.shift()
       if (report !== undefined) return report
-      if (broken !== undefined) throw broken
       await new Promise<void>((resolve) => (wake = resolve))
     }
   }
@@ -74,14 +62,18 @@ export class Pool {
   readonly #waitingMax: number
   readonly #threads = new Set<Thread>()
   readonly #queue: Waiting[] = []
-  readonly #gate = new Int32Array(new SharedArrayBuffer(4))
+  readonly #lost: () => void
   #number = 0
 
   /**
-   * @param threadsMax statements that run at once
+   * Threads stay until the process ends. When a thread that used the engine ends, the engine closes the
+   * connections of all threads, and from then on opens and shuts itself with every query, gathering threads.
+   * @param lost must end the process: a thread has ended all the same
+   * @param threadsMax statements that run at once, for 15 MB each
    * @param waitingMax statements that may wait for a thread; one more is refused with ClickHouse error 202
    */
-  constructor(directory: string, threadsMax: number, waitingMax: number) {
+  constructor(directory: string, threadsMax: number, waitingMax: number, lost: () => void) {
+    this.#lost = lost
     this.#directory = directory
     this.#threadsMax = threadsMax
     this.#waitingMax = waitingMax
@@ -120,40 +112,21 @@ export class Pool {
     }
   }
 
-  async close(): Promise<void> {
-    const gone = [...this.#threads].map(
-      (thread) => new Promise((resolve) => thread.worker.once('exit', resolve)),
-    )
-    for (const thread of this.#threads) tell(thread, { kind: 'leave' })
-    await Promise.race([Promise.all(gone), new Promise((resolve) => setTimeout(resolve, 500).unref())])
-  }
-
   #start(): Thread {
     const worker = new Worker(new URL('./chdb-run.ts', import.meta.url), {
-      workerData: { directory: this.#directory, gate: this.#gate },
+      workerData: { directory: this.#directory },
     })
     const thread: Thread = {
       worker,
       sessions: new Map(),
       free: false,
-      idle: undefined,
       listen: undefined,
-      fail: undefined,
     }
     worker.on('message', (report: Report) => thread.listen?.(report))
-    worker.on('error', (error) => thread.fail?.(error instanceof Error ? error : new Error(String(error))))
-    worker.on('exit', () => this.#lost(thread))
+    worker.on('error', (error) => console.error(error))
+    worker.on('exit', this.#lost)
     this.#threads.add(thread)
     return thread
-  }
-
-  /** A thread has ended, on purpose or not; who waits for one gets another. */
-  #lost(thread: Thread) {
-    thread.fail?.(refusal(1001, 'STD_EXCEPTION', 'the thread that ran this statement has ended'))
-    this.#threads.delete(thread)
-    for (const timer of thread.sessions.values()) clearTimeout(timer)
-    const next = this.#threads.size < this.#threadsMax ? this.#queue.shift() : undefined
-    next?.grant(this.#take(this.#start(), next.session))
   }
 
   #owner(session: KeptSession | undefined): Thread | undefined {
@@ -172,7 +145,6 @@ export class Pool {
 
   #take(thread: Thread, session: KeptSession | undefined): Thread {
     thread.free = false
-    clearTimeout(thread.idle)
     if (session !== undefined) this.#keep(thread, session)
     return thread
   }
@@ -198,17 +170,10 @@ export class Pool {
   }
 
   #release(thread: Thread) {
-    if (!this.#threads.has(thread)) return
     thread.free = true
-    thread.fail = undefined
     const at = this.#queue.findIndex(({ session }) => (this.#owner(session) ?? thread) === thread)
     const next = at < 0 ? undefined : this.#queue.splice(at, 1)[0]
     if (next !== undefined) return next.grant(this.#take(thread, next.session))
-    thread.idle = setTimeout(() => {
-      if (!thread.free || thread.sessions.size > 0) return
-      this.#threads.delete(thread)
-      tell(thread, { kind: 'leave' })
-    }, idleMs).unref()
   }
 
   #keep(thread: Thread, session: KeptSession) {

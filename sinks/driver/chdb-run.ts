@@ -21,7 +21,6 @@ export type Order =
   | { readonly kind: 'more'; readonly number: number }
   | { readonly kind: 'cancel'; readonly number: number }
   | { readonly kind: 'forget'; readonly session: string }
-  | { readonly kind: 'leave' }
 export type Report =
   | { readonly kind: 'rows'; readonly number: number; readonly bytes: Uint8Array }
   | { readonly kind: 'done'; readonly number: number; readonly outcome: Outcome }
@@ -60,10 +59,7 @@ const remember = async (connection: Connection, names: readonly string[]): Promi
 
 const port = parentPort
 if (port === null) throw new Error('chdb-run.ts is started by the pool, as a worker thread')
-const { directory, gate } = workerData as {
-  readonly directory: string
-  readonly gate: Int32Array<SharedArrayBuffer>
-}
+const { directory } = workerData as { readonly directory: string }
 const engine = loadEngine()
 const kept = new Map<string, Connection>()
 let current = 0
@@ -110,22 +106,8 @@ const run = (connection: Connection, job: Job): Promise<Outcome> => {
   return job.how === 'whole' ? whole(connection, job) : rows(connection, job)
 }
 
-/**
- * Opening connections on two threads at once makes the engine start its background pools again, each time some more
- * threads that never end. So one thread opens at a time.
- */
-const one = <T>(action: () => T): T => {
-  while (Atomics.compareExchange(gate, 0, 0, 1) !== 0) Atomics.wait(gate, 0, 1)
-  try {
-    return action()
-  } finally {
-    Atomics.store(gate, 0, 0)
-    Atomics.notify(gate, 0, 1)
-  }
-}
-
 const open = (job: Job): Connection => {
-  const connection = one(() => engine.open(directory))
+  const connection = engine.open(directory)
   try {
     apply(connection, job.defaults)
     connection.set(`USE \`${job.database.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``)
@@ -187,10 +169,6 @@ const close = (session: string) => {
 port.on('message', (order: Order) => {
   if (order.kind === 'job') return void work(order.job)
   if (order.kind === 'forget') return close(order.session)
-  if (order.kind === 'leave') {
-    for (const session of kept.keys()) close(session)
-    return port.close()
-  }
   // A word about an earlier statement may arrive late.
   if (order.number !== current) return
   if (order.kind === 'more') credit += 1

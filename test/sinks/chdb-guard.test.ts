@@ -45,16 +45,7 @@ describe.skipIf(started === undefined)(
       expect((await Promise.all(asked)).map(([row]) => row)).toEqual(asked.map((_, n) => [n, 0]))
     })
 
-    test('opens connections on many threads without the engine starting its pools again', async () => {
-    const wide = started.client({ max_open_connections: 30 })
-    for (let round = 0; round < 12; round += 1) {
-      await Promise.all(Array.from({ length: 24 }, () => rowsOf(wide, 'SELECT 1')))
-    }
-    const pools = "SELECT value FROM system.metrics WHERE metric = 'BackgroundMovePoolSize'"
-    expect(await rowsOf(client, pools)).toEqual([['1']])
-  })
-
-  test('refuses what it cannot do with a sentence', async () => {
+    test('refuses what it cannot do with a sentence', async () => {
       for (const sql of [
         "INSERT INTO t FROM INFILE '/etc/hostname' FORMAT TSV",
         "SELECT 1 INTO OUTFILE '/tmp/x'",
