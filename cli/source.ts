@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { KtError } from '../graph/error.ts'
-import type { Plan, Stage } from '../graph/plan.ts'
+import type { Stage } from '../graph/plan.ts'
 import type { Clock } from '../graph/port.ts'
 import type { OpenSource, SourceHost } from '../graph/source.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
@@ -45,34 +45,8 @@ export const openLive = (
 }
 
 /** The sources of a stage, each once, with all its channels. */
-const wantsOf = (stage: Stage) =>
+export const wantsOf = (stage: Stage) =>
   [...new Set(stage.sources.map((want) => want.source))].map((source) => {
     const wants = stage.sources.filter((want) => want.source === source)
     return { source, channels: wants.map((want) => want.channel), universe: wants[0]!.universe }
   })
-
-/** What no file of a recording has, and which outputs stay empty because of it. */
-export interface Absent {
-  readonly node: string
-  readonly why: string
-  readonly empty: readonly string[]
-}
-
-/** A recording opened for a stage. */
-export interface Replaying {
-  /** The received time of its first frame. */
-  readonly begin: number
-  readonly run: (on: {
-    readonly clock: import('../runtime/virtual-clock.ts').VirtualClock
-    readonly shard: import('../runtime/shard.ts').Shard
-    readonly speed: number | undefined
-    readonly eventsMax: number | undefined
-    readonly stopped: () => boolean
-  }) => Promise<void>
-}
-
-export const openReplay = async (_stage: Stage, _paths: readonly string[]): Promise<Replaying> => {
-  throw new KtError('KT5030', 'recordings cannot be read yet', {})
-}
-
-export const absentOf = async (_plan: Plan, _text: string): Promise<readonly Absent[]> => []

@@ -94,6 +94,11 @@ export class Saver {
     this.#shard = shard
   }
 
+  /** Is a round under way? */
+  get saving(): boolean {
+    return this.#begun !== undefined
+  }
+
   /** Save up to `most` states as of `step`, which has just been cut; the checkpoint when that was the last of a round. */
   some(most: number, step: number, from: Checkpoint['from']): Written | undefined {
     if (this.#begun === undefined) {

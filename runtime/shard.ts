@@ -22,7 +22,7 @@ export interface ShardOptions {
   /** Overrides the topics' own linger; undefined leaves it. */
   readonly lingerMs: number | undefined
   readonly tickMs: number
-  /** A round of saving all states takes about this long. */
+  /** From the beginning of one round of saving all states to that of the next. */
   readonly checkpointEveryMs: number
   /** Bytes handed to the log and not durable yet, beyond which frames are dropped and say so. */
   readonly pendingMaxBytes: number
@@ -49,6 +49,7 @@ export class Shard {
   #cancelLinger: (() => void) | undefined
   #cancelTick: (() => void) | undefined
   #saving: Promise<void> | undefined
+  #saveAt = 0
   #durable: Promise<void> = Promise.resolve()
   #failed: ((error: unknown) => void) | undefined
   /** Rejects when the shard cannot go on: an invariant broke, the log refused, a newer epoch took over. */
@@ -212,9 +213,10 @@ export class Shard {
   }
 
   #save(): void {
-    if (this.#saving !== undefined) return
-    const { checkpointEveryMs, lingerMs, tickMs, objects, shard, report } = this.#options
-    const most = Math.max(1, Math.ceil((this.#stage.states().length * (lingerMs ?? tickMs)) / checkpointEveryMs))
+    const { checkpointEveryMs, clock, objects, shard, report } = this.#options
+    if (this.#saving !== undefined || (!this.#saver.saving && clock.now() < this.#saveAt)) return
+    if (!this.#saver.saving) this.#saveAt = clock.now() + checkpointEveryMs * 1000
+    const most = Math.ceil(this.#stage.states().length / SAVE_STEPS)
     const written = this.#saver.some(most, this.#step, this.#from())
     if (written === undefined) return
     const durable = this.#durable
@@ -244,6 +246,9 @@ export class Shard {
     })
   }
 }
+
+/** A round of saving is spread over this many steps, so that none of them waits for all states. */
+const SAVE_STEPS = 50
 
 /** The pretended topic whose offset counts what a shard took in. */
 const INPUTS = 'kt.inputs'

@@ -9,7 +9,8 @@ import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { foldersOf, loadRun, oneOf } from '../settings.ts'
-import { absentOf, defaultFolder } from '../source.ts'
+import { absentOf } from '../replay.ts'
+import { defaultFolder } from '../source.ts'
 
 /** Types as the editor shows them, then what only the plan can see. */
 export const check = async (files: readonly string[], options: GlobalOptions): Promise<number> => {
@@ -69,7 +70,7 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
   else {
     print(ascii(planned))
     print('')
-    for (const one of absent) print(`! absent    ${one.node}: ${one.why}; so ${one.empty.join(', ')} stay empty`)
+    for (const one of absent) print(`! absent    ${one.node}: ${one.why}; ${one.below.join(', ')} lack its rows`)
     for (const line of changed) print(line)
     print(changed.length === 0 ? 'nothing would change' : `${changed.length} would change. Run it with: kt graph run ${file} --source ${options.source}`)
   }

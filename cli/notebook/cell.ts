@@ -1,9 +1,12 @@
 import { SourceMap } from 'node:module'
 import { parse } from 'acorn'
-import type { AnyNode, ImportDeclaration, Pattern, Program } from 'acorn'
+import type { AnyNode, Identifier, ImportDeclaration, Literal, Pattern, Program } from 'acorn'
 import { transform } from 'esbuild'
 
-/** A cell as JavaScript: the body of a function of `__scope` and `__import` that returns a promise of the cell's value. */
+/**
+ * A cell as JavaScript: the body of a function of `__scope` and `__import` that returns a promise of the
+ * cell's value.
+ */
 export interface CompiledCell {
   readonly body: string
   /** The names that it declares; they stay in the scope for the cells that follow. */
@@ -19,9 +22,10 @@ interface Edit {
 }
 
 /**
- * Compile one TypeScript cell. What it declares at its top becomes a name of the notebook, so that a later cell may use
- * it, or declare it anew; the value of its last expression is the value of the cell. No edit adds or takes a line, so
- * that an error is found where it was written. Throws esbuild's error when the text is no TypeScript.
+ * Compile one TypeScript cell. What it declares at its top becomes a name of the notebook, so that a later
+ * cell may use it, or declare it anew; the value of its last expression is the value of the cell. No edit
+ * adds or takes a line, so that an error is found where it was written. Throws esbuild's error when the text
+ * is no TypeScript.
  */
 export const compileCell = async (source: string, name: string): Promise<CompiledCell> => {
   const { code, map } = await transform(source, {
@@ -31,10 +35,16 @@ export const compileCell = async (source: string, name: string): Promise<Compile
     sourcefile: name,
     tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
   })
-  const program = parse(code, { ecmaVersion: 'latest', sourceType: 'module', allowAwaitOutsideFunction: true })
+  const program = parse(code, {
+    ecmaVersion: 'latest',
+    sourceType: 'module',
+    allowAwaitOutsideFunction: true,
+  })
   const names: string[] = []
   const hoisted: string[] = []
-  const edits = program.body.flatMap((node) => editsOf(node, node === program.body.at(-1), code, names, hoisted))
+  const edits = program.body.flatMap((node) =>
+    editsOf(node, node === program.body.at(-1), code, names, hoisted),
+  )
   const first = `with (__scope) { return (async () => { ${hoisted.join(' ')}\n`
   const places = new SourceMap(JSON.parse(map) as ConstructorParameters<typeof SourceMap>[0])
   return {
@@ -48,9 +58,17 @@ export const compileCell = async (source: string, name: string): Promise<Compile
 }
 
 const edited = (code: string, edits: readonly Edit[]): string =>
-  [...edits].sort((a, b) => b.start - a.start).reduce((text, edit) => text.slice(0, edit.start) + edit.text + text.slice(edit.end), code)
+  [...edits]
+    .sort((a, b) => b.start - a.start)
+    .reduce((text, edit) => text.slice(0, edit.start) + edit.text + text.slice(edit.end), code)
 
-const editsOf = (node: Program['body'][number], last: boolean, code: string, names: string[], hoisted: string[]): readonly Edit[] => {
+const editsOf = (
+  node: Program['body'][number],
+  last: boolean,
+  code: string,
+  names: string[],
+  hoisted: string[],
+): readonly Edit[] => {
   switch (node.type) {
     case 'ImportDeclaration':
       return [importEdit(node, code, names)]
@@ -59,7 +77,10 @@ const editsOf = (node: Program['body'][number], last: boolean, code: string, nam
       const keyword = { start: node.start, end: head!.start, text: ';' }
       const assigned = node.declarations.flatMap(({ id, init, start, end }): readonly Edit[] => {
         names.push(...namesOf(id))
-        return [{ start, end: start, text: '(' }, { start: end, end, text: init === null || init === undefined ? ' = undefined)' : ')' }]
+        return [
+          { start, end: start, text: '(' },
+          { start: end, end, text: init === null || init === undefined ? ' = undefined)' : ')' },
+        ]
       })
       return [keyword, ...assigned]
     }
@@ -69,7 +90,10 @@ const editsOf = (node: Program['body'][number], last: boolean, code: string, nam
       return []
     case 'ClassDeclaration':
       names.push(node.id.name)
-      return [{ start: node.start, end: node.start, text: `;${node.id.name} = ` }, { start: node.end, end: node.end, text: ';' }]
+      return [
+        { start: node.start, end: node.start, text: `;${node.id.name} = ` },
+        { start: node.end, end: node.end, text: ';' },
+      ]
     case 'ExpressionStatement':
       if (!last) return []
       return [
@@ -89,12 +113,20 @@ const importEdit = (node: ImportDeclaration, code: string, names: string[]): Edi
     names.push(one.local.name)
     if (one.type === 'ImportNamespaceSpecifier') whole = one.local.name
     else if (one.type === 'ImportDefaultSpecifier') parts.push(`default: ${one.local.name}`)
-    else parts.push(`${one.imported.type === 'Identifier' ? one.imported.name : JSON.stringify(one.imported.value)}: ${one.local.name}`)
+    else
+      parts.push(`${JSON.stringify(nameOf(one.imported))}: ${one.local.name}`)
   }
   const loaded = `await __import(${JSON.stringify(node.source.value)})`
   const text = whole === '' ? `;({ ${parts.join(', ')} } = ${loaded});` : `;(${whole} = ${loaded});`
-  return { start: node.start, end: node.end, text: text + '\n'.repeat(code.slice(node.start, node.end).split('\n').length - 1) }
+  return {
+    start: node.start,
+    end: node.end,
+    text: text + '\n'.repeat(code.slice(node.start, node.end).split('\n').length - 1),
+  }
 }
+
+const nameOf = (imported: Identifier | Literal): string =>
+  imported.type === 'Identifier' ? imported.name : String(imported.value)
 
 /** The names that a pattern binds. */
 const namesOf = (pattern: Pattern | AnyNode): readonly string[] => {

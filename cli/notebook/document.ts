@@ -7,7 +7,12 @@ export type Bundle = Readonly<Record<string, string>>
 export type Output =
   | { readonly output_type: 'stream'; readonly name: 'stdout' | 'stderr'; readonly text: string }
   | { readonly output_type: 'display_data'; readonly data: Bundle; readonly metadata: object }
-  | { readonly output_type: 'execute_result'; readonly data: Bundle; readonly metadata: object; readonly execution_count: null }
+  | {
+      readonly output_type: 'execute_result'
+      readonly data: Bundle
+      readonly metadata: object
+      readonly execution_count: null
+    }
 
 export interface Cell {
   readonly cell_type: 'code' | 'markdown' | 'raw'
@@ -36,7 +41,13 @@ interface Stored {
 export const readNotebook = (path: string): Notebook => {
   try {
     const { cells, metadata } = JSON.parse(readFileSync(path, 'utf8')) as Stored
-    return { metadata, cells: cells.map((cell) => ({ ...cell, source: typeof cell.source === 'string' ? cell.source : cell.source.join('') })) }
+    return {
+      metadata,
+      cells: cells.map((cell) => ({
+        ...cell,
+        source: typeof cell.source === 'string' ? cell.source : cell.source.join(''),
+      })),
+    }
   } catch (error) {
     throw new KtError('KT6501', `"${path}" is not a notebook`, {
       why: error instanceof Error ? error.message : String(error),
@@ -50,14 +61,22 @@ export const readNotebook = (path: string): Notebook => {
 export const writeNotebook = (path: string, { cells, metadata }: Notebook): void => {
   const stored = cells.map(({ cell_type, id, metadata: own, source, outputs }) => {
     const bare = { cell_type, id, metadata: own, source: linesOf(source) }
-    return cell_type === 'code' ? { ...bare, execution_count: null, outputs: (outputs ?? []).map(storedOutput) } : bare
+    return cell_type === 'code'
+      ? { ...bare, execution_count: null, outputs: (outputs ?? []).map(storedOutput) }
+      : bare
   })
-  writeFileSync(path, `${JSON.stringify({ cells: stored, metadata, nbformat: 4, nbformat_minor: 5 }, null, 1)}\n`)
+  writeFileSync(
+    path,
+    `${JSON.stringify({ cells: stored, metadata, nbformat: 4, nbformat_minor: 5 }, null, 1)}\n`,
+  )
 }
 
 const storedOutput = (output: Output): object => {
   if (output.output_type === 'stream') return { ...output, text: linesOf(output.text) }
-  const data = Object.entries(output.data).map(([type, text]) => [type, type.startsWith('image/') ? text : linesOf(text)])
+  const data = Object.entries(output.data).map(([type, text]) => [
+    type,
+    type.startsWith('image/') ? text : linesOf(text),
+  ])
   return { ...output, data: Object.fromEntries(data) }
 }
 

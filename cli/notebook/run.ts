@@ -29,15 +29,17 @@ export interface NotebookRun {
   readonly expectations: readonly Expectation[]
 }
 
-/** How a value shows itself; the same that Deno's kernel asks for, so that a notebook runs there unchanged. */
+/**
+ * How a value shows itself; the same that Deno's kernel asks for, so that a notebook runs there unchanged.
+ */
 const DISPLAY = Symbol.for('Jupyter.display')
 
 type Scope = Record<string, unknown>
 type CellFunction = (scope: Scope, load: (name: string) => Promise<unknown>) => Promise<unknown>
 
 /**
- * Run a notebook of TypeScript cells in this process, without Jupyter, and write its outputs into it. Throws KT6502 with
- * the cell and the line when one throws; nothing is written then.
+ * Run a notebook of TypeScript cells in this process, without Jupyter, and write its outputs into it. Throws
+ * KT6502 with the cell and the line when one throws; nothing is written then.
  */
 export const runNotebook = async (path: string, options: NotebookOptions = {}): Promise<NotebookRun> => {
   const notebook = readNotebook(path)
@@ -71,10 +73,16 @@ const changed = (path: string, { cell, expected, found }: Expectation): KtError 
     fix: 'Find out why the value moved; if it is right, run the notebook and correct its "// expect:" line.',
   })
 
-const runCell = async (source: string, scope: Scope, path: string, number: number): Promise<{ readonly outputs: readonly Output[]; readonly value: unknown }> => {
+const runCell = async (
+  source: string,
+  scope: Scope,
+  path: string,
+  number: number,
+): Promise<{ readonly outputs: readonly Output[]; readonly value: unknown }> => {
   const outputs: Output[] = []
   const file = `${basename(path)}:cell-${number}`
-  scope['display'] = (value: unknown) => void outputs.push({ output_type: 'display_data', data: bundleOf(value), metadata: {} })
+  scope['display'] = (value: unknown) =>
+    void outputs.push({ output_type: 'display_data', data: bundleOf(value), metadata: {} })
   let compiled: CompiledCell | undefined
   const restore = captured(outputs)
   try {
@@ -82,7 +90,13 @@ const runCell = async (source: string, scope: Scope, path: string, number: numbe
     for (const name of compiled.names) scope[name] = undefined
     const run = compileFunction(compiled.body, ['__scope', '__import'], { filename: file }) as CellFunction
     const value = await run(scope, importer(path))
-    if (value !== undefined) outputs.push({ output_type: 'execute_result', data: bundleOf(value), metadata: {}, execution_count: null })
+    if (value !== undefined)
+      outputs.push({
+        output_type: 'execute_result',
+        data: bundleOf(value),
+        metadata: {},
+        execution_count: null,
+      })
     return { outputs, value }
   } catch (error) {
     throw failed(error, source, file, number, path, compiled)
@@ -108,9 +122,11 @@ const captured = (outputs: Output[]): (() => void) => {
   const before = { ...console }
   for (const [method, name] of Object.entries(WRITES)) {
     console[method as keyof typeof WRITES] = (...values: unknown[]) => {
-      const text = `${values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' ')}\n`
+      const texts = values.map((value) => (typeof value === 'string' ? value : inspect(value)))
+      const text = `${texts.join(' ')}\n`
       const last = outputs.at(-1)
-      if (last?.output_type === 'stream' && last.name === name) outputs[outputs.length - 1] = { ...last, text: last.text + text }
+      if (last?.output_type === 'stream' && last.name === name)
+        outputs[outputs.length - 1] = { ...last, text: last.text + text }
       else outputs.push({ output_type: 'stream', name, text })
     }
   }
@@ -122,11 +138,24 @@ const bundleOf = (value: unknown): Bundle => {
   return shown ?? { 'text/plain': typeof value === 'string' ? value : inspect(value) }
 }
 
-const failed = (error: unknown, source: string, file: string, number: number, path: string, compiled?: CompiledCell): KtError => {
+const failed = (
+  error: unknown,
+  source: string,
+  file: string,
+  number: number,
+  path: string,
+  compiled?: CompiledCell,
+): KtError => {
   const message = error instanceof Error ? error.message : String(error)
   const line = lineOf(error, file, compiled)
   const text = line === undefined ? '' : (source.split('\n')[line - 1] ?? '').trim()
-  const about = error instanceof KtError ? { ...(error.why === undefined ? {} : { why: error.why }), ...(error.fix === undefined ? {} : { fix: error.fix }) } : {}
+  const about =
+    error instanceof KtError
+      ? {
+          ...(error.why === undefined ? {} : { why: error.why }),
+          ...(error.fix === undefined ? {} : { fix: error.fix }),
+        }
+      : {}
   return new KtError('KT6502', `cell ${number} of "${basename(path)}" failed: ${message.split('\n')[0]}`, {
     where: `${path}, cell ${number}${line === undefined ? '' : `, line ${line}: ${text}`}`,
     ...about,
@@ -137,7 +166,9 @@ const failed = (error: unknown, source: string, file: string, number: number, pa
 
 /** Where in the cell: esbuild says it, and else the first frame of the stack that is in the cell does. */
 const lineOf = (error: unknown, file: string, compiled: CompiledCell | undefined): number | undefined => {
-  const { errors } = error as { readonly errors?: readonly { readonly location: { readonly line: number } | null }[] }
+  const { errors } = error as {
+    readonly errors?: readonly { readonly location: { readonly line: number } | null }[]
+  }
   if (errors?.[0]?.location != null) return errors[0].location.line
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   const at = stack.indexOf(`${file}:`)
@@ -150,7 +181,8 @@ const expectationsOf = (source: string, value: unknown, cell: number): readonly 
     const expected = text.trim()
     const single = onlyValue(value)
     const digits = /^-?\d+(?:\.(\d+))?$/.exec(expected)
-    const found = digits !== null && typeof single === 'number' ? single.toFixed(digits[1]?.length ?? 0) : String(single)
+    const found =
+      digits !== null && typeof single === 'number' ? single.toFixed(digits[1]?.length ?? 0) : String(single)
     return { cell, expected, found, holds: found === expected }
   })
 

@@ -11,8 +11,10 @@ import { Shard } from '../../runtime/shard.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { foldersOf } from '../settings.ts'
-import { openLive, openReplay, parseSource } from '../source.ts'
-import type { Endpoints, Replaying } from '../source.ts'
+import { openReplay } from '../replay.ts'
+import type { Replaying } from '../replay.ts'
+import { openLive, parseSource } from '../source.ts'
+import type { Endpoints } from '../source.ts'
 
 /** One shard of a graph as a process. */
 export interface ShardSettings {
@@ -29,8 +31,14 @@ export interface ShardSettings {
   readonly eventsMax: number | undefined
 }
 
+/** A line in the part's log. */
+const note = (level: string, what: string, facts: Readonly<Record<string, unknown>>): void =>
+  console.error(JSON.stringify({ time: new Date().toISOString(), level, what, ...facts }))
+
 const TICK_MS = 250
 const CHECKPOINT_EVERY_MS = 10_000
+/** Of the recording's time, which passes quickly. */
+const REPLAY_CHECKPOINT_EVERY_MS = 120_000
 const PENDING_MAX_BYTES = 64 << 20
 
 await servePart<ShardSettings>(async (settings, parent) => {
@@ -39,7 +47,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const source = parseSource(settings.source)
   const log = await segmentLog(folders.log)
   const deadLetters = new FileDeadLetters(folders.deadLetters)
-  const meter = new Meter((level, what, facts) => console.error(JSON.stringify({ level, what, ...facts })))
+  const meter = new Meter(note)
   const replaying = source.kind === 'replay' ? await openReplay(plan.stages[0]!, source.paths) : undefined
   const clock = replaying === undefined ? systemClock() : new VirtualClock(replaying.begin)
   const shard = new Shard({
@@ -53,7 +61,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
     rowsMax: settings.rowsMax,
     lingerMs: settings.lingerMs,
     tickMs: TICK_MS,
-    checkpointEveryMs: CHECKPOINT_EVERY_MS,
+    checkpointEveryMs: replaying === undefined ? CHECKPOINT_EVERY_MS : REPLAY_CHECKPOINT_EVERY_MS,
     pendingMaxBytes: replaying === undefined ? PENDING_MAX_BYTES : Number.POSITIVE_INFINITY,
     rebuild: settings.rebuild,
   })
@@ -97,7 +105,7 @@ function run(settings: ShardSettings, shard: Shard, clock: Clock, first: boolean
   return openLive(shard.plan, settings.endpoints, clock, {
     frame: (frame) => shard.frame(frame),
     system: (schema, row) => shard.system(schema, row),
-    note: (level, what, facts) => console.error(JSON.stringify({ level, what, ...facts })),
+    note,
   })
 }
 
@@ -117,7 +125,8 @@ function replay(
 ): Served {
   shard.skip(inputs)
   const stopping = { asked: false }
-  const done = replaying.run({ clock, shard, speed: settings.speed, eventsMax: settings.eventsMax, stopped: () => stopping.asked })
+  const { speed, eventsMax } = settings
+  const done = replaying.run({ clock, shard, speed, eventsMax, stopped: () => stopping.asked, note })
   shard.failure.catch(() => setTimeout(() => process.exit(1), 100))
   void done.then(() => parent.done())
   return {

@@ -1,0 +1,107 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Plan, Stage } from '../graph/plan.ts'
+import type { SourceHost } from '../graph/source.ts'
+import type { Shard } from '../runtime/shard.ts'
+import type { VirtualClock } from '../runtime/virtual-clock.ts'
+import { loadMapping } from '../sources/driver/jsonata.ts'
+import { openRecording } from '../sources/driver/recording.ts'
+import type { Recording, RecordingOptions } from '../sources/driver/recording.ts'
+import { parseSource, wantsOf } from './source.ts'
+
+/** What no file of a recording has, and which outputs stay empty, or lack a part, because of it. */
+export interface Absent {
+  readonly node: string
+  readonly why: string
+  readonly below: readonly string[]
+}
+
+/** How a recording is read. */
+export interface ReplayOptions {
+  readonly clock: VirtualClock
+  readonly shard: Shard
+  /** Times real time; undefined is as fast as the log takes it. */
+  readonly speed: number | undefined
+  /** Stop after this many messages. */
+  readonly eventsMax: number | undefined
+  readonly stopped: () => boolean
+  readonly note: SourceHost['note']
+}
+
+/** A recording opened for a stage. */
+export interface Replaying {
+  /** The received time of its first message, microseconds. */
+  readonly begin: number
+  /** Read to the end, or until told to stop. */
+  readonly run: (options: ReplayOptions) => Promise<void>
+}
+
+export const openReplay = async (stage: Stage, paths: readonly string[], drop?: RecordingOptions['drop']): Promise<Replaying> => {
+  const wants = wantsOf(stage)
+  const recording = await openRecording({ paths, sources: wants.map((want) => want.source), ...(drop === undefined ? {} : { drop }) })
+  const begin = Math.min(...recording.has.map((one) => one.from))
+  return { begin: Number.isFinite(begin) ? begin : 0, run: (options) => read(recording, stage, options) }
+}
+
+/** How long one round of real-time playing may be, milliseconds. */
+const ROUND_MS = 20
+
+const read = async (recording: Recording, stage: Stage, options: ReplayOptions): Promise<void> => {
+  const { clock, shard, speed, eventsMax = Number.POSITIVE_INFINITY, stopped, note } = options
+  let frames = 0
+  const host: SourceHost = {
+    clock,
+    random: { below: () => 0 },
+    net: { connect: () => ({ send: () => {}, close: () => {} }), get: () => new Promise(() => {}) },
+    mapping: loadMapping,
+    frame: (frame) => {
+      frames++
+      shard.frame(frame)
+    },
+    system: (schema, row) => shard.system(schema, row),
+    note,
+  }
+  const opened = wantsOf(stage).map(({ source, channels, universe }) =>
+    recording.open(source, host, { channels, universe, endpoint: undefined, owns: () => true }),
+  )
+  shard.start()
+  const begun = Date.now()
+  const first = clock.now()
+  for (let moments = await recording.next(); moments !== undefined; moments = await recording.next()) {
+    for (const { received, deliver } of moments) {
+      if (speed !== undefined) await reach(begun + (received - first) / 1000 / speed, stopped)
+      if (stopped() || frames >= eventsMax) break
+      clock.advance(received)
+      deliver()
+    }
+    await shard.settled()
+    if (stopped() || frames >= eventsMax) break
+  }
+  for (const one of opened) one.close()
+}
+
+/** Wait until the wall clock has come this far, in rounds short enough that a stop is heard. */
+const reach = async (untilMs: number, stopped: () => boolean): Promise<void> => {
+  for (let left = untilMs - Date.now(); left > 1 && !stopped(); left = untilMs - Date.now()) await pause(Math.min(left, ROUND_MS))
+}
+
+/** Channels that a recording lacks, with the nodes that depend on them. */
+export const absentOf = async (plan: Plan, text: string): Promise<readonly Absent[]> => {
+  const choice = parseSource(text)
+  if (choice.kind !== 'replay') return []
+  const sources = plan.stages.flatMap((stage) => wantsOf(stage).map((want) => want.source))
+  const { absent } = await openRecording({ paths: choice.paths, sources })
+  return plan.stages.flatMap((stage) =>
+    absent.flatMap(({ source, channel }) => {
+      const node = `${source}.${channel}`
+      if (!stage.sources.some((want) => want.source.name === source && want.channel === channel)) return []
+      return [{ node, why: 'the recording has no such channel', below: below(stage, node) }]
+    }),
+  )
+}
+
+/** The topics that lie below a node. */
+const below = (stage: Stage, node: string): readonly string[] => {
+  const reached = new Set([node])
+  for (const { name, from } of stage.operators) if (from.some((one) => reached.has(one))) reached.add(name)
+  return stage.writes.flatMap(({ topic, from }) => (from.some((one) => reached.has(one)) ? [topic.name] : []))
+}
