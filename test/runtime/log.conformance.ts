@@ -177,14 +177,16 @@ export const logConformance = (name: string, make: () => Promise<Home>): void =>
           inputs: [{ topic: 'raw', partition: 1, next: 5 }],
         }
         await again.append(moved)
-        expect((await log.write('a')).last?.inputs).toEqual(moved.inputs)
-        expect((await log.write('b')).last?.step).toBe(2)
-        const all = await drain(await log.read(from('t', 'v')))
+            const all = await drain(await log.read(from('t', 'v')))
         expect(all.map(({ topic, offset }) => `${topic}${offset}`)).toEqual([
           ...Array.from({ length: 31 }, (_, i) => `t${i}`),
           'v0',
         ])
-        await log.close()
+        await home.crash(log)
+        const third = await home.open()
+        expect((await third.write('a')).last).toEqual({ step: 31, time: moved.time, inputs: moved.inputs })
+        expect((await third.write('b')).last?.step).toBe(2)
+      await third.close()
       },
     )
   })

@@ -1,5 +1,6 @@
 import { copyFile, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { KeptLog } from '../../runtime/log.ts'
 import { errorOf, inFolder, using } from './segment-home.ts'
@@ -38,6 +39,14 @@ const undurable = async (folder: string): Promise<{ readonly durable: number; re
     durable: Number(await readFile(join(folder, 'size'), 'utf8')),
     size: (await stat(first(folder))).size,
   }
+}
+
+/** As if the last frame had been written together with the one before it: it knows no more to be durable. */
+const resealed = (bytes: Buffer, durable: number): void => {
+  let at = 0
+  while (at + bytes.readUInt32LE(at) < bytes.length) at += bytes.readUInt32LE(at)
+  bytes.writeUInt32LE(durable, at + 12)
+  bytes.writeUInt32LE(crc32(bytes.subarray(at + 8)), at + 4)
 }
 
 describe('the tail of the segment log', () => {
@@ -89,6 +98,29 @@ describe('the tail of the segment log', () => {
         await using(folder, 1e9, async (log) => expect((await log.write('a')).last?.step).toBe(4))
         expect((await stat(first(folder))).size).toBeGreaterThanOrEqual(durable)
       }
+    }))
+
+  test('a tail that was cut off does not come back, though later frames of it are whole', () =>
+    inFolder(async (folder) => {
+      await using(folder, 1e9, async (log) => {
+        const writer = await log.write('a')
+        await fill(writer, 'a', 1, 4, ['t'])
+        await copyFile(join(folder, 'durable'), join(folder, 'kept'))
+        await fill(writer, 'a', 5, 6, ['t'])
+      })
+      await copyFile(join(folder, 'kept'), join(folder, 'durable'))
+      await flip(first(folder), await whereIs(first(folder), stepOf('a', 5, ['t']).records[0]!.bytes))
+      // The last two steps were one write: the fifth did not get through, the sixth did.
+      const bytes = await readFile(first(folder))
+      const durable = (await readFile(join(folder, 'durable'))).readDoubleLE(8)
+      resealed(bytes, durable)
+      await writeFile(first(folder), bytes)
+      await using(folder, 1, async (log) => {
+        const writer = await log.write('a')
+        expect(writer.last?.step).toBe(4)
+        await fill(writer, 'a', 5, 5, ['t'])
+        expect(await steps(log)).toEqual([1, 2, 3, 4, 5])
+      })
     }))
 
   test('a segment that was cut off at its beginning is begun anew', () =>
