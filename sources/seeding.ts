@@ -67,7 +67,8 @@ export class Seeding {
       this.#running += 1
       void this.#seed(ask, choice.limit)
     }
-    for (const { notBefore } of this.#waiting.values()) laterUs = Math.min(laterUs, Math.max(1000, notBefore - now))
+    // What is due now is looked at when an answer comes or the budget opens; a timer is for what is due later.
+    for (const { notBefore } of this.#waiting.values()) if (notBefore > now) laterUs = Math.min(laterUs, notBefore - now)
     if (Number.isFinite(laterUs)) this.#cancel = this.#host.clock.after(Math.ceil(laterUs / 1000), () => this.#pump())
   }
 

@@ -8,7 +8,9 @@ import type { Sub } from './line.ts'
 import type { Reply, SocketRules } from './venue.ts'
 
 const SECOND = 1_000_000
-const WAKE_MS = 250
+/** A session looks around this often, and more often while it has something left to say. */
+const WAKE_MS = 1_000
+const BUSY_WAKE_MS = 250
 /** A connection that held this long was well, and the next failure counts as the first. */
 const WELL_US = 60 * SECOND
 /** Staleness is this many usual silences, and never less than the card says. */
@@ -81,7 +83,7 @@ export class Session {
 
   on(happening: Happening, now: number): readonly Effect[] {
     switch (happening.kind) {
-      case 'start': this.#connect(now); this.#out.push({ kind: 'wake', afterMs: WAKE_MS }); break
+      case 'start': this.#connect(now); this.#out.push({ kind: 'wake', afterMs: BUSY_WAKE_MS }); break
       case 'wake': this.#wake(now); break
       case 'opened': this.#line(happening.line)?.opened(now, this.#held.values()); break
       case 'ping': this.#alive(happening.line, now); break
@@ -124,7 +126,8 @@ export class Session {
       for (const line of this.#lines) this.#check(line, now)
       this.#handover(now)
     }
-    this.#out.push({ kind: 'wake', afterMs: WAKE_MS })
+    const busy = this.#lines.some((line) => !line.open || line.busy)
+    this.#out.push({ kind: 'wake', afterMs: busy || this.#lines.length === 0 ? BUSY_WAKE_MS : WAKE_MS })
   }
 
   #check(line: Line, now: number): void {

@@ -20,7 +20,7 @@ export interface Content {
   readonly to: number
 }
 
-/** One thing to be done, at the recording's own time. */
+/** One thing to be done, at the recording's own time, which never goes back: where a recorder's clock did, it stands. */
 export interface Moment {
   readonly received: number
   readonly deliver: () => void
@@ -34,10 +34,7 @@ export interface Recording {
   readonly absent: readonly { readonly source: string; readonly channel: string }[]
   /** Stand in for `source.open`: its frames come with `next`. */
   readonly open: (source: AnySource, host: SourceHost, opening: Opening) => OpenSource
-  /**
-   * The next moments, in order; undefined at the end. Set the clock to `received` (it never goes back by more than a
-   * recorder's clock did), then deliver.
-   */
+  /** The next moments, in order; undefined at the end. Set the clock to `received`, then deliver. */
   readonly next: () => Promise<readonly Moment[] | undefined>
 }
 
@@ -67,11 +64,13 @@ export const openRecording = async ({ paths, sources, drop = () => false }: Reco
     players.set(source.name, player)
     return player
   }
+  let clock = 0
   const next: Recording['next'] = async () => {
     const batch = await tape.next()
-    return batch?.filter((one) => !drop(one)).map((one) => ({
-      received: one.received, deliver: () => players.get(one.source)?.deliver(one),
-    }))
+    return batch?.filter((one) => !drop(one)).map((one) => {
+      clock = Math.max(clock, one.received)
+      return { received: clock, deliver: () => players.get(one.source)?.deliver(one) }
+    })
   }
   return Object.freeze({ files, has, absent, open, next })
 }

@@ -60,7 +60,8 @@ const floats = (schema: AnySchema, column: Column, value: unknown): readonly num
   if (value === undefined) return []
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   for (const one of list) if (!Number.isFinite(one)) breach(schema, column, one)
-  return list as readonly number[]
+  // A copy, because the mapping's own lists carry its marks.
+  return list.slice() as readonly number[]
 }
 
 const level = (schema: AnySchema, row: Readonly<Record<string, unknown>>, prices: string, sizes: string): void => {
