@@ -3,6 +3,7 @@ import type { Connection } from './connection.ts'
 import type { Level } from './ladder.ts'
 import type { Fill, Market } from './market.ts'
 import { BybitTickerChannel } from './bybit-ticker.ts'
+import { bybitUpdate } from './numbering.ts'
 
 /** A topic taken apart, e.g. `orderbook.50.BTCUSDT`. */
 export interface BybitTopic {
@@ -115,7 +116,7 @@ class BookChannel implements Channel {
     this.name = name
     this.#levels = levels
     this.cadenceMs = bookCadence[String(levels)] ?? 100
-    this.#update = 1_000_000 + (Math.floor(nowMs / 10) % 1_000_000_000)
+    this.#update = bybitUpdate(nowMs)
     this.#bids = market.bids.top(levels)
     this.#asks = market.asks.top(levels)
     this.#sequence = market.lastUpdate

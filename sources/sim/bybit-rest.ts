@@ -1,6 +1,7 @@
 import { fixed, trimmed } from './decimal.ts'
 import type { Level } from './ladder.ts'
 import type { Market } from './market.ts'
+import { bybitUpdate } from './numbering.ts'
 import type { VenueName } from './universe.ts'
 import type { RestReply, World } from './world.ts'
 
@@ -99,10 +100,9 @@ function book(category: Category, query: URLSearchParams, world: World): RestRep
   const limit = Math.min(1000, Math.max(1, Number(query.get('limit') ?? (category === 'spot' ? 1 : 25))))
   const rows = (levels: readonly Level[]): string =>
     levels.map(({ tick, lots }) => `["${market.priceText(tick)}","${market.sizeText(lots)}"]`).join(',')
-  const id = 1_000_000 + (Math.floor(world.nowMs / 10) % 1_000_000_000)
   return reply(`{"s":"${market.listing.symbol}","b":[${rows(market.bids.top(limit))}],` +
-    `"a":[${rows(market.asks.top(limit))}],"ts":${world.nowMs},"u":${id},"seq":${market.lastUpdate},` +
-    `"cts":${world.nowMs}}`, world)
+    `"a":[${rows(market.asks.top(limit))}],"ts":${world.nowMs},"u":${bybitUpdate(world.nowMs)},` +
+    `"seq":${market.lastUpdate},"cts":${world.nowMs}}`, world)
 }
 
 function recentTrades(category: Category, query: URLSearchParams, world: World): RestReply {

@@ -38,12 +38,16 @@ export class Funding {
     this.nextMs = (Math.floor(startMs / periodMs) + 1) * periodMs
   }
 
-  /** Past settlements, so that history can be asked for from the first moment. */
+  /**
+   * Past settlements, so that history can be asked for from the first moment. Each is drawn from its time, so
+   * that two starts of one world remember the same.
+   */
   remember(count: number, mark: number, random: Random): void {
     for (let i = count; i >= 1; i--) {
       const timeMs = this.nextMs - i * this.periodMs
-      const price = mark * (1 + random.normal() * 0.002 * i)
-      this.settled.push({ rate: this.#rated(random.normal() * 0.0004), timeMs, mark: rounded(price, 8) })
+      const past = random.fork(String(timeMs))
+      const price = mark * (1 + past.normal() * 0.01)
+      this.settled.push({ rate: this.#rated(past.normal() * 0.0004), timeMs, mark: rounded(price, 8) })
     }
   }
 

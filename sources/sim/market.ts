@@ -1,6 +1,7 @@
 import { fixed, trimmed } from './decimal.ts'
 import type { Funding } from './funding.ts'
 import { Ladder } from './ladder.ts'
+import { lastTrade } from './numbering.ts'
 import type { Pace } from './pace.ts'
 import type { Random } from './random.ts'
 import type { Listing } from './universe.ts'
@@ -28,7 +29,10 @@ export interface MarketParts {
   readonly rank: number
   readonly pace: Pace
   readonly random: Random
+  /** When it begins to exist; its ids begin at what they would have come to by then. */
   readonly startMs: number
+  /** When it was listed, which is earlier for those that the world starts with. */
+  readonly listedMs: number
   /** Levels a side. */
   readonly depth: number
   /** The id of the next change of this book. Binance USDM shares one sequence among all its symbols. */
@@ -77,6 +81,7 @@ export class Market {
   #nextChangeMs: number
   readonly #parts: MarketParts
   readonly #random: Random
+  readonly #ids: Random
   readonly #tick: number
   readonly #medianLots: number
 
@@ -86,7 +91,7 @@ export class Market {
     this.#random = random
     this.listing = listing
     this.rank = parts.rank
-    this.listedMs = parts.startMs
+    this.listedMs = parts.listedMs
     this.phaseMs = random.below(10) * 10
     this.#bias = listing.perpetual ? random.normal() * 0.0003 + 0.0002 : random.normal() * 0.00002
     this.basis = this.#bias
@@ -96,7 +101,9 @@ export class Market {
     this.#medianLots = Math.max(1, medianValue / (1 + parts.rank * 0.2) / value)
     this.volumeLots = Math.round(this.#medianLots * 40000)
     this.openInterestLots = 2 * Math.round(this.#medianLots * 20000)
-    this.#tradeSequence = 100_000_000 + random.below(900_000_000)
+    this.#tradeSequence = lastTrade(listing.venue, parts.pace, parts.startMs) + random.below(100_000_000)
+    // The same seed draws the same world at every start, but no venue gives a trade the id of another.
+    this.#ids = random.fork(`trade ids from ${parts.startMs}`)
     this.#nextTradeMs = parts.startMs + random.wait(parts.pace.trades)
     this.#nextChangeMs = parts.startMs + random.wait(parts.pace.changes)
     this.lastUpdate = parts.nextUpdate()
@@ -210,8 +217,9 @@ export class Market {
   #tradeId(): string {
     this.#tradeSequence += 1
     const { venue } = this.listing
-    if (venue === 'bybit.linear') return uuid(this.#random)
-    return venue === 'bybit.spot' ? `2290000001${this.#tradeSequence}` : String(this.#tradeSequence)
+    if (venue === 'bybit.linear') return uuid(this.#ids)
+    const id = String(this.#tradeSequence)
+    return venue === 'bybit.spot' ? `229${id.padStart(16, '0')}` : id
   }
 
   /**

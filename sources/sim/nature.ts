@@ -1,5 +1,6 @@
 import { Funding, type Settlement } from './funding.ts'
 import { type FairPrice, Market } from './market.ts'
+import { lastUpdate } from './numbering.ts'
 import { type Pace, paces } from './pace.ts'
 import type { Random } from './random.ts'
 import { listing, type PairSpec, pairSpecs, reservePairs, type VenueName, venueNames } from './universe.ts'
@@ -16,10 +17,21 @@ export interface NatureOptions {
 /** Bybit lists fewer pairs on spot than the others. */
 const bybitSpotPairs = 20
 const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 const pastSettlements = 12
 /** A new listing is traded like a pair of this rank. */
 const newRank = 10
 const newPace: Pace = { trades: 0.0015, changes: 0.003 }
+
+interface Times {
+  readonly startMs: number
+  readonly listedMs: number
+}
+
+/** When a pair was listed that the world starts with: the same at every start, and from 2020-01-01 on. */
+function listedMs(rank: number): number {
+  return 1_577_836_800_000 + (rank % 200) * 10 * dayMs
+}
 
 /** A pair wanted at a venue. */
 interface Want {
@@ -43,16 +55,18 @@ export class Nature {
   constructor(options: NatureOptions, random: Random, nowMs: number) {
     this.#options = options
     this.#random = random.fork('nature')
-    this.#futuresUpdate = 5_123_000_000_000 + this.#random.below(1_000_000_000)
     this.#reserve = [...reservePairs()]
     for (const venue of options.venues ?? venueNames) this.#byVenue.set(venue, [])
     const wanted = pairSpecs(options.pairs ?? 60).flatMap((pair, rank) => this.#listings(pair, rank))
     const pace = paces(wanted, options.rate ?? 5000)
+    const futures = pace.filter((_, i) => wanted[i]?.venue === 'binance.usdm')
+    this.#futuresUpdate = lastUpdate('binance.usdm', futures, nowMs) + this.#random.below(1_000_000_000)
     const fair = new Map<PairSpec, FairPrice>()
     wanted.forEach((want, i) => {
       const price = fair.get(want.pair) ?? this.#wander(want.pair)
       fair.set(want.pair, price)
-      this.#open(want, price, pace[i] ?? { trades: 0, changes: 0 }, nowMs)
+      const times = { startMs: nowMs, listedMs: Math.min(listedMs(want.rank), nowMs - dayMs) }
+      this.#open(want, price, pace[i] ?? { trades: 0, changes: 0 }, times)
     })
   }
 
@@ -91,7 +105,8 @@ export class Nature {
     const pair = this.#reserve.shift()
     if (pair === undefined) return []
     const price = this.#wander(pair)
-    return this.#listings(pair, newRank).map((want) => this.#open(want, price, newPace, nowMs))
+    const times = { startMs: nowMs, listedMs: nowMs }
+    return this.#listings(pair, newRank).map((want) => this.#open(want, price, newPace, times))
   }
 
   #listings(pair: PairSpec, rank: number): readonly Want[] {
@@ -106,14 +121,14 @@ export class Nature {
     return price
   }
 
-  #open({ venue, pair, rank }: Want, fair: FairPrice, pace: Pace, nowMs: number): Market {
+  #open({ venue, pair, rank }: Want, fair: FairPrice, pace: Pace, times: Times): Market {
     const listed = listing(venue, pair)
     const random = this.#random.fork(`${venue}/${listed.symbol}`)
     const market = new Market({
-      listing: listed, fair, rank, pace, random, startMs: nowMs, depth: this.#options.depth ?? 500,
-      nextUpdate: this.#sequence(venue, random.fork('update')),
+      listing: listed, fair, rank, pace, random, ...times, depth: this.#options.depth ?? 500,
+      nextUpdate: this.#sequence(venue, pace, random.fork('update'), times.startMs),
     })
-    if (listed.perpetual) market.funding = this.#funding(market, pair, nowMs)
+    if (listed.perpetual) market.funding = this.#funding(market, pair, times.startMs)
     this.all.push(market)
     this.#byVenue.get(venue)?.push(market)
     this.#bySymbol.set(`${venue}/${listed.symbol}`, market)
@@ -130,9 +145,9 @@ export class Nature {
   }
 
   /** Spot counts each book by one; the futures share one sequence; Bybit's `seq` grows by more than one. */
-  #sequence(venue: VenueName, random: Random): () => number {
+  #sequence(venue: VenueName, pace: Pace, random: Random, startMs: number): () => number {
     if (venue === 'binance.usdm') return () => (this.#futuresUpdate += 1 + random.below(20))
-    let last = 1_000_000_000 + random.below(1_000_000_000) * (venue === 'binance.spot' ? 20 : 200)
+    let last = lastUpdate(venue, [pace], startMs) + random.below(1_000_000_000)
     return venue === 'binance.spot' ? () => (last += 1) : () => (last += 1 + random.below(30))
   }
 }
