@@ -33,21 +33,37 @@ const reader = (): Promise<LakeReader> => {
   const known = readers.get(root)
   if (known !== undefined) return known
   const place = (path: string): string => join(root, path)
-  const opened = LakeReader.open({ objects: fileStore(root), place, schemas: marketSchemas, views: [readFileSync(VIEWS, 'utf8')] })
+  const opened = LakeReader.open({
+    objects: fileStore(root),
+    place,
+    schemas: marketSchemas,
+    views: [readFileSync(VIEWS, 'utf8')],
+  })
   readers.set(root, opened)
   return opened
 }
 
 /**
- * Ask the lake: sql`SELECT * FROM funding_carry WHERE pair = ${pair}`. Times come as dates, in milliseconds, because that
- * is what charts take; ask for epoch_us(time) where microseconds matter. Whole numbers beyond 2^53 come as bigints.
+ * Ask the lake: sql`SELECT * FROM funding_carry WHERE pair = ${pair}`. Times come as dates, in milliseconds,
+ * because that is what charts take; ask for epoch_us(time) where microseconds matter. Whole numbers beyond
+ * 2^53 come as bigints.
  */
-export const sql = async <R = Readonly<Record<string, never>>>(parts: TemplateStringsArray, ...values: readonly Parameter[]): Promise<Rows<R>> => {
+export const sql = async <R = Readonly<Record<string, never>>>(
+  parts: TemplateStringsArray,
+  ...values: readonly Parameter[]
+): Promise<Rows<R>> => {
   const text = parts.map((part, i) => (i === 0 ? part : `${literal(values[i - 1]!)}${part}`)).join('')
   const answer = await (await reader()).query(text)
-  const times = new Set(answer.columns.filter(({ type }) => /^(TIMESTAMP|DATE)/.test(type)).map(({ name }) => name))
+  const times = new Set(
+    answer.columns.filter(({ type }) => /^(TIMESTAMP|DATE)/.test(type)).map(({ name }) => name),
+  )
   const rows = answer.rows.map((row) =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, times.has(name) && value !== null ? new Date(String(value)) : value])),
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => [
+        name,
+        times.has(name) && value !== null ? new Date(String(value)) : value,
+      ]),
+    ),
   )
   return Object.assign(rows as R[], { columns: answer.columns, [DISPLAY]: () => tableOf(answer) })
 }
@@ -61,27 +77,43 @@ const literal = (value: Parameter): string => {
 /** A cell of a table, for people: six digits of a number, times without what is zero anyway. */
 const shown = (value: unknown): string => {
   if (value === null || value === undefined) return ''
-  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)))
+  if (typeof value === 'number')
+    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)))
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
-  return text.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.0+|(\.\d+))Z$/, (_, date: string, time: string, rest = '') => `${date} ${time}${String(rest)}`)
+  return text.replace(
+    /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.0+|(\.\d+))Z$/,
+    (_, date: string, time: string, rest = '') => `${date} ${time}${String(rest)}`,
+  )
 }
 
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 const tableOf = ({ columns, rows }: LakeAnswer): Readonly<Record<string, string>> => {
   const names = columns.map(({ name }) => name)
   const body = rows.slice(0, SHOWN_ROWS).map((row) => names.map((name) => shown(row[name])))
   const more = rows.length > SHOWN_ROWS ? `${rows.length} rows, ${SHOWN_ROWS} shown` : ''
-  const line = (cells: readonly string[], tag: string): string => `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`
-  const html = `<table>\n<thead>${line(names, 'th')}</thead>\n<tbody>\n${body.map((cells) => line(cells, 'td')).join('\n')}\n</tbody>\n</table>`
+  const line = (cells: readonly string[], tag: string): string =>
+    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`
+  const lines = body.map((cells) => line(cells, 'td')).join('\n')
+  const html = `<table>\n<thead>${line(names, 'th')}</thead>\n<tbody>\n${lines}\n</tbody>\n</table>`
   const plain = [names, ...body].map((cells) => cells.join('\t')).join('\n')
-  return { 'text/html': more === '' ? html : `${html}\n<p>${more}</p>`, 'text/plain': more === '' ? plain : `${plain}\n${more}` }
+  return {
+    'text/html': more === '' ? html : `${html}\n<p>${more}</p>`,
+    'text/plain': more === '' ? plain : `${plain}\n${more}`,
+  }
 }
 
-/** A font of our own, so that a chart is the same picture on every machine; without it, whatever the machine has. */
+/**
+ * A font of our own, so that a chart is the same picture on every machine; without it, whatever the machine
+ * has.
+ */
 const font = (): { readonly fontFiles?: string[]; readonly loadSystemFonts: boolean } => {
   try {
-    return { fontFiles: [createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf')], loadSystemFonts: false }
+    return {
+      fontFiles: [createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf')],
+      loadSystemFonts: false,
+    }
   } catch {
     return { loadSystemFonts: true }
   }
@@ -91,10 +123,20 @@ const font = (): { readonly fontFiles?: string[]; readonly loadSystemFonts: bool
 export const chart = (options: Plot.PlotOptions): object => {
   const { document } = new Window()
   const style = { fontFamily: 'DejaVu Sans', background: 'white', ...(options.style as object | undefined) }
-  const figure = Plot.plot({ width: 800, height: 320, ...options, style, document } as never) as unknown as Drawn
+  const figure = Plot.plot({
+    width: 800,
+    height: 320,
+    ...options,
+    style,
+    document,
+  } as never) as unknown as Drawn
   const svg = figure.tagName.toLowerCase() === 'svg' ? figure : figure.querySelector('svg')
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
-  const picture = new Resvg(svg.outerHTML, { background: 'white', fitTo: { mode: 'zoom', value: 1.5 }, font: { ...font(), defaultFontFamily: 'DejaVu Sans' } })
+  const picture = new Resvg(svg.outerHTML, {
+    background: 'white',
+    fitTo: { mode: 'zoom', value: 1.5 },
+    font: { ...font(), defaultFontFamily: 'DejaVu Sans' },
+  })
   const png = Buffer.from(picture.render().asPng()).toString('base64')
   return { [DISPLAY]: () => ({ 'image/png': png }) }
 }

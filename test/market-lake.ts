@@ -46,8 +46,17 @@ const fundings = (hours: number): readonly Funding[] =>
       const period = perp.hours * HOUR
       const fundingTime = kind === 'final' ? time : (Math.floor(time / period) + 1) * period
       return {
-        venue: perp.venue, instrument: perpOf(perp), ...timed(time), kind, rate, intervalHours: perp.hours, intervalFrom: 'venue',
-        fundingTime, ratePerHour: rate / perp.hours, apr: (rate / perp.hours) * 24 * 365, predicted: kind === 'final' ? perp.rate : null,
+        venue: perp.venue,
+        instrument: perpOf(perp),
+        ...timed(time),
+        kind,
+        rate,
+        intervalHours: perp.hours,
+        intervalFrom: 'venue',
+        fundingTime,
+        ratePerHour: rate / perp.hours,
+        apr: (rate / perp.hours) * 24 * 365,
+        predicted: kind === 'final' ? perp.rate : null,
       }
     }
     const rows: Funding[] = []
@@ -68,10 +77,25 @@ const bases = (hours: number): readonly Basis[] =>
       const live = minute % 60 !== 17
       const value = <T>(of: T): T | null => (live ? of : null)
       return {
-        pair: perp.pair, time, received: time + 1500, kind: 'spot-perp', perp: perpOf(perp), reference: spotOf(perp.pair),
-        state: live ? 'live' : 'withheld', why: live ? '' : 'gap', perpMid: value(spot * (1 + bps / 10_000)), referenceMid: value(spot),
-        bps: value(bps), netBps: value(bps - 1), perpAgeMs: value(3), referenceAgeMs: value(5), perpLast: null, referenceLast: null,
-        perpApr: value(aprOf(perp)), referenceApr: value(0), carryApr: value(aprOf(perp)),
+        pair: perp.pair,
+        time,
+        received: time + 1500,
+        kind: 'spot-perp',
+        perp: perpOf(perp),
+        reference: spotOf(perp.pair),
+        state: live ? 'live' : 'withheld',
+        why: live ? '' : 'gap',
+        perpMid: value(spot * (1 + bps / 10_000)),
+        referenceMid: value(spot),
+        bps: value(bps),
+        netBps: value(bps - 1),
+        perpAgeMs: value(3),
+        referenceAgeMs: value(5),
+        perpLast: null,
+        referenceLast: null,
+        perpApr: value(aprOf(perp)),
+        referenceApr: value(0),
+        carryApr: value(aprOf(perp)),
       }
     }),
   )
@@ -80,11 +104,24 @@ const quotes = (): readonly Quote[] =>
   PERPS.map((perp, i): Quote => {
     const bid = PRICES[perp.pair]!
     const proven = i !== 1
-    const levels = proven ? { bid, bidSize: 2, ask: bid * 1.0001, askSize: 3 } : { bid: null, bidSize: null, ask: null, askSize: null }
-    return { venue: perp.venue, instrument: perpOf(perp), ...timed(MONDAY + HOUR), trust: proven ? 'live' : 'gap', why: proven ? '' : 'gap', ...levels, trustedDepth: proven ? 500 : 0 }
+    const levels = proven
+      ? { bid, bidSize: 2, ask: bid * 1.0001, askSize: 3 }
+      : { bid: null, bidSize: null, ask: null, askSize: null }
+    return {
+      venue: perp.venue,
+      instrument: perpOf(perp),
+      ...timed(MONDAY + HOUR),
+      trust: proven ? 'live' : 'gap',
+      why: proven ? '' : 'gap',
+      ...levels,
+      trustedDepth: proven ? 500 : 0,
+    }
   })
 
-/** Trades with dense ids and a hole of three on one instrument, which the ledger explains; Bybit does not number. */
+/**
+ * Trades with dense ids and a hole of three on one instrument, which the ledger explains; Bybit does not
+ * number.
+ */
 const trades = (hours: number): readonly Trade[] => {
   const below = seeded(5)
   return PERPS.flatMap((perp) => {
@@ -93,9 +130,16 @@ const trades = (hours: number): readonly Trade[] => {
       const id = i + 1 + (perp.pair === 'BTC-USDT' && i >= 50 ? 3 : 0)
       const time = MONDAY + i * 2 * MINUTE + below(1_000_000)
       return {
-        venue: perp.venue, instrument: perpOf(perp), time, received: time + 2000, first: numbered ? id : null, last: numbered ? id : null,
-        id: numbered ? String(id) : `u-${perp.pair}-${id}`, side: below(2) === 0 ? 'buy' : 'sell',
-        price: PRICES[perp.pair]! + below(100) / 2, size: (1 + below(40)) / 8,
+        venue: perp.venue,
+        instrument: perpOf(perp),
+        time,
+        received: time + 2000,
+        first: numbered ? id : null,
+        last: numbered ? id : null,
+        id: numbered ? String(id) : `u-${perp.pair}-${id}`,
+        side: below(2) === 0 ? 'buy' : 'sell',
+        price: PRICES[perp.pair]! + below(100) / 2,
+        size: (1 + below(40)) / 8,
       }
     })
   })
@@ -103,46 +147,103 @@ const trades = (hours: number): readonly Trade[] => {
 
 const gapRows = (): readonly Gap[] => {
   const hole: Gap = {
-    venue: 'binance', instrument: 'binance:perp:BTC-USDT', channel: 'trade', event: 'opened', proof: 'proven', first: 51, last: 53,
-    fromTime: MONDAY + 98 * MINUTE, toTime: MONDAY + 100 * MINUTE, cause: 'disconnect', repair: 'none', time: MONDAY + 100 * MINUTE, received: MONDAY + 100 * MINUTE,
+    venue: 'binance',
+    instrument: 'binance:perp:BTC-USDT',
+    channel: 'trade',
+    event: 'opened',
+    proof: 'proven',
+    first: 51,
+    last: 53,
+    fromTime: MONDAY + 98 * MINUTE,
+    toTime: MONDAY + 100 * MINUTE,
+    cause: 'disconnect',
+    repair: 'none',
+    time: MONDAY + 100 * MINUTE,
+    received: MONDAY + 100 * MINUTE,
   }
   const book: Gap = { ...hole, channel: 'bookDelta', first: 900, last: 905, repair: 'seed' }
-  return [hole, book, { ...book, event: 'healed', received: book.received + MINUTE, time: book.time + MINUTE }]
+  return [
+    hole,
+    book,
+    { ...book, event: 'healed', received: book.received + MINUTE, time: book.time + MINUTE },
+  ]
 }
 
 const listings = (): readonly Instrument[] => {
   const row = (venue: string, kind: Instrument['kind'], pair: string, multiplier: number): Instrument => {
     const [base = '', quoted = ''] = pair.split('-')
     return {
-      venue, instrument: `${venue}:${kind}:${pair}`, source: `${venue}.${kind}`, symbol: `${multiplier > 1 ? multiplier : ''}${base}${quoted}`, kind, base,
-      quote: quoted, settle: quoted, multiplier, contractSize: 1, inverse: false, tickSize: 0.5, lotSize: 0.125, status: 'trading', time: MONDAY, received: MONDAY,
+      venue,
+      instrument: `${venue}:${kind}:${pair}`,
+      source: `${venue}.${kind}`,
+      symbol: `${multiplier > 1 ? multiplier : ''}${base}${quoted}`,
+      kind,
+      base,
+      quote: quoted,
+      settle: quoted,
+      multiplier,
+      contractSize: 1,
+      inverse: false,
+      tickSize: 0.5,
+      lotSize: 0.125,
+      status: 'trading',
+      time: MONDAY,
+      received: MONDAY,
     }
   }
-  const perps = PERPS.map(({ venue, pair }) => row(venue, 'perp', pair, pair === 'SOL-USDT' && venue === 'bybit' ? 1000 : 1))
+  const perps = PERPS.map(({ venue, pair }) =>
+    row(venue, 'perp', pair, pair === 'SOL-USDT' && venue === 'bybit' ? 1000 : 1),
+  )
   return [...perps, ...Object.keys(PRICES).map((pair) => row('binance', 'spot', pair, 1))]
 }
 
 const marks = (): readonly Mark[] =>
   PERPS.map((perp) => ({
-    venue: perp.venue, instrument: perpOf(perp), ...timed(MONDAY + HOUR), mark: PRICES[perp.pair]!, index: PRICES[perp.pair]!, rate: perp.rate, fundingTime: MONDAY + 8 * HOUR,
+    venue: perp.venue,
+    instrument: perpOf(perp),
+    ...timed(MONDAY + HOUR),
+    mark: PRICES[perp.pair]!,
+    index: PRICES[perp.pair]!,
+    rate: perp.rate,
+    fundingTime: MONDAY + 8 * HOUR,
   }))
 
 /** The events of a small lake: three pairs on two venues for some hours, by schema. */
-export const marketRows = (hours: number): readonly (readonly [AnySchema, readonly { readonly received: number }[]])[] => [
-  [funding, fundings(hours)], [basis, bases(hours)], [quote, quotes()], [trade, trades(hours)], [gap, gapRows()], [instrument, listings()], [mark, marks()],
+export const marketRows = (
+  hours: number,
+): readonly (readonly [AnySchema, readonly { readonly received: number }[]])[] => [
+  [funding, fundings(hours)],
+  [basis, bases(hours)],
+  [quote, quotes()],
+  [trade, trades(hours)],
+  [gap, gapRows()],
+  [instrument, listings()],
+  [mark, marks()],
 ]
 
 /** Write the small lake with our own writer, a file an hour and table. The same hours give the same bytes. */
 export const writeMarketLake = async (objects: ObjectStore, hours: number): Promise<void> => {
   const sinks = marketRows(hours).map(([schema, rows]) => ({ schema, records: recordsByHour(schema, rows) }))
   const load = runLake({
-    graph: 'small', cut: 'events', objects, clock: virtualClock(), format: parquet, log: memoryLog(sinks.flatMap(({ records }) => records)),
-    sinks: sinks.map(({ schema }) => ({ topic: schema.name, partitions: 1, sink: lake(schema as never, { rollMs: 3_600_000 }) })),
+    graph: 'small',
+    cut: 'events',
+    objects,
+    clock: virtualClock(),
+    format: parquet,
+    log: memoryLog(sinks.flatMap(({ records }) => records)),
+    sinks: sinks.map(({ schema }) => ({
+      topic: schema.name,
+      partitions: 1,
+      sink: lake(schema as never, { rollMs: 3_600_000 }),
+    })),
   })
   await load.drain()
 }
 
-const recordsByHour = (schema: AnySchema, rows: readonly { readonly received: number }[]): readonly Placed[] => {
+const recordsByHour = (
+  schema: AnySchema,
+  rows: readonly { readonly received: number }[],
+): readonly Placed[] => {
   const sorted = [...rows].sort((a, b) => a.received - b.received)
   const hours = Map.groupBy(sorted, ({ received }) => Math.floor(received / HOUR))
   return recordsOf(schema, schema.name, 0, [...hours.values()])

@@ -1,4 +1,17 @@
-import { Bool, Field, Int32, Int64, List, Map_, RecordBatchStreamWriter, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
+import {
+  Bool,
+  Field,
+  Int32,
+  Int64,
+  List,
+  Map_,
+  RecordBatchStreamWriter,
+  Schema,
+  Struct,
+  Table,
+  Utf8,
+  vectorFromArray,
+} from 'apache-arrow'
 import type { DataType } from 'apache-arrow'
 import type { Action } from '../lake/action.ts'
 
@@ -7,7 +20,19 @@ const text = (name: string): Field => field(name, new Utf8())
 const long = (name: string): Field => field(name, new Int64())
 const struct = (name: string, ...fields: Field[]): Field<Struct> => new Field(name, new Struct(fields), true)
 const texts = (name: string): Field =>
-  field(name, new Map_(new Field('key_value', new Struct<{ key: Utf8; value: Utf8 }>([new Field('key', new Utf8(), false), new Field('value', new Utf8(), true)]), false)))
+  field(
+    name,
+    new Map_(
+      new Field(
+        'key_value',
+        new Struct<{ key: Utf8; value: Utf8 }>([
+          new Field('key', new Utf8(), false),
+          new Field('value', new Utf8(), true),
+        ]),
+        false,
+      ),
+    ),
+  )
 
 /**
  * The columns of a checkpoint: one a kind of action, and each row has one of them.
@@ -16,26 +41,53 @@ const texts = (name: string): Field =>
  */
 const COLUMNS: readonly Field<Struct>[] = [
   struct('txn', text('appId'), long('version'), long('lastUpdated')),
-  struct('add', text('path'), texts('partitionValues'), long('size'), long('modificationTime'), field('dataChange', new Bool()), text('stats'), texts('tags')),
   struct(
-    'remove', text('path'), long('deletionTimestamp'), field('dataChange', new Bool()), field('extendedFileMetadata', new Bool()),
-    texts('partitionValues'), long('size'),
+    'add',
+    text('path'),
+    texts('partitionValues'),
+    long('size'),
+    long('modificationTime'),
+    field('dataChange', new Bool()),
+    text('stats'),
+    texts('tags'),
   ),
   struct(
-    'metaData', text('id'), text('name'), text('description'), struct('format', text('provider'), texts('options')), text('schemaString'),
-    field('partitionColumns', new List(text('element'))), texts('configuration'), long('createdTime'),
+    'remove',
+    text('path'),
+    long('deletionTimestamp'),
+    field('dataChange', new Bool()),
+    field('extendedFileMetadata', new Bool()),
+    texts('partitionValues'),
+    long('size'),
+  ),
+  struct(
+    'metaData',
+    text('id'),
+    text('name'),
+    text('description'),
+    struct('format', text('provider'), texts('options')),
+    text('schemaString'),
+    field('partitionColumns', new List(text('element'))),
+    texts('configuration'),
+    long('createdTime'),
   ),
   struct('protocol', field('minReaderVersion', new Int32()), field('minWriterVersion', new Int32())),
 ]
 
 type Row = Readonly<Record<string, unknown>>
 
-/** A value as Arrow's builders take it: whole numbers as bigint where the column is long, objects as maps where it is a map. */
+/**
+ * A value as Arrow's builders take it: whole numbers as bigint where the column is long, objects as maps
+ * where it is a map.
+ */
 const built = (value: unknown, { type }: Field): unknown => {
   if (value === undefined || value === null) return null
   if (type instanceof Int64) return BigInt(value as number)
   if (type instanceof Map_) return new Map(Object.entries(value as Row))
-  if (type instanceof Struct) return Object.fromEntries(type.children.map((child: Field) => [child.name, built((value as Row)[child.name], child)]))
+  if (type instanceof Struct)
+    return Object.fromEntries(
+      type.children.map((child: Field) => [child.name, built((value as Row)[child.name], child)]),
+    )
   return value
 }
 

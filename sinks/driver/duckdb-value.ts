@@ -1,5 +1,11 @@
 import {
-  DuckDBArrayValue, DuckDBDateValue, DuckDBDecimalValue, DuckDBListValue, DuckDBMapValue, DuckDBStructValue, DuckDBTimestampTZValue,
+  DuckDBArrayValue,
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBListValue,
+  DuckDBMapValue,
+  DuckDBStructValue,
+  DuckDBTimestampTZValue,
   DuckDBTimestampValue,
 } from '@duckdb/node-api'
 import type { DuckDBValue } from '@duckdb/node-api'
@@ -11,17 +17,22 @@ import type { DuckDBValue } from '@duckdb/node-api'
  * - times are ISO 8601 texts in UTC with microseconds, which sort as times do; dates are texts;
  * - lists are arrays, structs and maps are objects; everything else is text as DuckDB writes it.
  */
-export type LakeValue = null | boolean | number | bigint | string | readonly LakeValue[] | { readonly [name: string]: LakeValue }
+export type LakeValue =
+  null | boolean | number | bigint | string | readonly LakeValue[] | { readonly [name: string]: LakeValue }
 
 export const exact = (value: DuckDBValue): LakeValue => {
-  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string') return value
+  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
+    return value
   if (typeof value === 'bigint') return whole(value)
-  if (value instanceof DuckDBTimestampTZValue || value instanceof DuckDBTimestampValue) return isoMicros(value.micros, value)
+  if (value instanceof DuckDBTimestampTZValue || value instanceof DuckDBTimestampValue)
+    return isoMicros(value.micros, value)
   if (value instanceof DuckDBDecimalValue) return value.width <= 15 ? value.toDouble() : value.toString()
   if (value instanceof DuckDBDateValue) return value.toString()
   if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(exact)
-  if (value instanceof DuckDBStructValue) return Object.fromEntries(Object.entries(value.entries).map(([name, one]) => [name, exact(one)]))
-  if (value instanceof DuckDBMapValue) return Object.fromEntries(value.entries.map(({ key, value: one }) => [String(exact(key)), exact(one)]))
+  if (value instanceof DuckDBStructValue)
+    return Object.fromEntries(Object.entries(value.entries).map(([name, one]) => [name, exact(one)]))
+  if (value instanceof DuckDBMapValue)
+    return Object.fromEntries(value.entries.map(({ key, value: one }) => [String(exact(key)), exact(one)]))
   return String(value)
 }
 

@@ -35,13 +35,20 @@ export interface LakeAnswer {
 
 /** Statements that change nothing but what this connection has in memory. */
 const ALLOWED: ReadonlySet<StatementType> = new Set([
-  StatementType.SELECT, StatementType.EXPLAIN, StatementType.CREATE, StatementType.CREATE_FUNC, StatementType.DROP,
-  StatementType.INSERT, StatementType.SET, StatementType.VARIABLE_SET, StatementType.PRAGMA,
+  StatementType.SELECT,
+  StatementType.EXPLAIN,
+  StatementType.CREATE,
+  StatementType.CREATE_FUNC,
+  StatementType.DROP,
+  StatementType.INSERT,
+  StatementType.SET,
+  StatementType.VARIABLE_SET,
+  StatementType.PRAGMA,
 ])
 
 /**
- * DuckDB over a lake. A view lists the files that are committed when the question is asked, never those of a folder: a
- * file that a crash left behind, or that compaction has replaced, is not in the answer.
+ * DuckDB over a lake. A view lists the files that are committed when the question is asked, never those of a
+ * folder: a file that a crash left behind, or that compaction has replaced, is not in the answer.
  */
 export class LakeReader {
   readonly #at: LakeAt
@@ -52,7 +59,10 @@ export class LakeReader {
   private constructor(at: LakeAt, connection: DuckDBConnection) {
     this.#at = at
     this.#connection = connection
-    this.#logs = at.schemas.map((schema) => ({ schema, log: new DeltaLog(at.objects, tableName(schema), parquet.checkpoint) }))
+    this.#logs = at.schemas.map((schema) => ({
+      schema,
+      log: new DeltaLog(at.objects, tableName(schema), parquet.checkpoint),
+    }))
   }
 
   static async open(at: LakeAt): Promise<LakeReader> {
@@ -75,7 +85,10 @@ export class LakeReader {
     }
   }
 
-  /** Run statements over what is committed now; the answer of the last. Throws KT3410 for one that would write. */
+  /**
+   * Run statements over what is committed now; the answer of the last. Throws KT3410 for one that would
+   * write.
+   */
   async query(sql: string): Promise<LakeAnswer> {
     await this.refresh()
     const statements = await this.#connection.extractStatements(sql).catch((error: unknown) => refuse(error))
@@ -97,7 +110,8 @@ export class LakeReader {
 
   async #run(prepared: DuckDBPreparedStatement): Promise<LakeAnswer> {
     if (!ALLOWED.has(prepared.statementType)) {
-      throw new KtError('KT3410', `a question to the lake does not ${StatementType[prepared.statementType].toLowerCase().replaceAll('_', ' ')}`, {
+      const verb = StatementType[prepared.statementType].toLowerCase().replaceAll('_', ' ')
+      throw new KtError('KT3410', `a question to the lake does not ${verb}`, {
         why: 'Only kt writes to the lake, and a query writes no files.',
         fix: 'Select, and redirect the output of kt sql: it writes CSV and JSON.',
       })
@@ -105,7 +119,9 @@ export class LakeReader {
     const result = await prepared.runAndReadAll().catch((error: unknown) => refuse(error))
     const names = result.deduplicatedColumnNames()
     const types = result.columnTypes()
-    const rows = result.getRows().map((row) => Object.fromEntries(row.map((value, i) => [names[i]!, exact(value)])))
+    const rows = result
+      .getRows()
+      .map((row) => Object.fromEntries(row.map((value, i) => [names[i]!, exact(value)])))
     return { columns: names.map((name, i) => ({ name, type: String(types[i]) })), rows }
   }
 }

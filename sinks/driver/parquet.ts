@@ -1,5 +1,13 @@
 import { tableFromIPC } from 'apache-arrow'
-import { Compression, EnabledStatistics, Encoding, readParquet, Table, writeParquet, WriterPropertiesBuilder } from 'parquet-wasm/node'
+import {
+  Compression,
+  EnabledStatistics,
+  Encoding,
+  readParquet,
+  Table,
+  writeParquet,
+  WriterPropertiesBuilder,
+} from 'parquet-wasm/node'
 import type { Batch } from '../../graph/batch.ts'
 import type { Packing } from '../lake/schema.ts'
 import { packing } from '../lake/schema.ts'
@@ -10,7 +18,10 @@ import { actionsOf, checkpointTable } from './checkpoint.ts'
 
 /** What DuckDB reads at a time: a thread takes a row group. */
 const ROW_GROUP = 122_880
-/** Readers that know old bugs by this text find none of theirs here. It has no version of ours: equal rows, equal bytes. */
+/**
+ * Readers that know old bugs by this text find none of theirs here. It has no version of ours: equal rows,
+ * equal bytes.
+ */
 const CREATED_BY = 'kt version 1.0.0 (build parquet-wasm)'
 
 const ENCODINGS: Readonly<Record<Exclude<Packing, 'dictionary'>, Encoding>> = Object.freeze({
@@ -28,7 +39,10 @@ const writerOf = (about: Readonly<Record<string, string>>): WriterPropertiesBuil
     .setCreatedBy(CREATED_BY)
     .setKeyValueMetadata(new Map([['kt', JSON.stringify(about)]]))
 
-/** A batch of `stored(schema)` as a Parquet file: zstd, packed by column, statistics by page. Equal rows give equal bytes. */
+/**
+ * A batch of `stored(schema)` as a Parquet file: zstd, packed by column, statistics by page. Equal rows give
+ * equal bytes.
+ */
 export const parquetOf = (batch: Batch, about: Readonly<Record<string, string>>): Uint8Array => {
   let writer = writerOf(about)
   for (const { column } of batch.columns) {
@@ -41,10 +55,10 @@ export const parquetOf = (batch: Batch, about: Readonly<Record<string, string>>)
 }
 
 /** Files of the lake, and checkpoints of its tables. */
-export const parquet: FileFormat = Object.freeze({
+export const parquet: FileFormat = {
   write: parquetOf,
   checkpoint: {
     encode: (actions) => writeParquet(Table.fromIPCStream(checkpointTable(actions)), writerOf({}).build()),
     decode: (bytes) => actionsOf(tableFromIPC(readParquet(bytes).intoIPCStream())),
   },
-})
+}

@@ -1,5 +1,6 @@
 /**
- * The lines of a Delta commit. Only what we write and must understand: a table that uses more says so in its protocol.
+ * The lines of a Delta commit. Only what we write and must understand: a table that uses more says so in its
+ * protocol.
  *
  * @see https://github.com/delta-io/delta/blob/master/PROTOCOL.md#actions
  */
@@ -52,7 +53,10 @@ export interface AddFile {
   readonly dataChange: boolean
   /** JSON: `numRecords`, `minValues`, `maxValues`, `nullCount`. */
   readonly stats: string
-  /** `kt.schema`: the version of the event in it, so that a reader knows the columns of a file without opening it. */
+  /**
+   * `kt.schema`: the version of the event in it, so that a reader knows the columns of a file without opening
+   * it.
+   */
   readonly tags: Readonly<Record<string, string>>
 }
 
@@ -72,7 +76,9 @@ const decoder = new TextDecoder()
 export const encodeCommit = (actions: readonly Action[]): Uint8Array =>
   encoder.encode(actions.map((action) => `${JSON.stringify(action)}\n`).join(''))
 
-/** The actions of a commit. Kinds that we do not write are kept out by the protocol check, or change no file. */
+/**
+ * The actions of a commit. Kinds that we do not write are kept out by the protocol check, or change no file.
+ */
 export const decodeCommit = (bytes: Uint8Array): readonly Action[] =>
   decoder
     .decode(bytes)

@@ -9,7 +9,9 @@ import { timeColumn } from './schema.ts'
 
 const DAY = 86_400_000_000
 
-/** When a file is full. Rows and bytes are those of the log; a record larger than a bound is a file by itself. */
+/**
+ * When a file is full. Rows and bytes are those of the log; a record larger than a bound is a file by itself.
+ */
 export interface Bounds {
   readonly rowsMax: number
   readonly bytesMax: number
@@ -17,7 +19,10 @@ export interface Bounds {
   readonly windowMs: number
 }
 
-/** Whole records of one topic partition, in order, that go into one file (one a date, if a record crosses midnight). */
+/**
+ * Whole records of one topic partition, in order, that go into one file (one a date, if a record crosses
+ * midnight).
+ */
 export interface Cut {
   readonly topic: string
   readonly partition: number
@@ -38,8 +43,8 @@ interface Span {
 }
 
 /**
- * Gathers the records of one topic partition into cuts. Where it cuts depends on the records alone, never on how the
- * reader happened to hand them over, so the same log gives the same files.
+ * Gathers the records of one topic partition into cuts. Where it cuts depends on the records alone, never on
+ * how the reader happened to hand them over, so the same log gives the same files.
  */
 export class Gatherer {
   readonly #schema: AnySchema
@@ -63,7 +68,10 @@ export class Gatherer {
     return this.#records.length === 0
   }
 
-  /** Add the next record. What it completes is handed back: nothing, the records before it, or these and itself. */
+  /**
+   * Add the next record. What it completes is handed back: nothing, the records before it, or these and
+   * itself.
+   */
   add(record: Placed): readonly Cut[] {
     const span = this.#spanOf(record)
     const done: Cut[] = []
@@ -85,7 +93,17 @@ export class Gatherer {
     const records = this.#records
     const { topic, partition, offset: first } = records[0]!
     const last = records.at(-1)!.offset
-    const cut = { topic, partition, first, last, rows: this.#rows, bytes: this.#bytes, window: this.#window, time: this.#time, records }
+    const cut = {
+      topic,
+      partition,
+      first,
+      last,
+      rows: this.#rows,
+      bytes: this.#bytes,
+      window: this.#window,
+      time: this.#time,
+      records,
+    }
     this.#records = []
     this.#rows = 0
     this.#bytes = 0
@@ -107,7 +125,10 @@ export class Gatherer {
   /** The record's first and last received time. `joined` is what refuses a record of another schema. */
   #spanOf(record: Placed): Span {
     if (this.#column < 0) return { low: record.time, high: record.time }
-    const batch = record.schema === schemaId(this.#schema) ? readBatch(logged(this.#schema), record.bytes) : joined(this.#schema, [record])
+    const batch =
+      record.schema === schemaId(this.#schema)
+        ? readBatch(logged(this.#schema), record.bytes)
+        : joined(this.#schema, [record])
     const found = bounds(batch.columns[this.#column]!, batch.rows)
     return found === undefined ? { low: record.time, high: record.time } : { low: found[0], high: found[1] }
   }
@@ -116,7 +137,10 @@ export class Gatherer {
 const dayOf = (micros: number): number => Math.floor(micros / DAY)
 
 /** The rows of a cut, by date. Nearly always one date: the log cuts its records at midnight too. */
-export const byDate = (schema: AnySchema, cut: Cut): readonly { readonly day: number; readonly batch: Batch }[] => {
+export const byDate = (
+  schema: AnySchema,
+  cut: Cut,
+): readonly { readonly day: number; readonly batch: Batch }[] => {
   const batch = joined(schema, cut.records)
   const name = timeColumn(schema)
   const times = batch.columns.find(({ column }) => column.name === name)

@@ -9,10 +9,16 @@ export interface CheckpointFormat {
   readonly decode: (bytes: Uint8Array) => readonly Action[]
 }
 
-/** What a reader of the table version 1 must know, and a writer of version 2: no deletion vectors, no column mapping. */
+/**
+ * What a reader of the table version 1 must know, and a writer of version 2: no deletion vectors, no column
+ * mapping.
+ */
 export const PROTOCOL: Protocol = Object.freeze({ minReaderVersion: 1, minWriterVersion: 2 })
 
-/** Delta keeps the removal of a file for a week, so that a reader of an older version still finds what it lists. */
+/**
+ * Delta keeps the removal of a file for a week, so that a reader of an older version still finds what it
+ * lists.
+ */
 const TOMBSTONES_MS = 7 * 86_400_000
 /** How many commits a reader asks for at once, when it has far to go. */
 const WIDTH_MAX = 32
@@ -24,9 +30,10 @@ interface Checkpointing {
 }
 
 /**
- * A Delta log that we read and write ourselves, on any object store that has put-if-absent. A commit is the creation of
- * `_delta_log/<version>.json`: of two writers one wins, and the other reads what was committed before it tries again.
- * Readers start at the last checkpoint, so opening stays quick however long the table lives.
+ * A Delta log that we read and write ourselves, on any object store that has put-if-absent. A commit is the
+ * creation of `_delta_log/<version>.json`: of two writers one wins, and the other reads what was committed
+ * before it tries again. Readers start at the last checkpoint, so opening stays quick however long the table
+ * lives.
  *
  * @see https://github.com/delta-io/delta/blob/master/PROTOCOL.md
  */
@@ -73,7 +80,9 @@ export class DeltaLog {
     await this.#payCheckpoint()
     if (this.version < 0) await this.#loadCheckpoint()
     for (let width = 1; ; width = Math.min(2 * width, WIDTH_MAX)) {
-      const ahead = await Promise.all(Array.from({ length: width }, (_, i) => this.#objects.get(this.#commitPath(this.version + 1 + i))))
+      const ahead = await Promise.all(
+        Array.from({ length: width }, (_, i) => this.#objects.get(this.#commitPath(this.version + 1 + i))),
+      )
       for (const bytes of ahead) {
         if (bytes === undefined) return
         this.#apply(decodeCommit(bytes))
@@ -84,8 +93,9 @@ export class DeltaLog {
   }
 
   /**
-   * Commit as the next version. False: another commit has that version, or this one had it already (an answer was
-   * lost); what is committed by now has been read, and `position` tells which. Rejects when the outcome is unknown.
+   * Commit as the next version. False: another commit has that version, or this one had it already (an answer
+   * was lost); what is committed by now has been read, and `position` tells which. Rejects when the outcome
+   * is unknown.
    */
   async commit(actions: readonly Action[]): Promise<boolean> {
     await this.#payCheckpoint()
@@ -137,7 +147,8 @@ export class DeltaLog {
 
   async #checkpointIfDue(): Promise<void> {
     const every = this.#checkpointEvery
-    if (every === 0 || this.version === 0 || this.version % every !== 0 || this.version <= this.#checkpoint) return
+    if (every === 0 || this.version === 0 || this.version % every !== 0 || this.version <= this.#checkpoint)
+      return
     const actions = this.#state()
     this.#owed = { version: this.version, size: actions.length, bytes: this.#format.encode(actions) }
     this.#checkpoint = this.version
@@ -149,7 +160,10 @@ export class DeltaLog {
     if (this.#owed === undefined) return
     const { version, size, bytes } = this.#owed
     await this.#objects.put(checkpointPath(this.table, version), bytes)
-    await this.#objects.put(`${this.table}/_delta_log/_last_checkpoint`, new TextEncoder().encode(JSON.stringify({ version, size })))
+    await this.#objects.put(
+      `${this.table}/_delta_log/_last_checkpoint`,
+      new TextEncoder().encode(JSON.stringify({ version, size })),
+    )
     this.#owed = undefined
   }
 
@@ -168,13 +182,18 @@ export class DeltaLog {
   }
 }
 
-const checkpointPath = (table: string, version: number): string => `${table}/_delta_log/${twenty(version)}.checkpoint.parquet`
+const checkpointPath = (table: string, version: number): string =>
+  `${table}/_delta_log/${twenty(version)}.checkpoint.parquet`
 
 const sortedBy = <T>(entries: ReadonlyMap<string, T>): readonly T[] =>
   [...entries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value)
 
 const understood = (table: string, protocol: Protocol): Protocol => {
-  if (protocol.minReaderVersion <= PROTOCOL.minReaderVersion && protocol.minWriterVersion <= PROTOCOL.minWriterVersion) return protocol
+  if (
+    protocol.minReaderVersion <= PROTOCOL.minReaderVersion &&
+    protocol.minWriterVersion <= PROTOCOL.minWriterVersion
+  )
+    return protocol
   throw new KtError('KT3401', `table "${table}" needs a newer Delta reader`, {
     why: `its protocol is ${protocol.minReaderVersion}/${protocol.minWriterVersion}; kt writes and reads 1/2`,
     fix: 'Another program upgraded it: load the topic into a new table, and let only kt write there.',

@@ -1,73 +1,13 @@
 import { HostError, KtError } from '../../graph/error.ts'
-import type { Clock, Log, ObjectStore, Partition, ReadFrom } from '../../graph/port.ts'
-import type { AnySink } from '../../graph/sink.ts'
+import type { Partition, ReadFrom } from '../../graph/port.ts'
 import type { AnyLakeSink } from '../lake.ts'
 import type { Cut } from './cut.ts'
 import { Gatherer } from './cut.ts'
 import { Lane } from './lane.ts'
+import type { LakeLoad, LakeRun, LakeState, LakeStatus } from './run.ts'
 import { LakeTable } from './table.ts'
-import type { FileFormat } from './table.ts'
 
-/** What loads the topics of a graph into the lake, and from where. */
-export interface LakeRun {
-  /** Part of the ids of the tables. */
-  readonly graph: string
-  readonly log: Pick<Log, 'read' | 'ends'>
-  readonly objects: ObjectStore
-  readonly clock: Clock
-  readonly format: FileFormat
-  /** Sinks of other engines are left alone. */
-  readonly sinks: readonly { readonly topic: string; readonly partitions: number; readonly sink: AnySink }[]
-  /**
-   * `clock` (default): rows are seen after `rollMs` at the latest. `events`: files and commits depend on the received
-   * times in the rows alone, so that each run over the same log, however fast, writes the same bytes; for replay and
-   * simulation, which end. There a quiet partition holds the others back until `drain`.
-   */
-  readonly cut?: 'clock' | 'events'
-  /** Commits between two checkpoints of a table. Default 100. */
-  readonly checkpointEvery?: number
-  readonly report?: (change: LakeChange) => void
-  /** Called with the first offset that is still needed: the log must keep what follows. */
-  readonly keep?: (sink: string, topic: string, partition: number, offset: number) => void
-}
-
-/** `waiting`: the lake or the log does not answer for now. `failed`: a person has to act; it is tried again every 30 s. */
-export type LakeState = 'waiting' | 'loading' | 'idle' | 'failed'
-
-export interface LakeChange {
-  readonly sink: string
-  readonly state: LakeState
-  readonly error: KtError | undefined
-}
-
-export interface LakeStatus extends LakeChange {
-  readonly topic: string
-  /** Version of the table; -1: there is none yet. */
-  readonly version: number
-  /** When this run last committed, by our clock, and the newest received time in that, microseconds; 0: not yet. */
-  readonly committed: number
-  readonly committedTime: number
-  /** What this run has added. */
-  readonly files: number
-  readonly rows: number
-  readonly bytes: number
-  readonly filesInTable: number
-  readonly partitions: readonly {
-    readonly partition: number
-    /** All records before it are in the table. */
-    readonly next: number
-    /** Records of the log that are not. */
-    readonly lagRecords: number
-  }[]
-}
-
-export interface LakeLoad {
-  readonly status: () => readonly LakeStatus[]
-  /** Load what the log holds now, and stop. Rejects when a table cannot take it. */
-  readonly drain: () => Promise<void>
-  /** Stop now. What was not committed is read again by the next run. */
-  readonly stop: () => Promise<void>
-}
+export type { LakeChange, LakeLoad, LakeRun, LakeState, LakeStatus } from './run.ts'
 
 const READ_BYTES = 4 * 2 ** 20
 const WAIT_MS = 250
@@ -77,8 +17,8 @@ const FAILED_RETRY_MS = 30_000
 const ENDS_US = 1_000_000
 
 /**
- * Load topics into their tables of the lake, exactly once, until stopped. Where a table stands is in the table: a run
- * needs nothing else to begin, and of two runs on one partition each row is committed by one.
+ * Load topics into their tables of the lake, exactly once, until stopped. Where a table stands is in the
+ * table: a run needs nothing else to begin, and of two runs on one partition each row is committed by one.
  */
 export const runLake = (run: LakeRun): LakeLoad => {
   const loaders = run.sinks.flatMap(({ topic, partitions, sink }) =>
@@ -135,14 +75,32 @@ class Loader {
   status(): LakeStatus {
     const partitions = this.#where.map((where) => {
       const next = this.#table.position(where)
-      return { partition: where.partition, next, lagRecords: Math.max(0, (this.#ends.get(where.partition) ?? 0) - next) }
+      return {
+        partition: where.partition,
+        next,
+        lagRecords: Math.max(0, (this.#ends.get(where.partition) ?? 0) - next),
+      }
     })
     const { version, time: committedTime, files, rows, bytes, filesInTable } = this.#table
     const change = { sink: this.#sink.name, state: this.#state, error: this.#error }
-    return { ...change, topic: this.#where[0]?.topic ?? '', version, committed: this.#committed, committedTime, files, rows, bytes, filesInTable, partitions }
+    return {
+      ...change,
+      topic: this.#where[0]?.topic ?? '',
+      version,
+      committed: this.#committed,
+      committedTime,
+      files,
+      rows,
+      bytes,
+      filesInTable,
+      partitions,
+    }
   }
 
-  /** Settles when the run was stopped or is drained. A failure while draining rejects: who drains wants to know. */
+  /**
+   * Settles when the run was stopped or is drained. A failure while draining rejects: who drains wants to
+   * know.
+   */
   async run(): Promise<void> {
     while (!this.#stopped) {
       try {
@@ -200,15 +158,27 @@ class Loader {
     return true
   }
 
-  /** A reader a partition; what is oldest in event time is committed first, once every partition has shown its next. */
+  /**
+   * A reader a partition; what is oldest in event time is committed first, once every partition has shown its
+   * next.
+   */
   async #loadByEvents(from: readonly ReadFrom[]): Promise<boolean> {
     const lanes: Lane[] = []
     try {
-      for (const where of from) lanes.push(new Lane(where, await this.#insist(() => this.#run.log.read([where])), this.#gatherer(this.#sink.rollMs)))
+      for (const where of from)
+        lanes.push(
+          new Lane(
+            where,
+            await this.#insist(() => this.#run.log.read([where])),
+            this.#gatherer(this.#sink.rollMs),
+          ),
+        )
       while (!this.#stopped) {
         const over = (lane: Lane): boolean => this.#drained(lane.partition, lane.next)
         const open = lanes.filter((lane) => lane.cut === undefined && !(over(lane) && lane.empty))
-        await Promise.all(open.map((lane) => (over(lane) ? lane.end() : this.#insist(() => lane.read(READ_BYTES, WAIT_MS)))))
+        await Promise.all(
+          open.map((lane) => (over(lane) ? lane.end() : this.#insist(() => lane.read(READ_BYTES, WAIT_MS)))),
+        )
         await this.#look()
         if (open.some((lane) => lane.cut === undefined)) continue
         const oldest = Math.min(...lanes.map((lane) => lane.cut?.window ?? Infinity))
@@ -241,7 +211,8 @@ class Loader {
   }
 
   #keep(): void {
-    for (const where of this.#where) this.#run.keep?.(this.#sink.name, where.topic, where.partition, this.#table.position(where))
+    for (const where of this.#where)
+      this.#run.keep?.(this.#sink.name, where.topic, where.partition, this.#table.position(where))
   }
 
   /** Where the log ends, now and then, for `status`. While draining the ends are those at which to stop. */
@@ -255,7 +226,11 @@ class Loader {
 
   async #readEnds(): Promise<ReadonlyMap<number, number>> {
     const topic = this.#where[0]?.topic
-    return new Map((await this.#run.log.ends()).filter((end) => end.topic === topic).map((end) => [end.partition, end.next]))
+    return new Map(
+      (await this.#run.log.ends())
+        .filter((end) => end.topic === topic)
+        .map((end) => [end.partition, end.next]),
+    )
   }
 
   /** Try until it works. A port that says `never`, and what is no failure of a port, go up. */

@@ -2,7 +2,21 @@ import type { AnySchema } from '../../graph/schema.ts'
 import { basis, bookDelta, candle, funding, fundingInterval, mark, quote, trade } from '../../market/event.ts'
 import { control, gap, instrument, latency } from '../../market/system.ts'
 
-/** Every event that kt knows: a reader has a view of each, empty where a graph does not store it, so that views find them. */
+/**
+ * Every event that kt knows: a reader has a view of each, empty where a graph does not store it, so that
+ * views find them.
+ */
 export const marketSchemas: readonly AnySchema[] = Object.freeze([
-  trade, bookDelta, quote, mark, fundingInterval, funding, basis, candle, control, gap, instrument, latency,
+  trade,
+  bookDelta,
+  quote,
+  mark,
+  fundingInterval,
+  funding,
+  basis,
+  candle,
+  control,
+  gap,
+  instrument,
+  latency,
 ])

@@ -3,17 +3,23 @@ import { snake } from '../../graph/schema.ts'
 import type { AnySchema, Column } from '../../graph/schema.ts'
 import { stored } from '../arrow.ts'
 
-/** The column that files are parted by: the UTC date of `received`, or of `time` where an event has no `received`. */
+/**
+ * The column that files are parted by: the UTC date of `received`, or of `time` where an event has no
+ * `received`.
+ */
 export const DATE = 'dt'
 
 /** The column whose date decides, if the event has one; else the time of the step stands for all its rows. */
 export const timeColumn = (schema: AnySchema): string | undefined =>
-  ['received', 'time'].find((name) => schema.columns.some((column) => column.name === name && column.kind === 'micros' && !column.nullable))
+  ['received', 'time'].find((name) =>
+    schema.columns.some((column) => column.name === name && column.kind === 'micros' && !column.nullable),
+  )
 
 /** The table of an event, a folder of the lake: `fundingInterval` is `funding_interval`. */
 export const tableName = (schema: AnySchema): string => snake(schema.name)
 
-type DeltaType = string | { readonly type: 'array'; readonly elementType: string; readonly containsNull: boolean }
+type DeltaType =
+  string | { readonly type: 'array'; readonly elementType: string; readonly containsNull: boolean }
 
 interface DeltaField {
   readonly name: string
@@ -55,12 +61,13 @@ const deltaFields = (schema: AnySchema): readonly DeltaField[] => [
 ]
 
 /** The schema of a table, as Delta's `schemaString` has it. */
-export const deltaSchema = (schema: AnySchema): string => JSON.stringify({ type: 'struct', fields: deltaFields(schema) })
+export const deltaSchema = (schema: AnySchema): string =>
+  JSON.stringify({ type: 'struct', fields: deltaFields(schema) })
 
 /**
- * The schema of a table that exists, with our new columns behind its own; the same text when we bring none. A table may
- * know columns that we do not, from a newer kt: they stay. Throws KT3403 when a column changed its type, or a new one
- * may not be missing in the files that exist.
+ * The schema of a table that exists, with our new columns behind its own; the same text when we bring none. A
+ * table may know columns that we do not, from a newer kt: they stay. Throws KT3403 when a column changed its
+ * type, or a new one may not be missing in the files that exist.
  */
 export const evolved = (schema: AnySchema, current: string): string => {
   const parsed = JSON.parse(current) as { readonly fields: readonly DeltaField[] }
@@ -69,7 +76,8 @@ export const evolved = (schema: AnySchema, current: string): string => {
   for (const field of deltaFields(schema)) {
     const old = known.get(field.name)
     if (old === undefined) added.push(field)
-    else if (JSON.stringify(old.type) !== JSON.stringify(field.type)) throw changed(schema, field.name, 'has another type than the files that exist')
+    else if (JSON.stringify(old.type) !== JSON.stringify(field.type))
+      throw changed(schema, field.name, 'has another type than the files that exist')
   }
   const solid = added.find((field) => !field.nullable)
   if (solid !== undefined) throw changed(schema, solid.name, 'is new, and older files have no value for it')
@@ -82,12 +90,15 @@ const changed = (schema: AnySchema, column: string, why: string): GraphError =>
     fix: 'Make a new column optional(), give a changed one another name, or write to a new lake.',
   })
 
-/** How a Parquet column is packed. `delta`: differences of neighbours; `prefix`: what texts share; `dictionary`: values that repeat. */
+/**
+ * How a Parquet column is packed. `delta`: differences of neighbours; `prefix`: what texts share;
+ * `dictionary`: values that repeat.
+ */
 export type Packing = 'delta' | 'prefix' | 'dictionary' | 'plain'
 
 /**
- * How a column of a file is packed. Times, ids and offsets grow, so their differences are small; names and choices
- * repeat, and prices do; what never repeats (ids as text) shares its beginning.
+ * How a column of a file is packed. Times, ids and offsets grow, so their differences are small; names and
+ * choices repeat, and prices do; what never repeats (ids as text) shares its beginning.
  */
 export const packing = ({ name, kind }: Column): Packing => {
   if (name === '_row' || name === '_order') return 'delta'
@@ -105,14 +116,15 @@ export const packing = ({ name, kind }: Column): Packing => {
 }
 
 /**
- * An id for a table that is the same wherever the same graph writes it: 128 bits of FNV-1a of both names, as a UUID of
- * the kind that is its maker's own.
+ * An id for a table that is the same wherever the same graph writes it: 128 bits of FNV-1a of both names, as
+ * a UUID of the kind that is its maker's own.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
  */
 export const tableId = (graph: string, table: string): string => {
   let hash = 0x6c62272e07bb014262b821756295c58dn
-  for (const byte of new TextEncoder().encode(`${graph}/${table}`)) hash = BigInt.asUintN(128, (hash ^ BigInt(byte)) * 0x1000000000000000000013bn)
+  for (const byte of new TextEncoder().encode(`${graph}/${table}`))
+    hash = BigInt.asUintN(128, (hash ^ BigInt(byte)) * 0x1000000000000000000013bn)
   const hex = hash.toString(16).padStart(32, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`
 }

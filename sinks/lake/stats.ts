@@ -26,9 +26,9 @@ export const bounds = (buffers: Buffers, rows: number): readonly [number, number
 }
 
 /**
- * What a reader may know of a file without opening it: rows, bounds of times and offsets, how many values are missing.
- * Delta's times have milliseconds, so the lower bound is rounded down and the upper one up: a reader that takes them at
- * their word never leaves out a file that has a row of interest.
+ * What a reader may know of a file without opening it: rows, bounds of times and offsets, how many values are
+ * missing. Delta's times have milliseconds, so the lower bound is rounded down and the upper one up: a reader
+ * that takes them at their word never leaves out a file that has a row of interest.
  *
  * @see https://github.com/delta-io/delta/blob/master/PROTOCOL.md#per-file-statistics
  */

@@ -19,7 +19,10 @@ export interface FileFormat {
   readonly checkpoint: CheckpointFormat
 }
 
-/** `moved`: another run has loaded some of these rows, so nothing was written; go on from the table's positions. */
+/**
+ * `moved`: another run has loaded some of these rows, so nothing was written; go on from the table's
+ * positions.
+ */
 export type Outcome = 'done' | 'moved'
 
 interface Written {
@@ -28,8 +31,9 @@ interface Written {
 }
 
 /**
- * A table of the lake as its only kind of writer sees it. A commit adds the files of some cuts and moves the position
- * of their partitions in one step, so a row is in the table exactly when its offset is below the position.
+ * A table of the lake as its only kind of writer sees it. A commit adds the files of some cuts and moves the
+ * position of their partitions in one step, so a row is in the table exactly when its offset is below the
+ * position.
  */
 export class LakeTable {
   /** What this run has committed. */
@@ -45,7 +49,13 @@ export class LakeTable {
   readonly #log: DeltaLog
   readonly #written = new WeakMap<Cut, readonly Written[]>()
 
-  constructor(of: { readonly sink: AnyLakeSink; readonly graph: string; readonly objects: ObjectStore; readonly format: FileFormat; readonly checkpointEvery: number }) {
+  constructor(of: {
+    readonly sink: AnyLakeSink
+    readonly graph: string
+    readonly objects: ObjectStore
+    readonly format: FileFormat
+    readonly checkpointEvery: number
+  }) {
     this.#sink = of.sink
     this.#graph = of.graph
     this.#objects = of.objects
@@ -80,8 +90,8 @@ export class LakeTable {
   }
 
   /**
-   * Commit cuts: of each partition the next ones, in order. It may be called again with the same cuts after it
-   * rejected: it finds out what has become of the first attempt.
+   * Commit cuts: of each partition the next ones, in order. It may be called again with the same cuts after
+   * it rejected: it finds out what has become of the first attempt.
    */
   async commit(cuts: readonly Cut[]): Promise<Outcome> {
     const ranges = rangesOf(cuts)
@@ -121,23 +131,37 @@ export class LakeTable {
         partition: String(cut.partition),
         offsets: `${cut.first}-${cut.last}`,
       })
-      const path = await this.#store(`${DATE}=${dt}/${cut.topic}-${cut.partition}-${twenty(cut.first)}-${twenty(cut.last)}`, bytes)
+      const path = await this.#store(
+        `${DATE}=${dt}/${cut.topic}-${cut.partition}-${twenty(cut.first)}-${twenty(cut.last)}`,
+        bytes,
+      )
       const modificationTime = Math.floor(cut.time / 1000)
       const size = bytes.length
       const tags = { 'kt.schema': schemaId(this.#sink.schema) }
       const stats = statsOf(batch)
-      const add = { path: encodeURI(path), partitionValues: { dt }, size, modificationTime, dataChange: true, stats, tags }
+      const add = {
+        path: encodeURI(path),
+        partitionValues: { dt },
+        size,
+        modificationTime,
+        dataChange: true,
+        stats,
+        tags,
+      }
       written.push({ add, rows: batch.rows })
     }
-    assert(written.reduce((sum, { rows }) => sum + rows, 0) === cut.rows, 'every row of a cut is in one of its files')
+    assert(
+      written.reduce((sum, { rows }) => sum + rows, 0) === cut.rows,
+      'every row of a cut is in one of its files',
+    )
     this.#written.set(cut, written)
     return written
   }
 
   /**
-   * Store a file; the path that it got, relative to the table. A file of this name that a crash left behind has the
-   * same bytes and is adopted. One that differs (another version of kt cut the same range) may be committed by now, so
-   * it is never replaced: ours takes a name that says what is in it.
+   * Store a file; the path that it got, relative to the table. A file of this name that a crash left behind
+   * has the same bytes and is adopted. One that differs (another version of kt cut the same range) may be
+   * committed by now, so it is never replaced: ours takes a name that says what is in it.
    */
   async #store(name: string, bytes: Uint8Array): Promise<string> {
     for (const path of [`${name}.parquet`, `${name}-${fingerprint(bytes)}.parquet`]) {
@@ -155,26 +179,53 @@ export class LakeTable {
       ranges.map(({ topic, partition, first, last }) => [`${topic}/${partition}`, `${first}-${last}`]),
     )
     return [
-      { commitInfo: { timestamp, operation: 'STREAMING UPDATE', operationParameters, isBlindAppend: true, engineInfo: 'kt' } },
+      {
+        commitInfo: {
+          timestamp,
+          operation: 'STREAMING UPDATE',
+          operationParameters,
+          isBlindAppend: true,
+          engineInfo: 'kt',
+        },
+      },
       ...this.#describe(timestamp),
-      ...ranges.map((range) => ({ txn: { appId: this.#appId(range), version: range.last, lastUpdated: timestamp } })),
+      ...ranges.map((range) => ({
+        txn: { appId: this.#appId(range), version: range.last, lastUpdated: timestamp },
+      })),
       ...files.map(({ add }) => ({ add })),
     ]
   }
 
-  /** What the first commit says about the table, and a later one when a new version of the event has more columns. */
+  /**
+   * What the first commit says about the table, and a later one when a new version of the event has more
+   * columns.
+   */
   #describe(timestamp: number): readonly Action[] {
     const { schema, orderBy } = this.#sink
     const current = this.#log.metaData
     const configuration = { 'kt.schema': schemaId(schema), 'kt.orderBy': orderBy.join(',') }
     if (current === undefined) {
       const name = this.#log.table
-      const made = { id: tableId(this.#graph, name), name, description: schema.about, format: PARQUET, partitionColumns: [DATE], createdTime: timestamp }
-      return [{ protocol: PROTOCOL }, { metaData: { ...made, schemaString: deltaSchema(schema), configuration } }]
+      const made = {
+        id: tableId(this.#graph, name),
+        name,
+        description: schema.about,
+        format: PARQUET,
+        partitionColumns: [DATE],
+        createdTime: timestamp,
+      }
+      return [
+        { protocol: PROTOCOL },
+        { metaData: { ...made, schemaString: deltaSchema(schema), configuration } },
+      ]
     }
     const schemaString = evolved(schema, current.schemaString)
     if (schemaString === current.schemaString) return []
-    return [{ metaData: { ...current, schemaString, configuration: { ...current.configuration, ...configuration } } }]
+    return [
+      {
+        metaData: { ...current, schemaString, configuration: { ...current.configuration, ...configuration } },
+      },
+    ]
   }
 }
 
@@ -195,7 +246,8 @@ const rangesOf = (cuts: readonly Cut[]): readonly Range[] => {
   return [...ranges.values()]
 }
 
-const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+const same = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])
 
 /** FNV-1a, 32 bits: enough to tell the few versions of one file apart. */
 const fingerprint = (bytes: Uint8Array): string => {

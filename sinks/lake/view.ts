@@ -31,14 +31,21 @@ const duckType = ({ kind }: Column): string => {
 }
 
 /**
- * The DuckDB view of an event: its columns, those that kt adds and the date, over the files that are committed. Files of
- * one version of the event are listed together, so that DuckDB opens one of them to learn the columns and not all, and
- * leaves out by date those that a question is not about.
+ * The DuckDB view of an event: its columns, those that kt adds and the date, over the files that are
+ * committed. Files of one version of the event are listed together, so that DuckDB opens one of them to learn
+ * the columns and not all, and leaves out by date those that a question is not about.
  */
-export const viewOf = (schema: AnySchema, files: readonly AddFile[], place: (path: string) => string): string => {
+export const viewOf = (
+  schema: AnySchema,
+  files: readonly AddFile[],
+  place: (path: string) => string,
+): string => {
   const columns = stored(schema).columns
   const names = [...columns.map((column) => quoted(snake(column.name))), DATE]
-  const typed = [...columns.map((column) => `CAST(NULL AS ${duckType(column)}) AS ${quoted(snake(column.name))}`), `CAST(NULL AS DATE) AS ${DATE}`]
+  const typed = [
+    ...columns.map((column) => `CAST(NULL AS ${duckType(column)}) AS ${quoted(snake(column.name))}`),
+    `CAST(NULL AS DATE) AS ${DATE}`,
+  ]
   const empty = `SELECT ${typed.join(', ')} WHERE false`
   const groups = new Map<string, string[]>()
   for (const { path, tags } of files) {
@@ -49,9 +56,11 @@ export const viewOf = (schema: AnySchema, files: readonly AddFile[], place: (pat
   }
   const reads = [...groups].map(([version, paths]) => {
     const unlike = version === '' || (groups.size === 1 && version !== schemaId(schema))
-    return `SELECT * FROM read_parquet([${paths.join(',')}], hive_partitioning = true, hive_types = {'${DATE}': DATE}, union_by_name = ${unlike})`
+    const dated = `hive_partitioning = true, hive_types = {'${DATE}': DATE}`
+    return `SELECT * FROM read_parquet([${paths.join(',')}], ${dated}, union_by_name = ${unlike})`
   })
   const current = groups.size === 1 && groups.has(schemaId(schema))
   const body = current ? reads : [empty, ...reads]
-  return `CREATE OR REPLACE VIEW ${quoted(tableName(schema))} AS SELECT ${names.join(', ')} FROM (${body.join(' UNION ALL BY NAME ')})`
+  const union = body.join(' UNION ALL BY NAME ')
+  return `CREATE OR REPLACE VIEW ${quoted(tableName(schema))} AS SELECT ${names.join(', ')} FROM (${union})`
 }

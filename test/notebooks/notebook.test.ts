@@ -19,7 +19,13 @@ let count = 0
 /** A notebook of these cells; the path. */
 const book = (...sources: readonly string[]): string => {
   const path = join(folder, `book-${count++}.ipynb`)
-  const cells = sources.map((source, i) => ({ cell_type: 'code' as const, id: `c${i}`, metadata: {}, source, outputs: [] }))
+  const cells = sources.map((source, i) => ({
+    cell_type: 'code' as const,
+    id: `c${i}`,
+    metadata: {},
+    source,
+    outputs: [],
+  }))
   writeNotebook(path, { cells, metadata: {} })
   return path
 }
@@ -27,7 +33,10 @@ const book = (...sources: readonly string[]): string => {
 const outputs = (path: string): readonly (readonly string[])[] =>
   readNotebook(path).cells.map((cell) => (cell.outputs ?? []).map(textOf))
 const textOf = (output: Output): string => {
-  const text = output.output_type === 'stream' ? output.text : (output.data['text/plain'] ?? Object.keys(output.data).join())
+  const text =
+    output.output_type === 'stream'
+      ? output.text
+      : (output.data['text/plain'] ?? Object.keys(output.data).join())
   return Array.isArray(text) ? text.join('') : text
 }
 const ran = async (...sources: readonly string[]): Promise<readonly (readonly string[])[]> => {
@@ -45,56 +54,90 @@ describe('cells', () => {
         'const a = 10\nconst grow = (): number => a + later',
         'const later = 100\ngrow()',
       ),
-    ).toEqual([[], ["[ 1, 2, [ 3, 4 ], { d: 5 }, 6, undefined ]"], [], ['110']])
+    ).toEqual([[], ['[ 1, 2, [ 3, 4 ], { d: 5 }, 6, undefined ]'], [], ['110']])
   })
 
   test('call functions that stand below, and classes of cells before', async () => {
-    expect(await ran('early(2)\nfunction early(n: number): number { return n * 2 }\nclass Box<T> {\n  constructor(readonly of: T) {}\n}', 'new Box(early(4)).of'))
-      .toEqual([[], ['8']])
+    expect(
+      await ran(
+        'early(2)\nfunction early(n: number): number { return n * 2 }\nclass Box<T> {\n  constructor(readonly of: T) {}\n}',
+        'new Box(early(4)).of',
+      ),
+    ).toEqual([[], ['8']])
   })
 
   test('give the value of the last expression, over however many lines', async () => {
-    expect(await ran('const list = [1, 2, 3]\nlist\n  .map((n) => n * 2)\n  .filter(\n    (n) => n > 2,\n  );', 'await Promise.resolve("done") // and a comment', 'if (list.length > 9) list')).toEqual([
-      ['[ 4, 6 ]'], ['done'], [],
-    ])
+    expect(
+      await ran(
+        'const list = [1, 2, 3]\nlist\n  .map((n) => n * 2)\n  .filter(\n    (n) => n > 2,\n  );',
+        'await Promise.resolve("done") // and a comment',
+        'if (list.length > 9) list',
+      ),
+    ).toEqual([['[ 4, 6 ]'], ['done'], []])
   })
 
   test('import what is beside the notebook, what is installed, and what is in Node', async () => {
     writeFileSync(join(folder, 'beside.ts'), 'export const seven: number = 7\nexport default "whole"\n')
-    expect(await ran("import whole, { seven as n } from './beside.ts'\nimport * as path from 'node:path'", '[whole, n, path.basename("/x/y")]')).toEqual([
-      [], ["[ 'whole', 7, 'y' ]"],
-    ])
+    expect(
+      await ran(
+        "import whole, { seven as n } from './beside.ts'\nimport * as path from 'node:path'",
+        '[whole, n, path.basename("/x/y")]',
+      ),
+    ).toEqual([[], ["[ 'whole', 7, 'y' ]"]])
   })
 
   test('show what they log and display, in order', async () => {
-    expect(await ran('console.log("one", { two: 2 })\nconsole.log("three")\ndisplay("four")\nconsole.warn("five")\n6')).toEqual([
-      ['one { two: 2 }\nthree\n', 'four', 'five\n', '6'],
-    ])
+    expect(
+      await ran(
+        'console.log("one", { two: 2 })\nconsole.log("three")\ndisplay("four")\nconsole.warn("five")\n6',
+      ),
+    ).toEqual([['one { two: 2 }\nthree\n', 'four', 'five\n', '6']])
   })
 
   test('that throw are named with their line, and nothing is written', async () => {
-    const path = book('const fine = 1', '// a comment\nconst x: { y?: { z: number } } = {}\n\nconst f = (): number =>\n  x.y!.z\nf()')
+    const path = book(
+      'const fine = 1',
+      '// a comment\nconst x: { y?: { z: number } } = {}\n\nconst f = (): number =>\n  x.y!.z\nf()',
+    )
     const before = readFileSync(path, 'utf8')
     const error = await runNotebook(path, { lake }).catch((thrown: unknown) => thrown)
-    expect(error).toMatchObject({ code: 'KT6502', message: expect.stringMatching(/^cell 2 of .* failed: Cannot read/), facts: { cell: 2, line: 5 } })
+    expect(error).toMatchObject({
+      code: 'KT6502',
+      message: expect.stringMatching(/^cell 2 of .* failed: Cannot read/),
+      facts: { cell: 2, line: 5 },
+    })
     expect((error as { where: string }).where).toContain('line 5: x.y!.z')
     expect(readFileSync(path, 'utf8')).toBe(before)
-    await expect(runNotebook(book('const a = 1\nconst b = = 2'))).rejects.toMatchObject({ code: 'KT6502', facts: { cell: 1, line: 2 } })
+    await expect(runNotebook(book('const a = 1\nconst b = = 2'))).rejects.toMatchObject({
+      code: 'KT6502',
+      facts: { cell: 1, line: 2 },
+    })
   })
 
   test('that expect a value are compared to the digits that are written', async () => {
     const path = book('1 / 3\n// expect: 0.333', '"BTC"\n// expect: BTC')
     const run = await runNotebook(path, { check: true })
     expect(run.expectations.map(({ holds }) => holds)).toEqual([true, true])
-    await expect(runNotebook(book('2 / 3\n// expect: 0.666'), { check: true })).rejects.toMatchObject({ code: 'KT6503', message: expect.stringContaining('gives 0.667, not 0.666') })
+    await expect(runNotebook(book('2 / 3\n// expect: 0.666'), { check: true })).rejects.toMatchObject({
+      code: 'KT6503',
+      message: expect.stringContaining('gives 0.667, not 0.666'),
+    })
     expect(outputs(path)).toEqual([[], []])
   })
 })
 
 describe('types', () => {
   test('of cells are checked, in the cell and line where they stand', () => {
-    const path = book("import { basename } from 'node:path'\nconst rows = [basename('a')]", 'const rows = [1, 2]\nrows.length', '// why\nrows.lenght', 'const n: string = rows[0]')
-    expect(checkNotebook(withProject(path)).map(({ cell, line, code }) => [cell, line, code])).toEqual([[3, 2, 'TS2551'], [4, 1, 'TS2322']])
+    const path = book(
+      "import { basename } from 'node:path'\nconst rows = [basename('a')]",
+      'const rows = [1, 2]\nrows.length',
+      '// why\nrows.lenght',
+      'const n: string = rows[0]',
+    )
+    expect(checkNotebook(withProject(path)).map(({ cell, line, code }) => [cell, line, code])).toEqual([
+      [3, 2, 'TS2551'],
+      [4, 1, 'TS2322'],
+    ])
   }, 60_000)
 
   test('of the notebook that ships are right', () => {
@@ -104,8 +147,14 @@ describe('types', () => {
 
 /** The notebook within a project with strict settings. */
 const withProject = (path: string): string => {
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { strict: true, module: 'nodenext', target: 'es2024', types: [] } }))
-  const text = readFileSync(path, 'utf8').replace("import { basename } from 'node:path'", "const basename = (s: string): string => s")
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { strict: true, module: 'nodenext', target: 'es2024', types: [] } }),
+  )
+  const text = readFileSync(path, 'utf8').replace(
+    "import { basename } from 'node:path'",
+    'const basename = (s: string): string => s',
+  )
   writeFileSync(path, text)
   return path
 }
@@ -126,7 +175,10 @@ describe('funding-carry.ipynb', () => {
 
   test('asks with parameters that cannot end the question', async () => {
     const kt = join(import.meta.dirname, '../../notebooks/kt.ts')
-    const [, shown] = await ran(`import { sql } from '${kt}'`, "await sql`select ${\"it's; drop\"} as text, ${7} as n, ${null} as nothing, ${new Date(0)} as time`")
+    const [, shown] = await ran(
+      `import { sql } from '${kt}'`,
+      'await sql`select ${"it\'s; drop"} as text, ${7} as n, ${null} as nothing, ${new Date(0)} as time`',
+    )
     expect(shown).toEqual(["text\tn\tnothing\ttime\nit's; drop\t7\t\t1970-01-01 00:00:00"])
   }, 60_000)
 })

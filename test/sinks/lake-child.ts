@@ -4,7 +4,10 @@ import { runLake } from '../../sinks/lake/load.ts'
 import { trade } from '../../market/event.ts'
 import { folderObjects, memoryLog, seeded, tradeRecords, virtualClock } from './lake-world.ts'
 
-/** Loads a log that is the same in every process into the folder argv[2], cut by events or as the seed argv[3] says. */
+/**
+ * Loads a log that is the same in every process into the folder argv[2], cut by events or as the seed argv[3]
+ * says.
+ */
 const [, , root = '', seed = ''] = process.argv
 const records = [0, 1].flatMap((partition) => tradeRecords(partition, 300, 5, 500))
 const objects = folderObjects(root)
@@ -13,9 +16,19 @@ const events = seed === 'events'
 const clock = virtualClock()
 const load = runLake({
   graph: 'test',
-  sinks: [{ topic: 'trade', partitions: 2, sink: lake(trade, { rollMs: 10_000, rowsMax: events ? 100_000 : 20 + below(60) }) }],
+  sinks: [
+    {
+      topic: 'trade',
+      partitions: 2,
+      sink: lake(trade, { rollMs: 10_000, rowsMax: events ? 100_000 : 20 + below(60) }),
+    },
+  ],
   log: memoryLog(records, events ? () => 3 : below, clock),
-  objects, clock, format: parquet, checkpointEvery: 7, cut: events ? 'events' : 'clock',
+  objects,
+  clock,
+  format: parquet,
+  checkpointEvery: 7,
+  cut: events ? 'events' : 'clock',
 })
 await load.drain()
 process.stdout.write('drained\n')

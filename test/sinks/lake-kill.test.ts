@@ -22,7 +22,9 @@ afterAll(() => roots.forEach((one) => rmSync(one, { recursive: true, force: true
 /** A loader in its own process; it is killed after so many objects have been added, or runs to its end. */
 const loader = (folder: string, seed: string, killAfter = Infinity): Promise<boolean> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'lake-child.ts'), folder, seed], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'lake-child.ts'), folder, seed], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const before = readdirSync(folder, { recursive: true }).length
     const watch = setInterval(() => {
       if (readdirSync(folder, { recursive: true }).length - before >= killAfter) child.kill('SIGKILL')
@@ -65,7 +67,10 @@ test('two processes write the same bytes when events decide the cut, one of them
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !entry.name.startsWith('.tmp'))
       .map((entry) => join(entry.parentPath, entry.name))
-      .map((path) => `${path.slice(folder.length)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
+      .map(
+        (path) =>
+          `${path.slice(folder.length)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`,
+      )
       .sort()
   expect(shaOf(killed)).toEqual(shaOf(calm))
   expect(shaOf(calm).length).toBeGreaterThan(40)

@@ -1,4 +1,16 @@
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Columns } from '../../graph/columns.ts'
 import { HostError } from '../../graph/error.ts'
@@ -36,16 +48,35 @@ export const virtualClock = (start = 0): Clock & { advance: (ms: number) => void
 }
 
 /** Records of one partition, offsets counted from 0. */
-export const recordsOf = (schema: AnySchema, topic: string, partition: number, batches: readonly (readonly object[])[]): readonly Placed[] =>
+export const recordsOf = (
+  schema: AnySchema,
+  topic: string,
+  partition: number,
+  batches: readonly (readonly object[])[],
+): readonly Placed[] =>
   batches.map((rows, offset) => {
     const columns = new Columns(logged(schema))
     rows.forEach((row, order) => columns.add(row, order))
     const time = Math.max(0, ...rows.map((row) => (row as { received?: number }).received ?? 0))
-    return { topic, partition, offset, schema: schemaId(schema), ...columns.take(), shard: 'a', epoch: 1, step: offset + 1, time }
+    return {
+      topic,
+      partition,
+      offset,
+      schema: schemaId(schema),
+      ...columns.take(),
+      shard: 'a',
+      epoch: 1,
+      step: offset + 1,
+      time,
+    }
   })
 
 /** A log in memory. How many records a read hands over comes from `below`. */
-export const memoryLog = (records: readonly Placed[], below: (n: number) => number = () => 7, clock?: { advance: (ms: number) => void }): Log => ({
+export const memoryLog = (
+  records: readonly Placed[],
+  below: (n: number) => number = () => 7,
+  clock?: { advance: (ms: number) => void },
+): Log => ({
   write: () => Promise.reject(new Error('not here')),
   read: (from: readonly ReadFrom[]): Promise<LogReader> => {
     const next = new Map(from.map((where) => [`${where.topic}/${where.partition}`, where.offset]))
@@ -68,10 +99,25 @@ export const memoryLog = (records: readonly Placed[], below: (n: number) => numb
     })
   },
   ends: () => {
-    const ends = new Map<string, { topic: string; partition: number; first: number; next: number; rows: number; bytes: number }>()
+    const ends = new Map<
+      string,
+      { topic: string; partition: number; first: number; next: number; rows: number; bytes: number }
+    >()
     for (const { topic, partition, offset, rows, bytes } of records) {
-      const end = ends.get(`${topic}/${partition}`) ?? { topic, partition, first: 0, next: 0, rows: 0, bytes: 0 }
-      ends.set(`${topic}/${partition}`, { ...end, next: offset + 1, rows: end.rows + rows, bytes: end.bytes + bytes.length })
+      const end = ends.get(`${topic}/${partition}`) ?? {
+        topic,
+        partition,
+        first: 0,
+        next: 0,
+        rows: 0,
+        bytes: 0,
+      }
+      ends.set(`${topic}/${partition}`, {
+        ...end,
+        next: offset + 1,
+        rows: end.rows + rows,
+        bytes: end.bytes + bytes.length,
+      })
     }
     return Promise.resolve([...ends.values()])
   },
@@ -97,7 +143,8 @@ export const memoryObjects = (): MemoryObjects => {
 /** A store that fails now and then, before or after it has done what was asked. */
 export const faulty = (store: ObjectStore, below: (n: number) => number, oneIn: number): ObjectStore => {
   const fail = (what: string): void => {
-    if (below(oneIn) === 0) throw new HostError('KT9999', `the store failed ${what}`, { retry: { afterMs: 1 } })
+    if (below(oneIn) === 0)
+      throw new HostError('KT9999', `the store failed ${what}`, { retry: { afterMs: 1 } })
   }
   const unsure = async <T>(act: () => Promise<T>): Promise<T> => {
     await new Promise((resume) => setImmediate(resume))
@@ -142,7 +189,10 @@ export const folderObjects = (root: string): ObjectStore => {
         rmSync(name)
       }
     },
-    list: async (prefix) => readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.startsWith(prefix)).sort(),
+    list: async (prefix) =>
+      readdirSync(root, { recursive: true, encoding: 'utf8' })
+        .filter((path) => path.startsWith(prefix))
+        .sort(),
     remove: async (path) => rmSync(join(root, path), { force: true }),
   }
 }
@@ -151,13 +201,27 @@ export const folderObjects = (root: string): ObjectStore => {
 export const EVENING = 1_767_311_970_000_000
 
 /** Trades of one partition, `perRecord` a record, `stepMs` apart. */
-export const tradeRecords = (partition: number, records: number, perRecord: number, stepMs = 100, start = EVENING): readonly Placed[] => {
+export const tradeRecords = (
+  partition: number,
+  records: number,
+  perRecord: number,
+  stepMs = 100,
+  start = EVENING,
+): readonly Placed[] => {
   const rows = Array.from({ length: records * perRecord }, (_, i): Trade => {
-    const time = start + i * stepMs * 1000 + (partition * 17 + i * 13) % 1000
+    const time = start + i * stepMs * 1000 + ((partition * 17 + i * 13) % 1000)
     const base = ['BTC', 'ETH', 'SOL'][i % 3]!
     return {
-      venue: 'binance', instrument: `binance:perp:${base}-USDT`, time, received: time + 2345, first: i + 1, last: i + 1,
-      id: String(9_000_000 + i), side: i % 2 === 0 ? 'buy' : 'sell', price: 60_000 + (i % 50) / 2, size: (i % 9) / 8,
+      venue: 'binance',
+      instrument: `binance:perp:${base}-USDT`,
+      time,
+      received: time + 2345,
+      first: i + 1,
+      last: i + 1,
+      id: String(9_000_000 + i),
+      side: i % 2 === 0 ? 'buy' : 'sell',
+      price: 60_000 + (i % 50) / 2,
+      size: (i % 9) / 8,
     }
   })
   const batches = Array.from({ length: records }, (_, i) => rows.slice(i * perRecord, (i + 1) * perRecord))
