@@ -158,11 +158,8 @@ const judgeUnnumbered = (state: Sequence, row: Row, said: readonly string[]): 'r
   if (row.id !== undefined) {
     if (recent.has(row.id)) return 'repeat'
     recent.add(row.id)
-    if (recent.size > RECENT_MAX)
-      for (const oldest of recent.values()) {
-        recent.delete(oldest)
-        break
-      }
+    const [oldest] = recent
+    if (recent.size > RECENT_MAX && oldest !== undefined) recent.delete(oldest)
   } else {
     const says = said.map((column) => (row as unknown as Readonly<Record<string, unknown>>)[column])
     if (values.length > 0 && says.every((value, i) => value === values[i])) return 'repeat'

@@ -64,7 +64,7 @@ const change = fc.oneof(
 describe.each(['bid', 'ask'] as const)('a ladder of %ss', (side) => {
   test('is a sorted map, for any changes at prices from 0.00000001 to 10,000,000', () => {
     fc.assert(
-      fc.property(prices, fc.array(change, { maxLength: 300 }), (price, changes) => {
+      fc.property(prices, fc.array(change, { maxLength: 300, size: 'max' }), (price, changes) => {
         let ladder = new Ladder(side)
         const plain = new Plain(side)
         for (const { kind, step, size } of changes) {
@@ -84,18 +84,22 @@ describe.each(['bid', 'ask'] as const)('a ladder of %ss', (side) => {
             ladder = new Ladder(side)
             ladder.load(saved)
           }
-          expect(ladder.count).toBe(plain.levels.size)
+          if (ladder.count !== plain.levels.size) expect(ladder.count).toBe(plain.levels.size)
         }
         expect(levelsOf(ladder)).toEqual(plain.sorted())
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     )
   })
 
   test('keeps every level, however many there are', () => {
     const ladder = new Ladder(side)
-    for (let i = 1; i <= 5_000; i++) ladder.set(((i * 7919) % 5_003) + 1, i)
-    expect(ladder.count).toBe(5_000)
+    const plain = new Plain(side)
+    for (let i = 1; i <= 5_000; i++) {
+      ladder.set(((i * 7919) % 5_003) + 1, i)
+      plain.set(((i * 7919) % 5_003) + 1, i)
+    }
+    expect(levelsOf(ladder)).toEqual(plain.sorted())
   })
 
   test('has no level where there is none', () => {

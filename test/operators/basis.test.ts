@@ -183,6 +183,18 @@ describe('a leg that is not proven', () => {
     expect(lines(one, q(PERP, at(1), 102, 102), q(SPOT, at(1), 100, 100))).toEqual(['live 200.00'])
   })
 
+  test('says how long ago it was well, and nothing more while the carry changes', () => {
+    const one = pair(q(SPOT, at(1), 100, 100), q(PERP, at(1), 100, 100))
+    const lost = q(PERP, at(3), null, null, { trust: 'gap', why: 'changes missing' })
+    const rows = feed(
+      one,
+      lost,
+      ['funding', funding(PERP, at(3), 0.1)],
+      ['funding', funding(PERP, at(3), 0.2)],
+    )
+    expect(rows).toMatchObject([{ why: 'perp gap', perpAgeMs: 2_000, referenceAgeMs: 2_000 }])
+  })
+
   test('has no prices in any row', () => {
     const one = pair(q(SPOT, at(1), 100, 100), q(PERP, at(1), 100, 100))
     expect(feed(one, q(SPOT, at(2), null, null, { trust: 'gap', why: 'changes missing' }))).toMatchObject([
@@ -257,6 +269,10 @@ describe('a leg that is not proven', () => {
     expect(
       lines(one, listed(PERP, { status: 'gone', received: at(1) }), q(SPOT, at(1), 101, 101), ticked(60)),
     ).toEqual(['withheld: perp gone'])
+    expect(
+      lines(one, listed(PERP, { status: 'trading', received: at(1) }), q(SPOT, at(1), 102, 102)),
+    ).toEqual([])
+    expect(lines(one, q(PERP, at(1), 102, 102))).toEqual(['live 0.00'])
   })
 
   test('with an empty side withholds', () => {

@@ -109,6 +109,7 @@ describe('numbered rows', () => {
     for (const kind of ['down', 'up', 'start'] as const) one.feed('control', control(kind))
     expect(one.feed('trade', trade(500, 10 * SECOND, 100, 1))).toEqual([])
     expect(one.feed('trade', trade(501, 11 * SECOND + 900_000, 100, 1))).toEqual([])
+    expect(one.feed('trade', trade(500, 11 * SECOND + 900_000, 100, 1))).toEqual([])
   })
 })
 
