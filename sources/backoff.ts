@@ -19,14 +19,20 @@ const leastMs = ({ status, retryAfterS }: Refusal): number => {
   return status === 403 || status === 451 ? 10 * MINUTE : 0
 }
 
-/** Milliseconds until try number `tries` (from 0): doubling to a minute, half of it by chance so that many do not come at once. */
+/**
+ * Milliseconds until try number `tries` (from 0): doubling to a minute, half of it by chance so that many do
+ * not come at once.
+ */
 export const waitMs = (tries: number, refusal: Refusal, random: Random): number => {
   const most = Math.min(MINUTE, 500 * 2 ** Math.min(tries, 10))
   return Math.max(leastMs(refusal), most / 2 + random.below(Math.ceil(most / 2)))
 }
 
-/** What a person can do about a refusal; empty where waiting is all there is. */
-export const remedy = ({ status }: Refusal): string => {
+/**
+ * What a person can do about a refusal; empty where waiting is all there is. One silence is none to speak of.
+ */
+export const remedy = ({ status }: Refusal, tries: number): string => {
+  if (status === 0 && tries < 2) return ''
   switch (status) {
     case 451: return 'The venue does not serve this place: run kt elsewhere, or give another address with --endpoint.'
     case 403: return 'The firewall of the venue refuses this address: wait ten minutes, or run kt from another address.'

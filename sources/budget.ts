@@ -1,6 +1,6 @@
 /**
- * What may still be asked of a venue in this window. Windows are aligned to the clock, as the venues count them; a
- * refusal closes it until the venue's own time.
+ * What may still be asked of a venue in this window. Windows are aligned to the clock, as the venues count
+ * them; a refusal closes it until the venue's own time.
  */
 export class Budget {
   readonly #weight: number
@@ -15,7 +15,10 @@ export class Budget {
     this.#windowUs = everyMs * 1000
   }
 
-  /** Milliseconds to wait before this may be asked; 0: now, and it is counted. A weight beyond a whole window takes one. */
+  /**
+   * Milliseconds to wait before this may be asked; 0: now, and it is counted. A weight beyond a whole window
+   * takes one.
+   */
   take(weight: number, now: number): number {
     if (now < this.#closedUntil) return Math.ceil((this.#closedUntil - now) / 1000)
     const window = Math.floor(now / this.#windowUs)

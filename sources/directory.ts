@@ -59,7 +59,7 @@ export class Directory {
     const answer = needed ? await rest.until(path, weight) : undefined
     const made = answer === undefined || this.#rank === undefined ? undefined : this.#evaluated(this.#rank, answer.body)
     if (made === undefined) {
-      if (needed) this.#note('the most active are not known', { universe, fix: 'The order of the list is used instead.' })
+      if (needed) this.#host.note('info', 'the most active are not known', { source: this.#market.name, universe, fix: 'The order of the list is used instead.' })
       return new Map()
     }
     return new Map(this.#rows<Ranking>(ranking, made['ranking']).map((row) => [row.symbol, row.turnover]))

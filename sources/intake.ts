@@ -51,8 +51,8 @@ class Letter implements Omit<Frame<never>, 'carries'> {
 }
 
 /**
- * Where the messages of one source become frames, live and in replay alike: it knows the readers, our names for symbols,
- * and how far each book goes without a hole.
+ * Where the messages of one source become frames, live and in replay alike: it knows the readers, our names
+ * for symbols, and how far each book goes without a hole.
  */
 export class Intake {
   readonly counts: ReaderCounts = { long: 0, unwanted: 0, early: 0 }
@@ -86,7 +86,10 @@ export class Intake {
     })
   }
 
-  /** Give a symbol its name. Rows of a symbol that is not wanted are dropped; one that is not listed breaks the contract. */
+  /**
+   * Give a symbol its name. Rows of a symbol that is not wanted are dropped; one that is not listed breaks
+   * the contract.
+   */
   name(symbol: string, named: Named): void {
     this.#names.set(symbol, named)
   }
@@ -124,8 +127,9 @@ export class Intake {
   }
 
   /**
-   * Hand the beginning of a book to the graph. False when it is older than the messages at hand, so that it would leave a
-   * hole: it is not handed on. A beginning that breaks the contract goes the way of all such frames.
+   * Hand the beginning of a book to the graph. False when it is older than the messages at hand, so that it
+   * would leave a hole: it is not handed on. A beginning that breaks the contract goes the way of all such
+   * frames.
    */
   seed(inlet: Inlet, bytes: Uint8Array, received: number, limit: number): boolean {
     const rows: Row[] = []

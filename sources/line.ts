@@ -100,7 +100,10 @@ export class Line {
     return now > this.#pongBy
   }
 
-  /** What may be said now, under the venue's quota: signs of life first, then what to leave, then what to take. */
+  /**
+   * What may be said now, under the venue's quota: signs of life first, then what to leave, then what to
+   * take.
+   */
   due(rules: SocketRules, now: number): readonly string[] {
     if (!this.open) return NOTHING
     const texts: string[] = []

@@ -68,8 +68,8 @@ export const unreviewed = (listings: readonly Listing[], venue: string): readonl
   [...new Set(listings.filter(({ base }) => looksMultiplied(venue, base)).map(({ base }) => base))]
 
 /**
- * The listings that a graph wants, most active first. Without a ranking the order of the list stands; equal turnovers
- * keep it too, so that every shard chooses the same.
+ * The listings that a graph wants, most active first. Without a ranking the order of the list stands; equal
+ * turnovers keep it too, so that every shard chooses the same.
  */
 export const select = (
   listings: readonly Listing[], venue: string, universe: Universe, turnover: ReadonlyMap<string, number>,

@@ -8,8 +8,8 @@ const thousand = (...assets: readonly string[]): readonly (readonly [string, Mul
   assets.map((asset) => [`1000${asset}`, { asset, multiplier: 1000 }] as const)
 
 /**
- * Listings whose unit is many of an asset, by venue and by the base as the venue writes it. Reviewed by hand: a number in
- * a name may belong to the name (1INCH), so nothing is ever concluded from it.
+ * Listings whose unit is many of an asset, by venue and by the base as the venue writes it. Reviewed by hand:
+ * a number in a name may belong to the name (1INCH), so nothing is ever concluded from it.
  */
 const table: Readonly<Record<string, ReadonlyMap<string, Multiple>>> = {
   binance: new Map<string, Multiple>([

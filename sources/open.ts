@@ -10,7 +10,10 @@ import { Rest } from './rest.ts'
 import { Seeding } from './seeding.ts'
 import type { MarketRules, Polled } from './venue.ts'
 
-/** Read a market: find out what is traded, connect, and keep at it. Throws GraphError when a mapping does not fit. */
+/**
+ * Read a market: find out what is traded, connect, and keep at it. Throws GraphError when a mapping does not
+ * fit.
+ */
 export const open = (market: MarketRules, host: SourceHost, opening: Opening): OpenSource => {
   const reading = new Reading(market, host, opening)
   void reading.run()
@@ -95,7 +98,8 @@ class Reading {
     for (const symbol of this.#universe) if (!listed.has(symbol)) this.#universe.delete(symbol)
     for (const one of this.#chosen.values()) if (!listed.has(one.symbol)) this.#leave(one, now)
     const fresh = listings.filter((one) => !this.#universe.has(one.symbol))
-    // Who is in stays in, whatever its turnover: a universe that changes with every look would read nothing well.
+    // Who is in stays in, whatever its turnover: a universe that changes with every look would read nothing
+    // well.
     const room = universe.top === undefined ? {} : { top: Math.max(0, universe.top - this.#universe.size) }
     const chosen = select(fresh, venue, { ...universe, ...room }, turnover)
     for (const one of chosen) this.#universe.add(one.symbol)

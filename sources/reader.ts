@@ -195,7 +195,10 @@ const take = (
   else rows.push({ schema, row: about.skipped === undefined ? row : joined(about.skipped, row) })
 }
 
-/** Fill in what a change left out. Nothing when it changes nothing of this schema, or when there is nothing to change. */
+/**
+ * Fill in what a change left out. Nothing when it changes nothing of this schema, or when there is nothing to
+ * change.
+ */
 const patched = (of: ReaderOf, last: ReadonlyMap<string, Raw>, schema: string, raw: Raw): Raw | undefined => {
   const news = Object.keys(raw).some((field) => field !== 'symbol' && field !== 'time')
   const before = last.get(schema)

@@ -24,8 +24,8 @@ export interface Tape {
 }
 
 /**
- * Several tapes as one, ordered by (received, tape, line): two replays of the same files are the same. A tape whose clock
- * goes back keeps its own order.
+ * Several tapes as one, ordered by (received, tape, line): two replays of the same files are the same. A tape
+ * whose clock goes back keeps its own order.
  */
 export const merge = (tapes: readonly Tape[]): Tape => {
   const heads = tapes.map((tape) => ({ tape, batch: [] as readonly Recorded[], at: 0, time: -Infinity, ended: false }))
@@ -66,7 +66,10 @@ export const merge = (tapes: readonly Tape[]): Tape => {
 
 const BATCH = 4096
 
-/** Pairs of symbols that recordings without a list may hold. Their steps are not known, which a step of 0 says. */
+/**
+ * Pairs of symbols that recordings without a list may hold. Their steps are not known, which a step of 0
+ * says.
+ */
 const PAIRS: Readonly<Record<string, readonly [base: string, quote: string]>> = {
   BTCUSDT: ['BTC', 'USDT'], ETHUSDT: ['ETH', 'USDT'], SOLUSDT: ['SOL', 'USDT'], BNBUSDT: ['BNB', 'USDT'],
   XRPUSDT: ['XRP', 'USDT'], DOGEUSDT: ['DOGE', 'USDT'], ETHBTC: ['ETH', 'BTC'],

@@ -7,7 +7,10 @@ import type { MarketRules } from './venue.ts'
 /** An answer that can be used, or how long to leave the venue in peace. */
 export type Result = { readonly answer: Answer } | { readonly waitMs: number; readonly gone: boolean }
 
-/** The REST side of one market: every request waits for the weight budget, and a refusal closes it for a while. */
+/**
+ * The REST side of one market: every request waits for the weight budget, and a refusal closes it for a
+ * while.
+ */
 export class Rest {
   readonly budget: Budget
   readonly #market: MarketRules
@@ -41,15 +44,18 @@ export class Rest {
     const refusal = { status: answer.status, retryAfterS: Number(answer.headers['retry-after'] ?? 0) }
     const afterMs = waitMs(tries, refusal, random)
     if ([403, 418, 429, 451].includes(answer.status)) this.budget.close(afterMs, clock.now())
-    const fix = remedy(refusal)
+    const fix = remedy(refusal, tries)
     const gone = answer.status === 400 || answer.status === 404
-    note(this.#closed || gone ? 'debug' : 'warn', 'request was refused', {
+    const passing = tries === 0 && (answer.status === 0 || answer.status >= 500)
+    note(this.#closed || gone ? 'debug' : passing ? 'info' : 'warn', 'request was refused', {
       source: this.#market.name, path, status: answer.status, why: answer.why, retryAfterMs: afterMs, ...(fix === '' ? {} : { fix }),
     })
     return { waitMs: afterMs, gone }
   }
 
-  /** Ask until there is an answer. Undefined when the source was closed, or when the venue has no such thing. */
+  /**
+   * Ask until there is an answer. Undefined when the source was closed, or when the venue has no such thing.
+   */
   async until(path: string, weight: number): Promise<Answer | undefined> {
     for (let tries = 0; !this.#closed; tries++) {
       await this.budgeted(weight)

@@ -2,9 +2,9 @@ const QUOTE = 0x22
 const ESCAPE = 0x5c
 
 /**
- * Find the text of a top-level key of a JSON object without parsing it. Returns the bytes between its quotes, or
- * undefined when the key is not there, has another kind of value, or the bytes are no object. A text with an escape is
- * not found: topics have none.
+ * Find the text of a top-level key of a JSON object without parsing it. Returns the bytes between its quotes,
+ * or undefined when the key is not there, has another kind of value, or the bytes are no object. A text with
+ * an escape is not found: topics have none.
  */
 export const textOfKey = (bytes: Uint8Array, key: Uint8Array): Uint8Array | undefined => {
   let at = blank(bytes, 0)

@@ -15,7 +15,10 @@ interface Ask {
 /** Snapshots asked for at once. */
 const TOGETHER = 4
 
-/** Books that must begin, in a queue under the weight budget: the most active first, and each again until it fits its stream. */
+/**
+ * Books that must begin, in a queue under the weight budget: the most active first, and each again until it
+ * fits its stream.
+ */
 export class Seeding {
   readonly #rest: Rest
   readonly #host: SourceHost
@@ -67,7 +70,8 @@ export class Seeding {
       this.#running += 1
       void this.#seed(ask, choice.limit)
     }
-    // What is due now is looked at when an answer comes or the budget opens; a timer is for what is due later.
+    // What is due now is looked at when an answer comes or the budget opens; a timer is for what is due
+    // later.
     for (const { notBefore } of this.#waiting.values()) if (notBefore > now) laterUs = Math.min(laterUs, notBefore - now)
     if (Number.isFinite(laterUs)) this.#cancel = this.#host.clock.after(Math.ceil(laterUs / 1000), () => this.#pump())
   }

@@ -19,9 +19,10 @@ const USUAL_SILENCES = 50
 const HANDOVER_US = 30 * SECOND
 
 /**
- * One connection's life, as a state and what happens to it: it opens a socket, subscribes in batches under the venue's
- * quota, answers and asks for signs of life, tells which symbols are silent, and is there again after a loss. When the
- * venue is about to cut it, a second socket takes over before the first is closed. Pure: time comes with each call.
+ * One connection's life, as a state and what happens to it: it opens a socket, subscribes in batches under
+ * the venue's quota, answers and asks for signs of life, tells which symbols are silent, and is there again
+ * after a loss. When the venue is about to cut it, a second socket takes over before the first is closed.
+ * Pure: time comes with each call.
  */
 export class Session {
   readonly #rules: SocketRules
@@ -53,7 +54,10 @@ export class Session {
     return this.#line(line)?.subs.get(topic)
   }
 
-  /** Take note of a message. Returns false when another line's messages of this topic count, and this one is a repeat. */
+  /**
+   * Take note of a message. Returns false when another line's messages of this topic count, and this one is a
+   * repeat.
+   */
   heard(sub: Sub, now: number): boolean {
     const { held, line } = sub
     line.heard = now
@@ -220,7 +224,7 @@ export class Session {
     this.#tries += 1
     this.#retryAt = now + afterMs * 1000
     this.#note(code === 1000 || code === 1001 ? 'info' : 'warn', 'connection was lost', {
-      connection: this.#connection, epoch, code, reason, retryAfterMs: afterMs, ...(code < 1000 ? { fix: remedy(refusal) } : {}),
+      connection: this.#connection, epoch, code, reason, retryAfterMs: afterMs, ...(code < 1000 ? { fix: remedy(refusal, this.#tries) } : {}),
     })
   }
 

@@ -2,7 +2,10 @@ import type { AnySchema, Schema } from '../graph/schema.ts'
 import type { Card, Opening, OpenSource, Outlet, Source, SourceHost } from '../graph/source.ts'
 import { open } from './open.ts'
 
-/** A market as data: everything that is special about it. The session, the mapping and the checks are shared, and know no venue. */
+/**
+ * A market as data: everything that is special about it. The session, the mapping and the checks are shared,
+ * and know no venue.
+ */
 export interface Market<N extends string, C> extends Omit<MarketRules, 'name' | 'channels'> {
   readonly name: N
   readonly channels: { readonly [X in keyof C]: Channel<C[X]> }
@@ -13,7 +16,10 @@ export interface MarketRules {
   readonly name: string
   /** Who runs it: `binance`. */
   readonly venue: string
-  /** The files of its mappings, from this folder: `binance/spot.jsonata`. One part for each channel, seed and list. */
+  /**
+   * The files of its mappings, from this folder: `binance/spot.jsonata`. One part for each channel, seed and
+   * list.
+   */
   readonly mappings: readonly string[]
   readonly socket: SocketRules
   readonly rest: RestRules
@@ -32,9 +38,14 @@ export interface AnyChannel extends ChannelRules {
 
 export interface ChannelRules {
   readonly from: Subscribed | Polled
-  /** How a book is begun where the stream does not begin it: its part of the mapping is called `book.seed`. */
+  /**
+   * How a book is begun where the stream does not begin it: its part of the mapping is called `book.seed`.
+   */
   readonly seed?: SeedRules
-  /** A silence beyond this is staleness: of one symbol, or only of the whole channel, where quiet symbols are normal. */
+  /**
+   * A silence beyond this is staleness: of one symbol, or only of the whole channel, where quiet symbols are
+   * normal.
+   */
   readonly silence: { readonly afterMs: number; readonly of: 'symbol' | 'channel' }
 }
 
@@ -54,7 +65,10 @@ export interface Polled {
   readonly weight: number
 }
 
-/** A book's beginning over REST. Choices go from deep to shallow; the deepest whose weight the budget can bear is used. */
+/**
+ * A book's beginning over REST. Choices go from deep to shallow; the deepest whose weight the budget can bear
+ * is used.
+ */
 export interface SeedRules {
   readonly path: (symbol: string, limit: number) => string
   readonly choices: readonly { readonly limit: number; readonly weight: number }[]
@@ -72,7 +86,10 @@ export interface SocketRules {
   readonly messagesPerSecond: number
   /** New connections a minute that the venue bears from one address. */
   readonly connectsPerMinute: number
-  /** Who proves that a silent connection lives: the server by protocol pings, or we by a message that is answered. */
+  /**
+   * Who proves that a silent connection lives: the server by protocol pings, or we by a message that is
+   * answered.
+   */
   readonly heartbeat: { readonly from: 'server' } | { readonly from: 'client'; readonly everyMs: number; readonly message: object }
   /** Nothing at all was heard for this long: the connection is dead. */
   readonly deadAfterMs: number
@@ -112,7 +129,10 @@ export interface ListingRules {
   readonly path: (cursor: string) => string
   readonly weight: number
   readonly everyMs: number
-  /** Turnover of the last day of each symbol, to find the most active; its part of the mapping is called `ranking`. */
+  /**
+   * Turnover of the last day of each symbol, to find the most active; its part of the mapping is called
+   * `ranking`.
+   */
   readonly ranking: { readonly path: string; readonly weight: number }
 }
 
@@ -123,7 +143,10 @@ export interface Venue<N extends string, C> extends Source<N, C> {
 
 type EventOf<S> = S extends Schema<infer E> ? E : never
 
-/** The schemas of a channel whose messages make rows of several: a schema of one event is not one of a choice of two. */
+/**
+ * The schemas of a channel whose messages make rows of several: a schema of one event is not one of a choice
+ * of two.
+ */
 export const carries = <const S extends readonly AnySchema[]>(...schemas: S): readonly Schema<EventOf<S[number]>>[] =>
   schemas as readonly AnySchema[] as readonly Schema<EventOf<S[number]>>[]
 

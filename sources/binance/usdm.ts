@@ -61,8 +61,8 @@ const intervals: Channel<FundingInterval> = {
 }
 
 /**
- * Binance perpetuals margined in USDT and USDC. Books and trades are on another route than mark prices, and a stream on
- * the wrong route is acknowledged and silent.
+ * Binance perpetuals margined in USDT and USDC. Books and trades are on another route than mark prices, and a
+ * stream on the wrong route is acknowledged and silent.
  * https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info
  */
 export const usdm = venue({

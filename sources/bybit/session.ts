@@ -29,7 +29,9 @@ const words: Words = {
   reply,
 }
 
-/** What all Bybit v5 public connections have in common. https://bybit-exchange.github.io/docs/v5/ws/connect */
+/**
+ * What all Bybit v5 public connections have in common. https://bybit-exchange.github.io/docs/v5/ws/connect
+ */
 export const session = {
   words,
   base: 'wss://stream.bybit.com',

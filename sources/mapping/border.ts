@@ -15,8 +15,9 @@ export interface Fill {
 export type Border = (raw: Raw, fill: Fill) => object
 
 /**
- * Where a mapping's values become a row of a schema, in the order of its columns. A list may be missing or single, a
- * nullable column may be missing; anything else that does not fit is the venue's breach, and names the field.
+ * Where a mapping's values become a row of a schema, in the order of its columns. A list may be missing or
+ * single, a nullable column may be missing; anything else that does not fit is the venue's breach, and names
+ * the field.
  */
 export const border = (schema: AnySchema): Border => {
   const columns = schema.columns.map((column) => [column.name, taken(schema, column)] as const)

@@ -13,8 +13,8 @@ const NEEDS: Readonly<Record<Column['kind'], Sort>> = {
 }
 
 /**
- * Compare a part of a mapping with the schemas of its rows, before any message comes: no field that the schema lacks, none
- * missing that it needs, none that is sure to have another type.
+ * Compare a part of a mapping with the schemas of its rows, before any message comes: no field that the
+ * schema lacks, none missing that it needs, none that is sure to have another type.
  */
 export const check = (file: string, part: string, tree: Tree, schemas: readonly AnySchema[]): void => {
   const refuse = (message: string, fix: string): never => {
@@ -53,7 +53,7 @@ const checkRow = (row: Tree, schema: AnySchema, refuse: (message: string, fix: s
     }
     const [needs, sort] = [NEEDS[column.kind], sortOf(value)]
     const fits = sort === 'unknown' || sort === needs || (needs === 'list' && sort === 'number')
-    if (!fits) refuse(`makes a ${sort} of "${schema.name}.${name}", which is a ${needs}`, needs === 'number' ? 'Use $number(...).' : needs === 'text' ? 'Use $string(...).' : `Make it a ${needs}.`)
+    if (!fits) refuse(`makes ${sort === 'object' ? 'an' : 'a'} ${sort} of "${schema.name}.${name}", which is a ${needs}`, needs === 'number' ? 'Use $number(...).' : needs === 'text' ? 'Use $string(...).' : `Make it a ${needs}.`)
     const odd = literalsOf(value).find((one) => column.kind === 'choice' && !column.values.includes(one))
     if (odd !== undefined) refuse(`makes "${odd}" of "${schema.name}.${name}"`, `Use one of ${quoted(column.values)}.`)
   }

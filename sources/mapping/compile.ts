@@ -12,8 +12,8 @@ export type Compiled = (message: unknown, bound: Readonly<Record<string, unknown
 const library = { at, builtins, chosen, done, each, filter, focusOf, gathered, holds, kept, list, lookup, mapped, negative, operations, path }
 
 /**
- * Turn an expression into JavaScript that gives what the interpreter would. What lies outside of the subset is refused
- * with a sentence, when the mapping is loaded.
+ * Turn an expression into JavaScript that gives what the interpreter would. What lies outside of the subset
+ * is refused with a sentence, when the mapping is loaded.
  */
 export const compile = (file: string, part: string, tree: Tree, tally: Tally): { readonly run: Compiled; readonly code: string } => {
   const writer = new Writer(file, part)
@@ -180,7 +180,10 @@ class Writer {
     return this.#short(steps.slice(0, plain), last, this.#function('v', this.#walk(node, 'v')), v)
   }
 
-  /** Names from object to object, which is nearly every path of a mapping; a list on the way sends it to the walk. */
+  /**
+   * Names from object to object, which is nearly every path of a mapping; a list on the way sends it to the
+   * walk.
+   */
   #short(names: readonly Tree[], last: Tree | undefined, slow: string, v: string): string {
     let code = 'let w = v; '
     for (const { value } of names) {
@@ -210,7 +213,9 @@ class Writer {
     return predicate.type === 'number' ? String(Number(predicate.value)) : this.#function('v', this.expression(predicate, 'v'))
   }
 
-  /** A function of a focus. Where variables are in reach it stays where it is written; else it is made once. */
+  /**
+   * A function of a focus. Where variables are in reach it stays where it is written; else it is made once.
+   */
   #function(v: string, body: string): string {
     return this.#once(`(${v}, c) => ${body}`)
   }

@@ -64,7 +64,9 @@ export const text = (value: unknown): string | undefined => {
   return JSON.stringify(focusOf(value), json)
 }
 
-/** A function of the library that mappings may call: how many arguments it takes, and what it does with them. */
+/**
+ * A function of the library that mappings may call: how many arguments it takes, and what it does with them.
+ */
 export interface Builtin {
   readonly min: number
   readonly max: number
@@ -136,7 +138,10 @@ const extreme = (choose: (...all: number[]) => number): Call => ([value]) => {
   return all === undefined || all.length === 0 ? undefined : choose(...all)
 }
 
-/** https://docs.jsonata.org/string-functions and the pages beside it; what is not here is refused when a mapping is loaded. */
+/**
+ * https://docs.jsonata.org/string-functions and the pages beside it; what is not here is refused when a
+ * mapping is loaded.
+ */
 export const builtins: Readonly<Record<string, Builtin>> = Object.freeze({
   number: of1(([value], tally) => toNumber(value, tally)),
   string: of1(([value]) => text(value)),
@@ -171,7 +176,9 @@ export const builtins: Readonly<Record<string, Builtin>> = Object.freeze({
   reverse: given(1, 1, ([value]) => (value === undefined ? undefined : Array.isArray(value) ? [...value].reverse() : [value])),
 })
 
-/** `$map` and `$filter`: the function is called with as many of value, place and list as it has parameters. */
+/**
+ * `$map` and `$filter`: the function is called with as many of value, place and list as it has parameters.
+ */
 export const mapped = (value: unknown, make: (...args: unknown[]) => unknown): unknown => {
   if (value === undefined) return undefined
   const all: readonly unknown[] = Array.isArray(value) ? value : [value]

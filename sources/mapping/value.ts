@@ -1,6 +1,7 @@
 /**
  * The values of JSONata while a mapping runs, with the rules of its reference interpreter: what is missing is
- * `undefined`, and a sequence is a list that collapses to its only member, or to nothing, once an expression is done.
+ * `undefined`, and a sequence is a list that collapses to its only member, or to nothing, once an expression
+ * is done.
  * https://docs.jsonata.org/processing
  */
 export type Sequence = unknown[] & { sequence?: boolean; keepSingleton?: boolean; cons?: boolean; outerWrapper?: boolean }
@@ -13,7 +14,9 @@ export interface Scope {
 
 export type Evaluate = (focus: unknown, scope: Scope) => unknown
 
-/** A mapping's expression asked for something that its values do not allow; `code` is that of the interpreter. */
+/**
+ * A mapping's expression asked for something that its values do not allow; `code` is that of the interpreter.
+ */
 export class ValueError extends Error {
   readonly code: string
   readonly value: unknown

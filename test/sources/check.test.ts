@@ -46,7 +46,7 @@ describe('a mapping that does not fit its schema is refused when it is loaded', 
     ['a schema is left out', `{ "trade": ${row()} }`, [trade, mark], /makes no rows of "mark"/, /Add "mark"/],
     ['the row cannot be seen', '{ "trade": data }', [trade], /hides the fields of its "trade" rows/, /in braces/],
     ['there is no object', 'data', [trade], /is not an object of rows by schema/, /\{ "trade"/],
-    ['a list is an object', '{ "bookDelta": { "symbol": s, "time": 1, "snapshot": true, "origin": "stream", "horizon": 0, "bidPrices": {} } }', [bookDelta], /makes a object of "bookDelta.bidPrices"|makes an object of/, /list/],
+    ['a list is an object', '{ "bookDelta": { "symbol": s, "time": 1, "snapshot": true, "origin": "stream", "horizon": 0, "bidPrices": {} } }', [bookDelta], /makes an object of "bookDelta.bidPrices", which is a list/, /list/],
   ]
   for (const [name, part, schemas, message, fix] of cases) {
     test(`because ${name}`, () => {
