@@ -17,7 +17,10 @@ const SYSTEM: readonly Column[] = Object.entries({
 
 const known = new WeakMap<AnySchema, AnySchema>()
 
-/** What is stored of an event, in a table or a file: the columns that the log has, and behind them the place of the row. */
+/**
+ * What is stored of an event, in a table or a file: the columns that the log has, and behind them the place
+ * of the row.
+ */
 export const stored = (schema: AnySchema): AnySchema => {
   const found = known.get(schema)
   if (found !== undefined) return found
@@ -27,8 +30,9 @@ export const stored = (schema: AnySchema): AnySchema => {
 }
 
 /**
- * A run of records of one topic partition as one batch of `stored(schema)`, in fresh memory. Values are copied in
- * blocks and never looked at. Throws KT6001 when a record is of another schema, KT3001 when one cannot be read.
+ * A run of records of one topic partition as one batch of `stored(schema)`, in fresh memory. Values are
+ * copied in blocks and never looked at. Throws KT6001 when a record is of another schema, KT3001 when one
+ * cannot be read.
  */
 export const joined = (schema: AnySchema, records: readonly Placed[]): Batch => {
   const batches = records.map((record) => batchOf(schema, record))
@@ -50,12 +54,16 @@ export const picked = (batch: Batch, rows: readonly number[]): Batch => ({
 const batchOf = (schema: AnySchema, record: Placed): Batch => {
   if (record.schema !== schemaId(schema)) {
     const wanted = schemaId(schema)
-    throw new HostError('KT6001', `a record of "${record.topic}" is "${record.schema}", and its sink stores "${wanted}"`, {
-      where: `${record.topic}/${record.partition} at ${record.offset}`,
-      why: 'The topic was written by a graph with another version of the event.',
-      fix: 'Give the topic another name, or run the graph with the version of the event that wrote it.',
-      retry: 'never',
-    })
+    throw new HostError(
+      'KT6001',
+      `a record of "${record.topic}" is "${record.schema}", and its sink stores "${wanted}"`,
+      {
+        where: `${record.topic}/${record.partition} at ${record.offset}`,
+        why: 'The topic was written by a graph with another version of the event.',
+        fix: 'Give the topic another name, or run the graph with the version of the event that wrote it.',
+        retry: 'never',
+      },
+    )
   }
   const batch = readBatch(logged(schema), record.bytes)
   assert(batch.rows === record.rows, `a record that says ${record.rows} rows holds ${batch.rows}`)
@@ -83,7 +91,14 @@ const joinedColumn = (column: Column, parts: Parts, batches: Batches, rows: numb
       return { ...bare, floats, offsets: joinedOffsets(parts, batches, rows, (part) => part.floats.length) }
     }
     case 'flag':
-      return { ...bare, values: joinedBits(parts.map((part) => part.values), batches, rows) }
+      return {
+        ...bare,
+        values: joinedBits(
+          parts.map((part) => part.values),
+          batches,
+          rows,
+        ),
+      }
     default:
       return fixed(bare, joinedBytes(parts.map((part) => part.values)))
   }
@@ -99,7 +114,8 @@ const fixed = (bare: Buffers, values: Uint8Array<ArrayBuffer>): Buffers => ({
   floats: bare.column.kind === 'float' ? new Float64Array(values.buffer) : bare.floats,
 })
 
-const bytesOf = (floats: Float64Array): Uint8Array => new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
+const bytesOf = (floats: Float64Array): Uint8Array =>
+  new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
 
 const joinedBytes = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
@@ -161,9 +177,19 @@ const joinedBits = (parts: readonly Uint8Array[], batches: Batches, rows: number
 }
 
 const systemColumns = (records: readonly Placed[], rows: number): readonly Buffers[] => {
-  const [topic, part, off, row, step, epoch] = SYSTEM as readonly [Column, Column, Column, Column, Column, Column]
-  const of = (column: Column, values: Int32Array | BigInt64Array): Buffers =>
-    ({ ...NOTHING, column, values: new Uint8Array(values.buffer) })
+  const [topic, part, off, row, step, epoch] = SYSTEM as readonly [
+    Column,
+    Column,
+    Column,
+    Column,
+    Column,
+    Column,
+  ]
+  const of = (column: Column, values: Int32Array | BigInt64Array): Buffers => ({
+    ...NOTHING,
+    column,
+    values: new Uint8Array(values.buffer),
+  })
   const ints = (value: (record: Placed) => number): Int32Array => {
     const values = new Int32Array(rows)
     eachRecord(records, (record, begin, end) => values.fill(value(record), begin, end))
@@ -180,15 +206,30 @@ const systemColumns = (records: readonly Placed[], rows: number): readonly Buffe
   })
   return [
     repeated(topic, records[0]?.topic ?? '', rows),
-    of(part, ints((record) => record.partition)),
-    of(off, counts((record) => record.offset)),
+    of(
+      part,
+      ints((record) => record.partition),
+    ),
+    of(
+      off,
+      counts((record) => record.offset),
+    ),
     of(row, places),
-    of(step, counts((record) => record.step)),
-    of(epoch, ints((record) => record.epoch)),
+    of(
+      step,
+      counts((record) => record.step),
+    ),
+    of(
+      epoch,
+      ints((record) => record.epoch),
+    ),
   ]
 }
 
-const eachRecord = (records: readonly Placed[], call: (record: Placed, begin: number, end: number) => void): void => {
+const eachRecord = (
+  records: readonly Placed[],
+  call: (record: Placed, begin: number, end: number) => void,
+): void => {
   let begin = 0
   for (const record of records) {
     const end = begin + record.rows
@@ -231,7 +272,11 @@ const pickedColumn = (from: Buffers, rows: readonly number[]): Buffers => {
     }
     case 'floats': {
       const lists = rows.map((row) => bytesOf(floats.subarray(offsets[row]!, offsets[row + 1]!)))
-      return { ...bare, floats: new Float64Array(joinedBytes(lists).buffer), offsets: pickedOffsets(offsets, rows) }
+      return {
+        ...bare,
+        floats: new Float64Array(joinedBytes(lists).buffer),
+        offsets: pickedOffsets(offsets, rows),
+      }
     }
     case 'flag':
       return { ...bare, values: pickedBits(values, rows) }

@@ -10,7 +10,9 @@ export const jsonSchema = (schema: AnySchema): Json => ({
   title: schema.name,
   description: schema.about,
   type: 'object',
-  properties: Object.fromEntries(schema.columns.map((column) => [column.name, { ...typeOf(column), description: column.about }])),
+  properties: Object.fromEntries(
+    schema.columns.map((column) => [column.name, { ...typeOf(column), description: column.about }]),
+  ),
   required: schema.columns.map((column) => column.name),
   additionalProperties: false,
 })

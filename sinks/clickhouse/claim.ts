@@ -10,9 +10,10 @@ export interface Claim {
 const KEPT = 32
 
 /**
- * What was about to be inserted into a table, written down before it is. The object is put only if it is absent, so
- * whoever loads this partition, twice started or woken from sleep, cuts the log into the same batches under the same
- * tokens. All records before the newest claim are complete: a claim is taken when the one before it is.
+ * What was about to be inserted into a table, written down before it is. The object is put only if it is
+ * absent, so whoever loads this partition, twice started or woken from sleep, cuts the log into the same
+ * batches under the same tokens. All records before the newest claim are complete: a claim is taken when the
+ * one before it is.
  */
 export class Claims {
   readonly #objects: ObjectStore
@@ -31,12 +32,15 @@ export class Claims {
   }
 
   /**
-   * Claim a batch. Where another claim of the same first record stands, that one counts, and `ours` is false; so it is
-   * where claims stand beyond it: then we slept, and another has loaded on.
+   * Claim a batch. Where another claim of the same first record stands, that one counts, and `ours` is false;
+   * so it is where claims stand beyond it: then we slept, and another has loaded on.
    */
   async take(wanted: Claim): Promise<{ readonly claim: Claim; readonly ours: boolean }> {
     const name = `${this.#folder}/${String(wanted.first).padStart(16, '0')}.json`
-    const ours = await this.#objects.putIfAbsent(name, new TextEncoder().encode(`${JSON.stringify(wanted)}\n`))
+    const ours = await this.#objects.putIfAbsent(
+      name,
+      new TextEncoder().encode(`${JSON.stringify(wanted)}\n`),
+    )
     const names = await this.#objects.list(`${this.#folder}/`)
     for (const old of names.slice(0, -KEPT)) if (old < name) await this.#objects.remove(old)
     const claim = ours ? wanted : ((await this.#read(name)) ?? wanted)

@@ -25,7 +25,10 @@ export interface Around {
 
 interface Waiting {
   readonly record: Placed
-  /** The part of the table that its rows go to: a day or a month. An insert into one part is whole or not at all. */
+  /**
+   * The part of the table that its rows go to: a day or a month. An insert into one part is whole or not at
+   * all.
+   */
   readonly part: string
   readonly newest: number
 }
@@ -33,8 +36,9 @@ interface Waiting {
 const DAY_US = 86_400_000_000
 
 /**
- * One topic partition on its way into one table: what waits, what is claimed, and how far the table is complete. It
- * begins where the newest claim begins, and looks before it writes until it is past all that may be there already.
+ * One topic partition on its way into one table: what waits, what is claimed, and how far the table is
+ * complete. It begins where the newest claim begins, and looks before it writes until it is past all that may
+ * be there already.
  */
 export class Lane {
   readonly sink: ClickhouseSink
@@ -61,7 +65,10 @@ export class Lane {
     this.#claims = new Claims(around.objects, `positions/clickhouse/${uuid}/${topic}/${partition}`)
   }
 
-  /** Find where to begin. `end` says what the log has of the partition; it is asked last, for another may be loading. */
+  /**
+   * Find where to begin. `end` says what the log has of the partition; it is asked last, for another may be
+   * loading.
+   */
   async begin(end: () => Promise<{ readonly first: number; readonly next: number }>): Promise<void> {
     const claim = await this.#claims.newest()
     const high = await this.#high()
@@ -72,7 +79,8 @@ export class Lane {
     this.next = known ? claim.first : log.first
     this.#claim = known ? claim : undefined
     this.#doubtTo = Math.max(high, claim?.last ?? -1)
-    if (this.#doubtTo >= log.next) throw otherLog(this.sink.table, `${this.topic}/${this.partition} at ${this.#doubtTo}`)
+    if (this.#doubtTo >= log.next)
+      throw otherLog(this.sink.table, `${this.topic}/${this.partition} at ${this.#doubtTo}`)
   }
 
   async #high(): Promise<number> {
@@ -116,7 +124,10 @@ export class Lane {
     return { count: this.#queue.length, whole: rows >= rowsMax || bytes >= bytesMax }
   }
 
-  /** Claim what is due, and bring it into the table. Rejects when the outcome is not known: then a new lane begins. */
+  /**
+   * Claim what is due, and bring it into the table. Rejects when the outcome is not known: then a new lane
+   * begins.
+   */
   async flush(): Promise<void> {
     const { count } = this.#cut()
     const batch = this.#queue.slice(0, count)
@@ -132,7 +143,12 @@ export class Lane {
     const oldest = this.sink.ttlDays === undefined ? -Infinity : clock.now() - this.sink.ttlDays * DAY_US
     const old = new Set(batch.filter(({ newest }) => newest < oldest).map(({ record }) => record))
     const doubt = records[0]!.offset <= this.#doubtTo
-    this.loaded += await settle(tables, clock, { sink: this.sink, records, expired: (one) => old.has(one), doubt })
+    this.loaded += await settle(tables, clock, {
+      sink: this.sink,
+      records,
+      expired: (one) => old.has(one),
+      doubt,
+    })
     this.#advance(count)
   }
 

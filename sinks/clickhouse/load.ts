@@ -18,14 +18,20 @@ export interface ClickhouseRun {
   /** Sinks of other engines are left alone. */
   readonly sinks: readonly { readonly topic: string; readonly partitions: number; readonly sink: AnySink }[]
   readonly report?: (change: TableChange) => void
-  /** Told how far a sink is: the log must keep what follows. A sink that never ran holds its topic from the beginning. */
+  /**
+   * Told how far a sink is: the log must keep what follows. A sink that never ran holds its topic from the
+   * beginning.
+   */
   readonly hold?: (reader: string, positions: readonly ReadFrom[]) => Promise<void>
   readonly limits?: Partial<Limits>
   /** The text of `sql/clickhouse/views.sql`: its views are created as soon as ClickHouse is there. */
   readonly views?: string
 }
 
-/** `waiting`: ClickHouse does not answer, or refuses for now. `failed`: a person has to act; it is tried again every 30 s. */
+/**
+ * `waiting`: ClickHouse does not answer, or refuses for now. `failed`: a person has to act; it is tried again
+ * every 30 s.
+ */
 export type TableState = 'waiting' | 'loading' | 'idle' | 'failed'
 
 export interface TableChange {
@@ -57,14 +63,19 @@ const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 10_000
 
 /**
- * Load topics into their tables, exactly once, until stopped. Tables load side by side, one insert at a time for each
- * partition. After any failure a table begins again from what ClickHouse and the claims say: there is no other way in.
+ * Load topics into their tables, exactly once, until stopped. Tables load side by side, one insert at a time
+ * for each partition. After any failure a table begins again from what ClickHouse and the claims say: there
+ * is no other way in.
  */
 export const runClickhouse = (run: ClickhouseRun): Loading => {
   const wanted = run.sinks.flatMap(({ sink, ...topic }) => (stores(sink) ? [{ ...topic, sink }] : []))
   const stop = new Stop(run.clock)
   const loaders = wanted.map(({ sink, topic, partitions }) => new Loader(run, stop, sink, topic, partitions))
-  const views = prepare(run, stop, wanted.map(({ sink }) => sink))
+  const views = prepare(
+    run,
+    stop,
+    wanted.map(({ sink }) => sink),
+  )
   const done = Promise.all([views, ...loaders.map((loader) => loader.run())])
   return {
     status: () => loaders.map((loader) => loader.status()),
@@ -78,7 +89,11 @@ export const runClickhouse = (run: ClickhouseRun): Loading => {
 const stores = (sink: AnySink): sink is ClickhouseSink => sink.engine === 'clickhouse'
 
 const prepare = async (run: ClickhouseRun, stop: Stop, own: readonly ClickhouseSink[]): Promise<void> => {
-  for (let waitMs = FIRST_RETRY_MS; run.views !== undefined && !stop.asked; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {
+  for (
+    let waitMs = FIRST_RETRY_MS;
+    run.views !== undefined && !stop.asked;
+    waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)
+  ) {
     try {
       return await createViews(run.tables, own, run.views)
     } catch (thrown) {

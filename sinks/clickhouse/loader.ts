@@ -16,7 +16,8 @@ const BUSY_WAIT_MS = 20
 const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 10_000
 const FAILED_RETRY_MS = 30_000
-const ENDS_US = 1_000_000
+const ENDS_US = 250_000
+const HOLD_US = 1_000_000
 
 type Ends = ReadonlyMap<number, { readonly first: number; readonly next: number }>
 
@@ -33,6 +34,7 @@ export class Loader {
   #error: KtError | undefined
   #ends: Ends = new Map()
   #endsAt = 0
+  #heldAt = 0
   #failures = 0
 
   constructor(run: ClickhouseRun, stop: Stop, sink: ClickhouseSink, topic: string, partitions: number) {
@@ -89,7 +91,10 @@ export class Loader {
     await this.#holdAll()
     const uuid = await ready(tables, this.#sink)
     const around = { tables, objects, clock, limits: this.#limits }
-    const lanes = Array.from({ length: this.#partitions }, (_, partition) => new Lane(around, this.#sink, uuid, this.#topic, partition))
+    const lanes = Array.from(
+      { length: this.#partitions },
+      (_, partition) => new Lane(around, this.#sink, uuid, this.#topic, partition),
+    )
     for (const lane of lanes) {
       await lane.begin(async () => (await this.#readEnds()).get(lane.partition) ?? { first: 0, next: 0 })
     }
@@ -118,29 +123,34 @@ export class Loader {
         await Promise.race(flights)
         continue
       }
-      for (const record of await reader.read(READ_BYTES, this.#waitMs(flights))) this.#lanes[record.partition]?.add(record)
-      if (this.#run.clock.now() - this.#endsAt >= ENDS_US) {
-        await this.#readEnds()
-        await this.#run.hold?.(this.#sink.name, this.#positions())
-      }
+      for (const record of await reader.read(READ_BYTES, this.#waitMs(flights)))
+        this.#lanes[record.partition]?.add(record)
+      const now = this.#run.clock.now()
+      if (now - this.#endsAt >= ENDS_US) await this.#readEnds()
+      if (now - this.#heldAt >= HOLD_US) await this.#hold()
       this.#change(this.#lanes.every(({ bytes }) => bytes === 0) ? 'idle' : 'loading')
     }
   }
 
   #launch(lane: Lane, flights: Set<Promise<void>>, failures: unknown[]): void {
     lane.busy = true
-    const flight = lane.flush().then(
-      () => void (this.#failures = 0),
-      (thrown: unknown) => void failures.push(thrown),
-    ).finally(() => {
-      lane.busy = false
-      flights.delete(flight)
-    })
+    const flight = lane
+      .flush()
+      .then(
+        () => void (this.#failures = 0),
+        (thrown: unknown) => void failures.push(thrown),
+      )
+      .finally(() => {
+        lane.busy = false
+        flights.delete(flight)
+      })
     flights.add(flight)
   }
 
   #waitMs(flights: ReadonlySet<unknown>): number {
-    const due = this.#lanes.map((lane) => lane.dueIn() ?? Infinity).reduce((least, one) => Math.min(least, one), Infinity)
+    const due = this.#lanes
+      .map((lane) => lane.dueIn() ?? Infinity)
+      .reduce((least, one) => Math.min(least, one), Infinity)
     return Math.ceil(Math.min(READ_WAIT_MS, due / 1000, flights.size > 0 ? BUSY_WAIT_MS : Infinity))
   }
 
@@ -148,12 +158,21 @@ export class Loader {
     return this.#lanes.map(({ topic, partition, next }) => ({ topic, partition, offset: next }))
   }
 
+  async #hold(): Promise<void> {
+    this.#heldAt = this.#run.clock.now()
+    await this.#run.hold?.(this.#sink.name, this.#positions())
+  }
+
   /** Before ClickHouse is there to ask: a sink that never ran needs its topic from the beginning. */
   async #holdAll(): Promise<void> {
     const { objects, hold } = this.#run
     const ran = `positions/clickhouse/sinks/${this.#sink.name}.json`
     if (hold === undefined || (await objects.get(ran)) !== undefined) return
-    const from = Array.from({ length: this.#partitions }, (_, partition) => ({ topic: this.#topic, partition, offset: 0 }))
+    const from = Array.from({ length: this.#partitions }, (_, partition) => ({
+      topic: this.#topic,
+      partition,
+      offset: 0,
+    }))
     await hold(this.#sink.name, from)
     await objects.put(ran, new TextEncoder().encode('{}\n'))
   }

@@ -3,7 +3,10 @@ import { control, gap, instrument, latency } from '../../market/system.ts'
 import { clickhouse } from './sink.ts'
 import type { ClickhouseSink } from './sink.ts'
 
-/** The table of every event that kt knows: those that a graph does not fill stay empty, so that views find them. */
+/**
+ * The table of every event that kt knows: those that a graph does not fill stay empty, so that views find
+ * them.
+ */
 export const marketTables: readonly ClickhouseSink[] = Object.freeze([
   clickhouse(trade),
   clickhouse(bookDelta, { ttlDays: 30 }),

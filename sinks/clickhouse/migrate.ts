@@ -13,25 +13,34 @@ export interface Drift {
 }
 
 /**
- * Create the sink's table, or check the one that is there, and return the table's identity. A column that the table
- * lacks is added when it may be missing in rows. Throws KT6103 when the table differs otherwise.
+ * Create the sink's table, or check the one that is there, and return the table's identity. A column that the
+ * table lacks is added when it may be missing in rows. Throws KT6103 when the table differs otherwise.
  */
 export const ready = async (tables: Tables, sink: ClickhouseSink): Promise<string> => {
   await tables.exec(createTable(sink))
   const [found] = await tables.query(IDENTITY, { table: sink.table })
-  if (found === undefined) throw different(sink, 'It was dropped while it was being created.', 'Start kt again.')
+  if (found === undefined)
+    throw different(sink, 'It was dropped while it was being created.', 'Start kt again.')
   const engine = String(found['engine'])
   if (!engine.endsWith('MergeTree')) {
-    throw different(sink, `Its engine is ${engine}.`, 'Move it away with RENAME TABLE; kt then creates its own.')
+    throw different(
+      sink,
+      `Its engine is ${engine}.`,
+      'Move it away with RENAME TABLE; kt then creates its own.',
+    )
   }
   const described = await tables.query(DESCRIBE, { table: sink.table })
-  for (const sql of driftOf(sink, new Map(described.map((row) => [String(row['name']), String(row['type'])]))).add) {
+  for (const sql of driftOf(sink, new Map(described.map((row) => [String(row['name']), String(row['type'])])))
+    .add) {
     await tables.exec(sql)
   }
   return String(found['uuid'])
 }
 
-/** Compare a table's columns with what the sink writes. Columns that only the table has are the user's own affair. */
+/**
+ * Compare a table's columns with what the sink writes. Columns that only the table has are the user's own
+ * affair.
+ */
 export const driftOf = (sink: ClickhouseSink, has: ReadonlyMap<string, string>): Drift => {
   const add: string[] = []
   for (const column of stored(sink.schema).columns) {
@@ -41,17 +50,30 @@ export const driftOf = (sink: ClickhouseSink, has: ReadonlyMap<string, string>):
     if (type === wanted) continue
     if (type !== undefined) {
       const change = `ALTER TABLE ${quoted(sink.table)} MODIFY COLUMN ${quoted(name)} ${wanted}`
-      throw different(sink, `Its column "${name}" is ${type}, and rows have ${wanted}.`, `Run ${change}; or ${AWAY}`)
+      throw different(
+        sink,
+        `Its column "${name}" is ${type}, and rows have ${wanted}.`,
+        `Run ${change}; or ${AWAY}`,
+      )
     }
     if (!column.nullable) {
-      throw different(sink, `It lacks the column "${name}", which every row has.`, `Add the column with a default; or ${AWAY}`)
+      throw different(
+        sink,
+        `It lacks the column "${name}", which every row has.`,
+        `Add the column with a default; or ${AWAY}`,
+      )
     }
     add.push(`ALTER TABLE ${quoted(sink.table)} ADD COLUMN IF NOT EXISTS ${columnOf(column)}`)
   }
   return { add }
 }
 
-const AWAY = 'move the table away with RENAME TABLE: kt then creates a new one and loads what the log still has.'
+const AWAY =
+  'move the table away with RENAME TABLE: kt then creates a new one and loads what the log still has.'
 
 const different = (sink: ClickhouseSink, why: string, fix: string): KtError =>
-  new KtError('KT6103', `table "${sink.table}" does not fit "${sink.schema.name}"`, { where: sink.name, why, fix })
+  new KtError('KT6103', `table "${sink.table}" does not fit "${sink.schema.name}"`, {
+    where: sink.name,
+    why,
+    fix,
+  })

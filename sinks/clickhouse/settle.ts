@@ -17,20 +17,24 @@ export interface Load {
   readonly doubt: boolean
 }
 
-/** Polls between two looks at the inserts that are still running, and how many until they are killed, or given up on. */
+/**
+ * Polls between two looks at the inserts that are still running, and how many until they are killed, or given
+ * up on.
+ */
 const POLL_MS = 100
 const POLLS_BEFORE_KILL = 20
 const POLLS = 300
 const ATTEMPTS = 5
 
 /**
- * Insert the rows of a claim that are not in the table, and return how many were. Rejects after an insert whose outcome
- * is not known, and is then called again with `doubt`.
+ * Insert the rows of a claim that are not in the table, and return how many were. Rejects after an insert
+ * whose outcome is not known, and is then called again with `doubt`.
  *
- * In doubt, the first insert goes under the claim's own token, so that of two that are under way ClickHouse keeps one. A
- * token that swallows rows which are not there (ClickHouse notes a token before its part is in place, and may die
- * between) is found by looking again, and the next attempt has a token of its own. Rows are only ever added, so what an
- * attempt lacks holds all that a later one lacks: whichever of them ClickHouse keeps, the claim is complete.
+ * In doubt, the first insert goes under the claim's own token, so that of two that are under way ClickHouse
+ * keeps one. A token that swallows rows which are not there (ClickHouse notes a token before its part is in
+ * place, and may die between) is found by looking again, and the next attempt has a token of its own. Rows
+ * are only ever added, so what an attempt lacks holds all that a later one lacks: whichever of them
+ * ClickHouse keeps, the claim is complete.
  */
 export const settle = async (tables: Tables, clock: Clock, load: Load): Promise<number> => {
   const { sink, doubt } = load
@@ -57,11 +61,14 @@ export const settle = async (tables: Tables, clock: Clock, load: Load): Promise<
   })
 }
 
-const lane = ({ sink, records }: Load): string => `${sink.name}/${records[0]!.topic}/${records[0]!.partition}/`
+const lane = ({ sink, records }: Load): string =>
+  `${sink.name}/${records[0]!.topic}/${records[0]!.partition}/`
 
-const tokenOf = (load: Load): string => `${lane(load)}${load.records[0]!.offset}-${load.records.at(-1)!.offset}`
+const tokenOf = (load: Load): string =>
+  `${lane(load)}${load.records[0]!.offset}-${load.records.at(-1)!.offset}`
 
-const pause = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve))
+const pause = (clock: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.after(ms, resolve))
 
 /** Wait until no insert into this partition is running, whoever sent it; what runs too long is killed. */
 const quiet = async (tables: Tables, clock: Clock, load: Load): Promise<void> => {
@@ -82,7 +89,11 @@ const quiet = async (tables: Tables, clock: Clock, load: Load): Promise<void> =>
 }
 
 /** The rows of the batch that the table lacks, by their place in it. */
-const missingOf = async (tables: Tables, load: Load, records: readonly Placed[]): Promise<readonly number[]> => {
+const missingOf = async (
+  tables: Tables,
+  load: Load,
+  records: readonly Placed[],
+): Promise<readonly number[]> => {
   const { topic, partition: part } = records[0]!
   const { table } = load.sink
   const range = { table, topic, part, first: load.records[0]!.offset, last: load.records.at(-1)!.offset }
@@ -115,7 +126,7 @@ const check = (record: Placed, there: Row, table: string): void => {
   throw new KtError('KT6107', `table "${table}" holds rows twice`, {
     where,
     why: `The record has ${record.rows} rows, and the table ${there['rows']} of it.`,
-    fix: 'Something other than kt wrote to the table. Run kt verify dupes for the extent, then rebuild the table.',
+    fix: 'Something other than kt wrote to it. Run kt verify dupes for the extent, then rebuild the table.',
   })
 }
 

@@ -52,15 +52,20 @@ const codecOf = (column: Column): string => {
 
 /** A column as CREATE TABLE and ADD COLUMN have it. */
 export const columnOf = (column: Column): string =>
-  `${quoted(snake(column.name))} ${clickhouseType(column)} COMMENT ${literal(column.about)} CODEC(${codecOf(column)})`
+  [
+    quoted(snake(column.name)),
+    clickhouseType(column),
+    `COMMENT ${literal(column.about)}`,
+    `CODEC(${codecOf(column)})`,
+  ].join(' ')
 
 /** What DESCRIBE must say of a table of this schema. */
 export const describedAs = (schema: AnySchema): readonly { readonly name: string; readonly type: string }[] =>
   stored(schema).columns.map((column) => ({ name: snake(column.name), type: clickhouseType(column) }))
 
 /**
- * The table of a sink. `_off` has an index, and the projection `p_hwm` answers in milliseconds how far each partition of
- * the log was loaded. Parts are on disk before an insert is acknowledged.
+ * The table of a sink. `_off` has an index, and the projection `p_hwm` answers in milliseconds how far each
+ * partition of the log was loaded. Parts are on disk before an insert is acknowledged.
  */
 export const createTable = (sink: ClickhouseSink): string => {
   const clock = quoted(snake(sink.clock))

@@ -1,6 +1,9 @@
 import type { Batch } from '../../graph/batch.ts'
 
-/** How an insert is known: to ClickHouse's own deduplication, and to whoever looks for it among running queries. */
+/**
+ * How an insert is known: to ClickHouse's own deduplication, and to whoever looks for it among running
+ * queries.
+ */
 export interface Label {
   /** Names exactly one set of rows: of two inserts with one token, ClickHouse keeps the first. */
   readonly token: string
@@ -10,11 +13,17 @@ export interface Label {
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** One database of ClickHouse. All reject with `HostError`; after a rejected insert nobody knows whether it was applied. */
+/**
+ * One database of ClickHouse. All reject with `HostError`; after a rejected insert nobody knows whether it
+ * was applied.
+ */
 export interface Tables {
   readonly exec: (sql: string) => Promise<void>
   /** Rows; 64-bit integers come as text. */
-  readonly query: (sql: string, parameters: Readonly<Record<string, string | number>>) => Promise<readonly Row[]>
+  readonly query: (
+    sql: string,
+    parameters: Readonly<Record<string, string | number>>,
+  ) => Promise<readonly Row[]>
   /** All rows of the batch as one block. */
   readonly insert: (table: string, batch: Batch, label: Label) => Promise<void>
 }
@@ -25,9 +34,11 @@ WHERE \`_topic\` = {topic:String} GROUP BY \`_topic\`, \`_part\``
 
 /** What is there of a range of offsets, record by record. */
 export const PRESENT = `SELECT \`_off\`, count() AS rows, uniqExact(\`_row\`) AS places,
-  min(\`_step\`) AS low_step, max(\`_step\`) AS high_step, min(\`_epoch\`) AS low_epoch, max(\`_epoch\`) AS high_epoch
+  min(\`_step\`) AS low_step, max(\`_step\`) AS high_step,
+  min(\`_epoch\`) AS low_epoch, max(\`_epoch\`) AS high_epoch
 FROM {table:Identifier}
-WHERE \`_topic\` = {topic:String} AND \`_part\` = {part:Int32} AND \`_off\` BETWEEN {first:Int64} AND {last:Int64}
+WHERE \`_topic\` = {topic:String} AND \`_part\` = {part:Int32}
+  AND \`_off\` BETWEEN {first:Int64} AND {last:Int64}
 GROUP BY \`_off\``
 
 /** The rows that are there of one record. */

@@ -1,19 +1,32 @@
 import {
-  Bool, Dictionary, Field, Float64, Int8, Int32, Int64, List, makeData, RecordBatch, RecordBatchStreamWriter, Schema,
-  Struct, Table, TimestampMicrosecond, Utf8, vectorFromArray,
+  Bool,
+  Dictionary,
+  Field,
+  Float64,
+  Int8,
+  Int32,
+  Int64,
+  List,
+  makeData,
+  RecordBatch,
+  RecordBatchStreamWriter,
+  Schema,
+  Struct,
+  Table,
+  TimestampMicrosecond,
+  Utf8,
+  vectorFromArray,
 } from 'apache-arrow'
 import type { Data, DataType } from 'apache-arrow'
 import type { Batch, Buffers } from '../../graph/batch.ts'
-import type { Placed } from '../../graph/port.ts'
 import { schemaId, snake } from '../../graph/schema.ts'
 import type { AnySchema, Column } from '../../graph/schema.ts'
-import { joined } from '../arrow.ts'
 
 /**
  * The Arrow type of a column. A choice is a dictionary of its values, with the number of its column as the
  * dictionary's id; a time says that it is UTC.
  */
-export const arrowType = (column: Column, at: number): DataType => {
+const arrowType = (column: Column, at: number): DataType => {
   switch (column.kind) {
     case 'text':
     case 'name':
@@ -44,21 +57,18 @@ export const arrowSchema = (schema: AnySchema): Schema => {
   return new Schema(fields, new Map([['kt-schema', schemaId(schema)]]))
 }
 
-/** A run of records of one topic partition as one Arrow record batch. */
-export const arrowTable = (schema: AnySchema, records: readonly Placed[]): Table => tableOf(joined(schema, records))
-
-/** The same as the bytes of an Arrow IPC stream. */
-export const arrowStream = (schema: AnySchema, records: readonly Placed[]): Uint8Array =>
-  streamOf(joined(schema, records))
-
-/** A batch of `stored(schema)` as the bytes of an Arrow IPC stream with one record batch. */
+/**
+ * A batch of `stored(schema)` (see `joined`) as the bytes of an Arrow IPC stream with one record batch.
+ */
 export const streamOf = (batch: Batch): Uint8Array =>
   RecordBatchStreamWriter.writeAll(tableOf(batch)).toUint8Array(true)
 
 /** A batch of `stored(schema)` as an Arrow table of one record batch, over the same memory. */
-export const tableOf = (batch: Batch): Table => {
+const tableOf = (batch: Batch): Table => {
   const schema = arrowSchema(batch.schema)
-  const children = batch.columns.map((buffers, at) => arrowColumn(buffers, schema.fields[at]!.type, batch.rows))
+  const children = batch.columns.map((buffers, at) =>
+    arrowColumn(buffers, schema.fields[at]!.type, batch.rows),
+  )
   const struct = makeData({ type: new Struct(schema.fields), length: batch.rows, nullCount: 0, children })
   return new Table(schema, new RecordBatch(schema, struct))
 }
@@ -77,7 +87,11 @@ const arrowColumn = (buffers: Buffers, type: DataType, length: number): Data => 
     case 'micros':
       return makeData({ type: type as TimestampMicrosecond, ...shape, data: longs(values) })
     case 'int':
-      return makeData({ type: type as Int32, ...shape, data: new Int32Array(values.buffer, values.byteOffset, length) })
+      return makeData({
+        type: type as Int32,
+        ...shape,
+        data: new Int32Array(values.buffer, values.byteOffset, length),
+      })
     case 'flag':
       return makeData({ type: type as Bool, ...shape, data: values })
     case 'choice': {
@@ -92,4 +106,5 @@ const arrowColumn = (buffers: Buffers, type: DataType, length: number): Data => 
   }
 }
 
-const longs = (values: Uint8Array): BigInt64Array => new BigInt64Array(values.buffer, values.byteOffset, values.length / 8)
+const longs = (values: Uint8Array): BigInt64Array =>
+  new BigInt64Array(values.buffer, values.byteOffset, values.length / 8)

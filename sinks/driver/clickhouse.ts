@@ -65,7 +65,11 @@ export const connectTables = (server: ClickhouseServer): ConnectedTables => {
 
 const isLoopback = (url: string): boolean => /^https?:\/\/(127\.|localhost|\[::1\])/.test(url)
 
-const rowsOf = async (client: ClickHouseClient, query: string, parameters: Readonly<Record<string, string | number>>) => {
+const rowsOf = async (
+  client: ClickHouseClient,
+  query: string,
+  parameters: Readonly<Record<string, string | number>>,
+) => {
   const answer = await client.query({
     query,
     query_params: { ...parameters },
@@ -81,7 +85,10 @@ const codeOf = (thrown: unknown): number | undefined => {
   return Number.isInteger(code) && code > 0 ? code : undefined
 }
 
-/** Errors after which the same statement may pass: time-outs, memory, too many queries or parts, read-only, shut-down. */
+/**
+ * Errors after which the same statement may pass: time-outs, memory, too many queries or parts, read-only,
+ * shut-down.
+ */
 const PASSING: ReadonlySet<number> = new Set([159, 160, 202, 210, 209, 241, 242, 252, 236, 394, 439, 999])
 
 const asked = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {

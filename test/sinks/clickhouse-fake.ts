@@ -27,7 +27,8 @@ export class MemoryObjects implements ObjectStore {
     this.objects.set(path, bytes)
     return true
   }
-  readonly list = async (prefix: string) => [...this.objects.keys()].filter((path) => path.startsWith(prefix)).sort()
+  readonly list = async (prefix: string) =>
+    [...this.objects.keys()].filter((path) => path.startsWith(prefix)).sort()
   readonly remove = async (path: string) => void this.objects.delete(path)
 }
 
@@ -64,7 +65,8 @@ export class FakeClickhouse {
     exec: async (sql) => {
       await this.#arrive()
       const comment = /^KILL QUERY .*'([^']*)'\) ASYNC$/.exec(sql)?.[1]
-      for (const one of this.#running) if (comment !== undefined && one.comment.startsWith(comment)) one.killed = true
+      for (const one of this.#running)
+        if (comment !== undefined && one.comment.startsWith(comment)) one.killed = true
     },
     query: async (sql, parameters) => {
       await this.#arrive()
@@ -85,31 +87,49 @@ export class FakeClickhouse {
     return !this.calm && this.#dice() < of
   }
 
-  readonly #sleep = (ms: number): Promise<void> => new Promise((resolve) => void this.#clock.after(ms, resolve))
+  readonly #sleep = (ms: number): Promise<void> =>
+    new Promise((resolve) => void this.#clock.after(ms, resolve))
 
   async #arrive(): Promise<void> {
     await this.#sleep(1 + 3 * this.#dice())
     if (!this.#up || this.#chance(0.02)) throw lost()
   }
 
-  #answer(sql: string, { part, first, last, offset, comment }: Readonly<Record<string, string | number>>): readonly Row[] {
-    const of = (test: (off: number) => boolean): Row[] => this.rows.filter((row) => row['_part'] === part && test(row['_off'] as number))
+  #answer(
+    sql: string,
+    { part, first, last, offset, comment }: Readonly<Record<string, string | number>>,
+  ): readonly Row[] {
+    const of = (test: (off: number) => boolean): Row[] =>
+      this.rows.filter((row) => row['_part'] === part && test(row['_off'] as number))
     switch (sql) {
       case IDENTITY:
         return [{ uuid: '1', engine: 'MergeTree' }]
       case DESCRIBE:
         return this.#columns
       case HIGH:
-        return grouped(this.rows, '_part').map(([_part, rows]) => ({ _part, high: Math.max(...rows.map((row) => row['_off'] as number)) }))
+        return grouped(this.rows, '_part').map(([_part, rows]) => ({
+          _part,
+          high: Math.max(...rows.map((row) => row['_off'] as number)),
+        }))
       case PRESENT:
-        return grouped(of((off) => off >= Number(first) && off <= Number(last)), '_off').map(([_off, rows]) => ({
-          _off, rows: rows.length, places: new Set(rows.map((row) => row['_row'])).size,
-          low_step: rows[0]!['_step'], high_step: rows[0]!['_step'], low_epoch: rows[0]!['_epoch'], high_epoch: rows[0]!['_epoch'],
+        return grouped(
+          of((off) => off >= Number(first) && off <= Number(last)),
+          '_off',
+        ).map(([_off, rows]) => ({
+          _off,
+          rows: rows.length,
+          places: new Set(rows.map((row) => row['_row'])).size,
+          low_step: rows[0]!['_step'],
+          high_step: rows[0]!['_step'],
+          low_epoch: rows[0]!['_epoch'],
+          high_epoch: rows[0]!['_epoch'],
         }))
       case PLACES:
         return of((off) => off === offset)
       case RUNNING:
-        return [{ running: [...this.#running].filter((one) => one.comment.startsWith(String(comment))).length }]
+        return [
+          { running: [...this.#running].filter((one) => one.comment.startsWith(String(comment))).length },
+        ]
       default:
         throw new Error(`the fake does not know ${sql}`)
     }
@@ -120,7 +140,8 @@ export class FakeClickhouse {
     const applied = this.#travel(batch, label)
     applied.catch(() => {})
     // The client gives up, and what it sent goes its own way.
-    if (this.#chance(0.08)) return Promise.race([applied, this.#sleep(20 * this.#dice()).then(() => Promise.reject(lost()))])
+    if (this.#chance(0.08))
+      return Promise.race([applied, this.#sleep(20 * this.#dice()).then(() => Promise.reject(lost()))])
     await applied
     if (this.#chance(0.05)) throw lost()
   }
@@ -141,7 +162,9 @@ export class FakeClickhouse {
   async #apply(batch: Batch, label: Label): Promise<void> {
     const age = this.#age
     this.inserts++
-    for (const [day, rows] of grouped(rowsOf(batch), (row) => Math.floor((row['received'] as number) / 86_400_000_000))) {
+    for (const [day, rows] of grouped(rowsOf(batch), (row) =>
+      Math.floor((row['received'] as number) / 86_400_000_000),
+    )) {
       const token = `${label.token} ${day}`
       if (this.#tokens.has(token)) {
         this.swallowed++
@@ -161,7 +184,10 @@ export class FakeClickhouse {
 
 const lost = (): HostError => new HostError('KT6101', 'the connection is lost', { retry: { afterMs: 200 } })
 
-const grouped = (rows: readonly Row[], by: string | ((row: Row) => unknown)): readonly (readonly [unknown, readonly Row[]])[] => {
+const grouped = (
+  rows: readonly Row[],
+  by: string | ((row: Row) => unknown),
+): readonly (readonly [unknown, readonly Row[]])[] => {
   const groups = new Map<unknown, Row[]>()
   for (const row of rows) {
     const value = typeof by === 'string' ? row[by] : by(row)

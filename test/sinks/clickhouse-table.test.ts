@@ -16,9 +16,12 @@ import { start } from './chdb-start.ts'
 import { marketTables } from '../../sinks/clickhouse/market.ts'
 
 describe('what follows from an event schema', () => {
-  test.each(marketTables.map((sink) => [sink.table, sink] as const))('is the table %s, as sql/clickhouse has it', async (table, sink) => {
-    await expect(`${createTable(sink)};\n`).toMatchFileSnapshot(`../../sql/clickhouse/${table}.sql`)
-  })
+  test.each(marketTables.map((sink) => [sink.table, sink] as const))(
+    'is the table %s, as sql/clickhouse has it',
+    async (table, sink) => {
+      await expect(`${createTable(sink)};\n`).toMatchFileSnapshot(`../../sql/clickhouse/${table}.sql`)
+    },
+  )
 
   test('is an Arrow schema', async () => {
     const lines = marketTables.map(({ schema }) => arrowLines(schema)).join('\n')
@@ -32,7 +35,9 @@ describe('what follows from an event schema', () => {
 })
 
 const arrowLines = (of: AnySchema): string => {
-  const fields = arrowSchema(stored(of)).fields.map((field) => `  ${field.name}: ${field.type}${field.nullable ? ' null' : ''}\n`)
+  const fields = arrowSchema(stored(of)).fields.map(
+    (field) => `  ${field.name}: ${field.type}${field.nullable ? ' null' : ''}\n`,
+  )
   return `${of.name}\n${fields.join('')}`
 }
 
@@ -41,7 +46,10 @@ describe('a sink in a graph', () => {
     expect(clickhouse(trade).orderBy).toEqual(['instrument', 'time'])
     expect(clickhouse(basis).orderBy).toEqual(['pair', 'perp', 'reference', 'time'])
     expect(clickhouse(candle).orderBy).toEqual(['instrument', 'frame', 'start'])
-    expect(clickhouse(latency)).toMatchObject({ orderBy: ['source', 'channel', 'hop', 'time'], clock: 'time' })
+    expect(clickhouse(latency)).toMatchObject({
+      orderBy: ['source', 'channel', 'hop', 'time'],
+      clock: 'time',
+    })
   })
 
   test('does not compile when it is sorted by a column that its event lacks', () => {
@@ -50,11 +58,15 @@ describe('a sink in a graph', () => {
   })
 
   test('refuses to be sorted by a column that may be missing', () => {
-    expect(() => clickhouse(trade, { orderBy: ['first'] })).toThrow(expect.objectContaining({ code: 'KT1032' }))
+    expect(() => clickhouse(trade, { orderBy: ['first'] })).toThrow(
+      expect.objectContaining({ code: 'KT1032' }),
+    )
   })
 
   test('refuses a table name that needs quoting, and a TTL of no days', () => {
-    expect(() => clickhouse(trade, { table: 'my trades' })).toThrow(expect.objectContaining({ code: 'KT1030' }))
+    expect(() => clickhouse(trade, { table: 'my trades' })).toThrow(
+      expect.objectContaining({ code: 'KT1030' }),
+    )
     expect(() => clickhouse(trade, { ttlDays: 0 })).toThrow(expect.objectContaining({ code: 'KT1031' }))
   })
 })
@@ -75,35 +87,46 @@ const tick = schema<Tick>('tick', 'ticks', fields)
 const newer = { fee: optional(float('quote currency')), liquidity: optional(name('maker or taker')) }
 const tickWithFee = schema<TickWithFee>('tick', 'ticks', { ...fields, ...newer }, 2)
 
-describe.skipIf(started === undefined)('tables in the embedded ClickHouse (skipped where chdb is not installed)', () => {
-  if (started === undefined) return
-  const tables = connectTables({ url: started.chdb.url, password: started.password() })
-  afterAll(() => tables.close())
+describe.skipIf(started === undefined)(
+  'tables in the embedded ClickHouse (skipped where chdb is not installed)',
+  () => {
+    if (started === undefined) return
+    const tables = connectTables({ url: started.chdb.url, password: started.password() })
+    afterAll(() => tables.close())
 
-  test.each(marketTables.map((sink) => [sink.table, sink] as const))('%s is described as its schema says', async (table, sink) => {
-    await ready(tables, sink)
-    expect(await tables.query(DESCRIBE, { table })).toEqual(describedAs(sink.schema))
-  })
+    test.each(marketTables.map((sink) => [sink.table, sink] as const))(
+      '%s is described as its schema says',
+      async (table, sink) => {
+        await ready(tables, sink)
+        expect(await tables.query(DESCRIBE, { table })).toEqual(describedAs(sink.schema))
+      },
+    )
 
-  test('gets the columns that its event has gained, when rows may lack them', async () => {
-    await ready(tables, clickhouse(tick))
-    const [before] = await tables.query(IDENTITY, { table: 'tick' })
-    expect(await ready(tables, clickhouse(tickWithFee))).toBe(before?.['uuid'])
-    const columns = new Map((await tables.query(DESCRIBE, { table: 'tick' })).map(({ name, type }) => [name, type]))
-    expect(columns.get('fee')).toBe('Nullable(Float64)')
-    expect(columns.get('liquidity')).toBe('LowCardinality(Nullable(String))')
-  })
+    test('gets the columns that its event has gained, when rows may lack them', async () => {
+      await ready(tables, clickhouse(tick))
+      const [before] = await tables.query(IDENTITY, { table: 'tick' })
+      expect(await ready(tables, clickhouse(tickWithFee))).toBe(before?.['uuid'])
+      const columns = new Map(
+        (await tables.query(DESCRIBE, { table: 'tick' })).map(({ name, type }) => [name, type]),
+      )
+      expect(columns.get('fee')).toBe('Nullable(Float64)')
+      expect(columns.get('liquidity')).toBe('LowCardinality(Nullable(String))')
+    })
 
-  test('fits still when people add columns of their own', async () => {
-    await tables.exec("ALTER TABLE tick ADD COLUMN day Date MATERIALIZED toDate(time)")
-    await ready(tables, clickhouse(tickWithFee))
-  })
-})
+    test('fits still when people add columns of their own', async () => {
+      await tables.exec('ALTER TABLE tick ADD COLUMN day Date MATERIALIZED toDate(time)')
+      await ready(tables, clickhouse(tickWithFee))
+    })
+  },
+)
 
 test('a table that differs otherwise is left alone, and the error says what to run', () => {
   const has = new Map(describedAs(trade).map(({ name, type }) => [name, type]))
   expect(() => driftOf(clickhouse(trade), new Map([...has, ['price', 'Float32']]))).toThrow(
-    expect.objectContaining({ code: 'KT6103', fix: expect.stringContaining('ALTER TABLE `trade` MODIFY COLUMN `price` Float64') }),
+    expect.objectContaining({
+      code: 'KT6103',
+      fix: expect.stringContaining('ALTER TABLE `trade` MODIFY COLUMN `price` Float64'),
+    }),
   )
   const { size, ...rest } = Object.fromEntries(has)
   expect(() => driftOf(clickhouse(trade), new Map(Object.entries(rest)))).toThrow(
