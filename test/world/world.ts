@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto'
+import { readBatch, rowsOf } from '../../graph/batch.ts'
+import { plan } from '../../graph/plan.ts'
+import { logged } from '../../graph/schema.ts'
+import type { OpenSource, SourceHost } from '../../graph/source.ts'
+import basisGraph from '../../graph/basis.ts'
+import { systemTopics } from '../../market/topics.ts'
+import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
+import { Shard } from '../../runtime/shard.ts'
+import { VirtualClock } from '../../runtime/virtual-clock.ts'
+import { loadMapping } from '../../sources/driver/jsonata.ts'
+import { Exchange } from '../../sources/sim/exchange.ts'
+import { parseFaults } from '../../sources/sim/fault.ts'
+import { parseTruth } from '../../sources/sim/truth.ts'
+import type { Truth } from '../../sources/sim/truth.ts'
+import { clickhouse } from '../../sinks/index.ts'
+import { memoryObjects, quietReport } from '../runtime/world.ts'
+import { endpointOf, WorldNet } from './net.ts'
+
+const planned = plan(basisGraph, { topics: systemTopics, sink: (_, schema) => clickhouse(schema as never) })
+const stage = planned.stages[0]!
+
+/** A simulated world: what it is made of, and how cruel it is. */
+export interface WorldOptions {
+  readonly seed: number
+  readonly faults: string
+  readonly pairs: number
+  readonly rate: number
+  readonly seconds: number
+  /** When the process dies and is started again, in seconds from the beginning. */
+  readonly deaths: readonly number[]
+}
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** What came of it. */
+export interface Outcome {
+  readonly truth: readonly Truth[]
+  /** Rows of every topic by schema, in order. */
+  readonly rows: Readonly<Record<string, readonly Row[]>>
+  readonly deadLetters: number
+  /** Of the bytes of the log. */
+  readonly digest: string
+  readonly end: number
+}
+
+const START_MS = 1_760_000_000_000
+const SLOT_MS = 10
+
+/** Integer-only, so that a seed means the same everywhere. */
+export const randomOf = (seed: number) => {
+  let state = seed >>> 0
+  return (below: number): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+/** Promises that are ready to go on do so; nothing else in the world is asynchronous. */
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 12; i++) await Promise.resolve()
+}
+
+interface Life {
+  readonly clock: VirtualClock
+  readonly log: MemoryLog
+  readonly net: WorldNet
+  readonly shard: Shard
+  readonly sources: readonly OpenSource[]
+}
+
+/** Run the graph of graph/basis.ts in a world of its own, in virtual time. */
+export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
+  const truth: Truth[] = []
+  const exchange = new Exchange({
+    seed: options.seed, startMs: START_MS, pairs: options.pairs, rate: options.rate, depth: 60, faults: parseFaults(options.faults),
+    venues: ['binance.spot', 'binance.usdm', 'bybit.linear'],
+    truth: (line) => {
+      const parsed = parseTruth(line)
+      if (parsed !== undefined) truth.push(parsed)
+    },
+  })
+  const store = new MemoryStore()
+  const objects = memoryObjects()
+  const letters: unknown[] = []
+  const deaths = [...options.deaths]
+  let failure: unknown
+  const born = async (life: number, now: number): Promise<Life> => {
+    const clock = new VirtualClock(now)
+    const log = new MemoryLog(clock, { store, commitMs: 2 })
+    const net = new WorldNet(exchange, clock, life)
+    const shard = new Shard({
+      plan: stage, shard: `${stage.name}/0`, clock, log, objects, deadLetters: { add: (letter) => void letters.push(letter) },
+      report: quietReport((error) => (failure ??= error)), rowsMax: 1000, lingerMs: undefined, tickMs: 250, checkpointEveryMs: 2000,
+      pendingMaxBytes: 1 << 30, rebuild: false,
+    })
+    const { first } = await shard.recover()
+    shard.system('control', { kind: 'start', source: '', channel: '', instrument: '', connection: 0, epoch: 0, why: first ? 'first start' : 'restart', time: now, received: now })
+    shard.start()
+    const draw = randomOf(options.seed * 1000 + life)
+    const host: SourceHost = {
+      clock, random: { below: draw }, net, mapping: loadMapping, frame: (frame) => shard.frame(frame), system: (schema, row) => shard.system(schema, row), note: () => {},
+    }
+    const sources = [...new Set(stage.sources.map((want) => want.source))].map((source) =>
+      source.open(host, {
+        channels: stage.sources.filter((want) => want.source === source).map((want) => want.channel),
+        universe: { quote: 'USDT' }, endpoint: endpointOf(source.name), owns: () => true,
+      }),
+    )
+    return { clock, log, net, shard, sources }
+  }
+  let lives = 0
+  let life = await born(lives, START_MS * 1000)
+  const slots = (options.seconds * 1000) / SLOT_MS
+  for (let slot = 1; slot <= slots; slot++) {
+    const ms = START_MS + slot * SLOT_MS
+    life.clock.advance(ms * 1000)
+    life.net.deliver(exchange.advance(ms))
+    await settle()
+    if (failure !== undefined) throw failure
+    if (deaths[0] === undefined || slot * SLOT_MS < deaths[0] * 1000) continue
+    deaths.shift()
+    life.log.crash()
+    life.net.die()
+    for (const source of life.sources) source.close()
+    await settle()
+    life = await born(++lives, ms * 1000)
+  }
+  for (const source of life.sources) source.close()
+  life.clock.advance(life.clock.now() + 100_000)
+  life.shard.flush()
+  for (let i = 0; i < 10; i++) {
+    life.clock.advance(life.clock.now() + 10_000)
+    await settle()
+  }
+  return { truth, ...outcomeOf(store), deadLetters: letters.length, end: life.clock.now() }
+}
+
+const outcomeOf = (store: MemoryStore): { readonly rows: Outcome['rows']; readonly digest: string } => {
+  const schemas = new Map(planned.topics.map((topic) => [topic.name, topic.schema]))
+  const rows: Record<string, Row[]> = {}
+  const hash = createHash('sha256')
+  for (const record of store.steps.flat()) {
+    hash.update(record.topic).update(record.bytes)
+    const schema = schemas.get(record.topic)!
+    const all = (rows[schema.name] ??= [])
+    for (const row of rowsOf(readBatch(logged(schema), record.bytes))) all.push(row)
+  }
+  return { rows, digest: hash.digest('hex') }
+}
+
+/** The world of a seed: one in four is calm, the others cruel; most see their process die once or twice. */
+export const worldOf = (seed: number): WorldOptions => {
+  const draw = randomOf(seed * 7919)
+  const seconds = 15
+  const deaths = Array.from({ length: draw(3) }, () => 2 + draw(seconds - 4)).toSorted((a, b) => a - b)
+  return { seed, faults: draw(4) === 0 ? 'calm' : 'cruel', pairs: 3, rate: 300, seconds, deaths }
+}
