@@ -5,7 +5,18 @@ import { crc32 } from 'node:zlib'
 import { errnoOf } from './disk.ts'
 
 const BYTES = 24
+/**
+ * How often a reader looks where a file cannot be watched, and where it can (a file system may forget to
+ * tell).
+ */
 const POLL_MS = 50
+const WATCHED_POLL_MS = 500
+
+/** How far the log was when a reader looked. */
+export interface Seen {
+  readonly segment: number
+  readonly length: number
+}
 
 /**
  * How far the log is durable: a segment, and a length in it. The writer publishes it in the file `durable`
@@ -62,18 +73,23 @@ export class Durable {
   }
 
   /**
-   * Until it moves, or `ms` have passed. A file is watched, and looked at now and then where watching does
-   * not work.
+   * Until it is elsewhere than it was seen, or `ms` have passed. The caller says what it saw: another reader
+   * may have moved it since.
    */
-  async wait(ms: number): Promise<void> {
-    const { segment, length } = this
+  async wait({ segment, length }: Seen, ms: number): Promise<void> {
     const until = performance.now() + ms
     for (;;) {
+      this.#watch()
       this.refresh()
       const left = until - performance.now()
       if (this.segment !== segment || this.length !== length || left <= 0) return
-      if (!(await this.#change(this.#written ? left : Math.min(left, POLL_MS)))) return
+      const poll = this.#watcher === undefined ? POLL_MS : WATCHED_POLL_MS
+      if (!(await this.#change(this.#written ? left : Math.min(left, poll)))) return
     }
+  }
+
+  seen(): Seen {
+    return { segment: this.segment, length: this.length }
   }
 
   /** Whoever waits, waits no longer. */
@@ -88,7 +104,6 @@ export class Durable {
 
   /** False when it was interrupted or moved, true when time passed or the file changed. */
   #change(ms: number): Promise<boolean> {
-    this.#watch()
     return new Promise((resolve) => {
       const done = (again: boolean) => (): void => {
         clearTimeout(timer)

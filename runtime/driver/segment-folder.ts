@@ -55,7 +55,7 @@ export const refusedByDisk = (folder: string, error: unknown): HostError => {
  * aligned).
  */
 export const readAt = async (handle: FileHandle, position: number, length: number): Promise<Uint8Array> => {
-  const bytes = new Uint8Array(length)
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
   let got = 0
   while (got < length) {
     const { bytesRead } = await handle.read(bytes, got, length - got, position + got)

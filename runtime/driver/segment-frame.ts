@@ -87,7 +87,8 @@ export class Frames {
       view.setUint32(next + 8, bytes.length, true)
       view.setFloat64(next + 12, offsets[i]!, true)
       this.bytes.set(bytes, body)
-      this.bytes.fill(0, body + bytes.length, body + padded(bytes.length))
+      // A call into native code that has nothing to do costs as much as one that has.
+      if (bytes.length % 8 !== 0) this.bytes.fill(0, body + bytes.length, body + padded(bytes.length))
       body += padded(bytes.length)
     }
     this.bytes.fill(0, next, at + table)

@@ -17,6 +17,8 @@ export interface Place {
   readonly partition: number
   readonly staged: Extent
   readonly durable: Extent
+  /** Few: a place seldom has more than one schema. */
+  readonly lanes: Lane[]
 }
 
 /** A schema in a place: what a record says in one number. */

@@ -11,7 +11,7 @@ import { indexOf } from './segment-index.ts'
 import type { TableText } from './segment-name.ts'
 
 const CHUNK_BYTES_MIN = 64 << 10
-const CHUNK_BYTES_MAX = 4 << 20
+const CHUNK_BYTES_MAX = 1 << 20
 
 /** A partition that is read, and the offset that has to come next. */
 interface Want extends Partition {
@@ -37,6 +37,8 @@ export class SegmentReader implements LogReader {
   readonly #shards: string[] = []
   #segment = 0
   #cursor: Cursor | undefined
+  /** Of the segment's file, once it is finished. */
+  #size: number | undefined
   /** The damage that was passed last: a hole that comes after it is its doing. */
   #damage: { readonly file: string; readonly at: number } | undefined
   #failure: Error | undefined
@@ -72,12 +74,13 @@ export class SegmentReader implements LogReader {
     const until = performance.now() + waitMs
     for (;;) {
       this.#durable.refresh()
+      const seen = this.#durable.seen()
       const found = await this.#found(bytesMax)
       const left = until - performance.now()
       if (found.length > 0 || this.#closed) return found
       if (this.#failure !== undefined) throw this.#failure
       if (left <= 0) return found
-      await this.#durable.wait(left)
+      await this.#durable.wait(seen, left)
     }
   }
 
@@ -100,7 +103,7 @@ export class SegmentReader implements LogReader {
   /** False: there is nothing more yet. */
   async #load(cursor: Cursor, chunkBytes: number): Promise<boolean> {
     const sealed = this.#durable.segment > this.#segment
-    const end = sealed ? (await cursor.handle.stat()).size : this.#durable.length
+    const end = sealed ? (this.#size ??= (await cursor.handle.stat()).size) : this.#durable.length
     const state = await cursor.load(end, chunkBytes)
     if (state === 'damaged') {
       this.#damage = { file: segmentFile(this.#folder, this.#segment), at: cursor.position }
@@ -130,6 +133,7 @@ export class SegmentReader implements LogReader {
     const first = this.#segment === 0
     const skipped = !first && next !== this.#segment + 1
     this.#segment = next
+    this.#size = undefined
     this.#cursor = new Cursor(handle, 0)
     const head = await headOf(this.#folder, next)
     if (head !== undefined) this.#check(head.text, first || skipped)
@@ -214,6 +218,7 @@ export class SegmentReader implements LogReader {
     const shard = this.#shards[view.shard]!
     const { epoch, step, time } = view
     const before = found.length
+    const { buffer, byteOffset } = chunk.bytes
     let size = 0
     recordsAt(chunk, at, view, (id, rows, offset, from, to) => {
       const lane = this.#lanes[id]
@@ -232,7 +237,7 @@ export class SegmentReader implements LogReader {
         partition,
         schema,
         rows,
-        bytes: chunk.bytes.subarray(from, to),
+        bytes: new Uint8Array(buffer, byteOffset + from, to - from),
         offset,
         shard,
         epoch,

@@ -1,6 +1,5 @@
 import { assert } from '../../graph/error.ts'
 import type { Step } from '../../graph/port.ts'
-import { partitionKey } from '../log.ts'
 import { inputsAt, recordsAt, stepAt } from './segment-frame.ts'
 import type { Chunk, CodedStep } from './segment-frame.ts'
 import { laneText, placeText, shardText } from './segment-name.ts'
@@ -12,28 +11,28 @@ import type { Extent, Lane, Last, Place, Shard, TableText } from './segment-name
  * reading one segment from its head gives the table at its end.
  */
 export class Table {
+  /**
+   * By their numbers. A number whose name was never written is a hole: only what skips holes may walk these.
+   */
   readonly places: Place[] = []
   readonly lanes: Lane[] = []
   readonly shards: Shard[] = []
-  readonly #placeOf = new Map<string, Place>()
-  readonly #laneOf = new Map<string, Lane>()
+  /** By topic, then by partition: found for every record, so without making a key. */
+  readonly #placesOf = new Map<string, Place[]>()
   readonly #shardOf = new Map<string, Shard>()
 
   place(topic: string, partition: number): Place {
-    return (
-      this.#placeOf.get(partitionKey(topic, partition)) ??
-      this.#addPlace(this.places.length, topic, partition)
-    )
+    return this.known(topic, partition) ?? this.#addPlace(this.places.length, topic, partition)
   }
 
   known(topic: string, partition: number): Place | undefined {
-    return this.#placeOf.get(partitionKey(topic, partition))
+    return this.#placesOf.get(topic)?.[partition]
   }
 
   lane(topic: string, partition: number, schema: string): Lane {
     const place = this.place(topic, partition)
-    const key = laneKey(place, schema)
-    return this.#laneOf.get(key) ?? this.#addLane(key, this.lanes.length, place, schema)
+    for (const lane of place.lanes) if (lane.schema === schema) return lane
+    return this.#addLane(this.lanes.length, place, schema)
   }
 
   shard(name: string): Shard {
@@ -49,8 +48,7 @@ export class Table {
     for (const [id, at, schema] of text.lanes) {
       const place = this.places[at]
       assert(place !== undefined, `lane ${id} of a segment is in a place that the segment names`)
-      const key = laneKey(place, schema)
-      const lane = this.#laneOf.get(key) ?? this.#addLane(key, id, place, schema)
+      const lane = place.lanes.find((one) => one.schema === schema) ?? this.#addLane(id, place, schema)
       lane.named = true
     }
     for (const [id, name, epoch, step, time, pairs] of text.shards) {
@@ -85,7 +83,7 @@ export class Table {
 
   /** All that was defined and followed is durable. */
   arrived(): void {
-    for (const { staged, durable } of this.#placeOf.values()) Object.assign(durable, staged)
+    this.places.forEach(({ staged, durable }) => Object.assign(durable, staged))
     for (const shard of this.#shardOf.values()) shard.last = shard.step < 0 ? undefined : this.#lastOf(shard)
   }
 
@@ -129,8 +127,8 @@ export class Table {
 
   /** What was staged has not arrived, and never will. */
   forget(): void {
-    for (const { staged, durable } of this.#placeOf.values()) Object.assign(staged, durable)
-    for (const lane of this.#laneOf.values()) lane.named = false
+    this.places.forEach(({ staged, durable }) => Object.assign(staged, durable))
+    this.lanes.forEach((lane) => (lane.named = false))
     for (const shard of this.#shardOf.values()) {
       const { step, time, inputs } = shard.last ?? { step: -1, time: 0, inputs: [] }
       const pairs = inputs.map(
@@ -142,20 +140,20 @@ export class Table {
 
   /** The head of a new segment, as all that is staged leaves things. */
   head(): TableText {
-    for (const lane of this.#laneOf.values()) lane.named = true
+    this.lanes.forEach((lane) => (lane.named = true))
     for (const shard of this.#shardOf.values()) shard.named = true
     return this.text()
   }
 
   /** The places that ever held a record; others are only read, from another log. */
   extents(): readonly Place[] {
-    return Array.from(this.#placeOf.values()).filter(({ durable }) => durable.next > 0)
+    return this.places.filter(({ durable }) => durable.next > 0)
   }
 
   text(): TableText {
     return {
-      places: Array.from(this.#placeOf.values(), placeText),
-      lanes: Array.from(this.#laneOf.values(), laneText),
+      places: this.places.flatMap((place) => [placeText(place)]),
+      lanes: this.lanes.flatMap((lane) => [laneText(lane)]),
       shards: Array.from(this.#shardOf.values(), shardText),
     }
   }
@@ -166,11 +164,12 @@ export class Table {
     shard: Shard,
   ): { readonly lanes: readonly Lane[]; readonly text: TableText | undefined } {
     const lanes = step.records.map(({ topic, partition, schema }) => this.lane(topic, partition, schema))
-    const fresh = new Set(lanes.filter((lane) => !lane.named))
+    const unnamed = lanes.some((lane) => !lane.named)
     const inputs = step.inputs.filter(
       (one) => !shard.named || !shard.inputs.has(this.place(one.topic, one.partition).id),
     )
-    if (fresh.size === 0 && inputs.length === 0 && shard.named) return { lanes, text: undefined }
+    if (!unnamed && inputs.length === 0 && shard.named) return { lanes, text: undefined }
+    const fresh = new Set(lanes.filter((lane) => !lane.named))
     const places = new Set(inputs.map((one) => this.place(one.topic, one.partition)))
     if (!shard.named) for (const id of shard.inputs.keys()) places.add(this.places[id]!)
     for (const lane of fresh) {
@@ -216,16 +215,18 @@ export class Table {
 
   #addPlace(id: number, topic: string, partition: number): Place {
     const nothing = (): Extent => ({ next: 0, rows: 0, bytes: 0 })
-    const place: Place = { id, topic, partition, staged: nothing(), durable: nothing() }
+    const place: Place = { id, topic, partition, staged: nothing(), durable: nothing(), lanes: [] }
+    const places = this.#placesOf.get(topic) ?? []
+    this.#placesOf.set(topic, places)
+    places[partition] = place
     this.places[id] = place
-    this.#placeOf.set(partitionKey(topic, partition), place)
     return place
   }
 
-  #addLane(key: string, id: number, place: Place, schema: string): Lane {
+  #addLane(id: number, place: Place, schema: string): Lane {
     const lane: Lane = { id, place, schema, named: false }
+    place.lanes.push(lane)
     this.lanes[id] = lane
-    this.#laneOf.set(key, lane)
     return lane
   }
 
@@ -245,6 +246,3 @@ export class Table {
     return shard
   }
 }
-
-const laneKey = ({ topic, partition }: Place, schema: string): string =>
-  `${partitionKey(topic, partition)}\n${schema}`

@@ -29,6 +29,19 @@ export const logConformance = (name: string, make: () => Promise<Home>): void =>
       expect(performance.now() - start).toBeLessThan(2000)
     })
 
+    promise('readers that wait miss no step of a busy writer', async (log) => {
+      const writer = await log.write('a')
+      const readers = [await log.read(from('t')), await log.read(from('u')), await log.read(from('t', 'u'))]
+      const start = performance.now()
+      const counts = readers.map(async (reader, i) => {
+        let left = i === 2 ? 200 : 100
+        while (left > 0) left -= (await reader.read(1, 30_000)).length
+      })
+      await fill(writer, 'a', 1, 100, ['t', 'u'])
+      await Promise.all(counts)
+      expect(performance.now() - start).toBeLessThan(15_000)
+    })
+
     promise('steps come whole and about as many as were asked for', async (log) => {
       const writer = await log.write('a')
       await fill(writer, 'a', 1, 50, ['t', 'u'], 1000)
@@ -177,7 +190,7 @@ export const logConformance = (name: string, make: () => Promise<Home>): void =>
           inputs: [{ topic: 'raw', partition: 1, next: 5 }],
         }
         await again.append(moved)
-            const all = await drain(await log.read(from('t', 'v')))
+        const all = await drain(await log.read(from('t', 'v')))
         expect(all.map(({ topic, offset }) => `${topic}${offset}`)).toEqual([
           ...Array.from({ length: 31 }, (_, i) => `t${i}`),
           'v0',
@@ -186,7 +199,7 @@ export const logConformance = (name: string, make: () => Promise<Home>): void =>
         const third = await home.open()
         expect((await third.write('a')).last).toEqual({ step: 31, time: moved.time, inputs: moved.inputs })
         expect((await third.write('b')).last?.step).toBe(2)
-      await third.close()
+        await third.close()
       },
     )
   })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Durable } from '../../runtime/driver/segment-durable.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { childOf } from './child.ts'
 import { errorOf, inFolder, using } from './segment-home.ts'
@@ -46,6 +47,27 @@ describe('the processes around the segment log', () => {
       await child.kill()
       expect(child.lines.slice(1)).toEqual(Array.from({ length: 60 }, (_, i) => `${i} ${i + 1}`))
     }))
+
+  test.each(['another', 'this'])(
+    'a wait for what has come already is over at once (written by %s process)',
+    (who) =>
+      inFolder(async (folder) => {
+        const writing = new Durable(folder)
+        const reading = who === 'this' ? writing : new Durable(folder)
+        writing.publish(1, 100)
+        reading.refresh()
+        const seen = reading.seen()
+        writing.publish(1, 200)
+        // Another reader of the same process has looked meanwhile.
+        reading.refresh()
+        const start = performance.now()
+        await reading.wait(seen, 5000)
+        expect(performance.now() - start).toBeLessThan(1000)
+        expect(reading.seen()).toEqual({ segment: 1, length: 200 })
+        reading.close()
+        writing.close()
+      }),
+  )
 
   test('a reading process knows the ends as the writing one does', () =>
     inFolder(async (folder) => {
