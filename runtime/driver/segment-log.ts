@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import type { Log, LogWriter } from '../../graph/port.ts'
 import { closed, overtaken } from '../log.ts'
-import type { KeptLog, Limits } from '../log.ts'
+import type { Dropped, KeptLog, Limits } from '../log.ts'
 import { Cursor, follow } from './segment-cursor.ts'
 import { Durable } from './segment-durable.ts'
 import { headOf, segmentFile, segmentsOf } from './segment-folder.ts'
@@ -19,6 +19,8 @@ export interface SegmentOptions {
   readonly keep?: Limits
   /** Appends beyond this are refused (KT3007) until the disk has caught up. */
   readonly pendingBytesMax?: number
+  /** What each run of retention did, for a report. */
+  readonly retained?: (dropped: Dropped) => void
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -35,6 +37,7 @@ export const segmentLog = async (folder: string, options: SegmentOptions = {}): 
     segmentBytes: options.segmentBytes ?? 64 << 20,
     keep: options.keep ?? { bytes: 5 * 2 ** 30, ageMs: DAY_MS },
     pendingBytesMax: options.pendingBytesMax ?? 256 << 20,
+    retained: options.retained ?? (() => undefined),
   })
 }
 
@@ -112,7 +115,7 @@ class SegmentLog implements KeptLog {
 
   async retain(limits: Limits): ReturnType<KeptLog['retain']> {
     await this.#take()
-    return dropSegments(this.#folder, this.#durable.segment, limits, Date.now())
+    return this.#drop(limits)
   }
 
   async close(): Promise<void> {
@@ -141,8 +144,7 @@ class SegmentLog implements KeptLog {
     try {
       const { segmentBytes, pendingBytesMax, keep } = this.#options
       const tail = await recover(this.#folder, this.#durable)
-      const sealed = async (): Promise<void> =>
-        void (await dropSegments(this.#folder, this.#durable.segment, keep, Date.now()))
+      const sealed = async (): Promise<void> => void (await this.#drop(keep))
       return {
         writer: new SegmentWriter(this.#folder, this.#durable, tail, {
           segmentBytes,
@@ -155,6 +157,12 @@ class SegmentLog implements KeptLog {
       await unlock()
       throw error
     }
+  }
+
+  async #drop(limits: Limits): Promise<Dropped> {
+    const dropped = await dropSegments(this.#folder, this.#durable.segment, limits, Date.now())
+    this.#options.retained(dropped)
+    return dropped
   }
 
   /** What a reading process knows of the log: the table at its durable end, carried on from the last time. */

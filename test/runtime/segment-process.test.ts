@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Durable } from '../../runtime/driver/segment-durable.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import type { Dropped } from '../../runtime/log.ts'
 import { childOf } from './child.ts'
 import { errorOf, inFolder, using } from './segment-home.ts'
 import { brief, codeOf, drain, fill, from, stepOf } from './steps.ts'
@@ -98,5 +99,22 @@ describe('the processes around the segment log', () => {
       await fill(writer, 'a', 11, 12, ['t'])
       expect((await drain(await log.read(from('t')))).map(brief).at(-1)).toBe('t/0@11 a.1.12 12')
       await log.close()
+    }))
+
+  test('retention runs when a segment is finished, and says what it did', () =>
+    inFolder(async (folder) => {
+      const dropped: Dropped[] = []
+      const keep = { bytes: 60_000, ageMs: 1e9 }
+      const retained = (one: Dropped): void => void dropped.push(one)
+      const log = await segmentLog(folder, { segmentBytes: 20_000, keep, retained })
+      await log.hold('slow', [{ topic: 't', partition: 0, offset: 30 }])
+      await fill(await log.write('a'), 'a', 1, 100, ['t'], 2000)
+      await log.close()
+      expect(dropped.filter(({ bytes }) => bytes > 0).length).toBeGreaterThan(1)
+      expect(dropped.at(-1)?.heldBy).toBe('slow')
+      await using(folder, 20_000, async (again) => {
+        const [{ first } = { first: 0 }] = await again.ends()
+        expect([first > 10, first <= 30]).toEqual([true, true])
+      })
     }))
 })
