@@ -7,6 +7,7 @@ import { HostError } from '../../graph/error.ts'
 import type { Placed } from '../../graph/port.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { Child, childOf } from './child.ts'
+import { inFolder } from './segment-home.ts'
 import { brief, bytesFor, codeOf, drain, fill, from, stepOf } from './steps.ts'
 
 const KILLS = Number(process.env['KT_KILLS'] ?? 10)
@@ -26,8 +27,7 @@ describe('a writer that is killed', () => {
   test(
     `keeps every acknowledged step, once and whole, over ${KILLS} kills`,
     { timeout: 10_000 + KILLS * 2000 },
-    async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'kt-kill-'))
+    () => inFolder(async (folder) => {
       let next = 1
       let epoch = 0
       for (let kill = 0; kill < KILLS; kill++) {
@@ -59,8 +59,7 @@ describe('a writer that is killed', () => {
       const log = await segmentLog(folder)
       checkSteps(await drain(await log.read(from('t', 'u'))), 1)
       await log.close()
-      await rm(folder, { recursive: true })
-    },
+    }),
   )
 })
 
@@ -120,8 +119,7 @@ describe('a disk that refuses', () => {
 
   test.skipIf(process.platform !== 'linux')(
     'a file that may not grow is cut back, and goes on when it may',
-    async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'kt-limit-'))
+    () => inFolder(async (folder) => {
       const script = join(import.meta.dirname, 'log-child.ts')
       const child = new Child('bash', [
         '-c',
