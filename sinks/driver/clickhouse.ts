@@ -86,10 +86,10 @@ const codeOf = (thrown: unknown): number | undefined => {
 }
 
 /**
- * Errors after which the same statement may pass: time-outs, memory, too many queries or parts, read-only,
- * shut-down.
+ * Errors after which the same statement may pass: a table that was dropped, time-outs, memory, too many
+ * queries or parts, read-only, shut-down.
  */
-const PASSING: ReadonlySet<number> = new Set([159, 160, 202, 210, 209, 241, 242, 252, 236, 394, 439, 999])
+const PASSING: ReadonlySet<number> = new Set([60, 159, 160, 202, 210, 209, 241, 242, 252, 236, 394, 439, 999])
 
 const asked = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {
   try {
