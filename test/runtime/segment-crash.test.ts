@@ -27,39 +27,40 @@ describe('a writer that is killed', () => {
   test(
     `keeps every acknowledged step, once and whole, over ${KILLS} kills`,
     { timeout: 10_000 + KILLS * 2000 },
-    () => inFolder(async (folder) => {
-      let next = 1
-      let epoch = 0
-      for (let kill = 0; kill < KILLS; kill++) {
-        const child = childOf('log-child.ts', 'append', folder)
-        if (kill % 3 !== 0) await child.line('acked')
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * (kill % 3 === 0 ? 120 : 60)))
-        await child.kill()
-        const acked = child.lines.map((line) => Number(line.slice('acked '.length)))
-        expect(acked).toEqual(acked.map((_, i) => next + i))
-        const log = await segmentLog(folder, { segmentBytes: 65536 })
-        const writer = await log.write('a')
-        const last = writer.last?.step ?? 0
-        expect(last).toBeGreaterThanOrEqual(next - 1 + acked.length)
-        expect(writer.epoch).toBeGreaterThan(epoch)
-        epoch = writer.epoch
-        if (last > 0) expect(writer.last?.inputs).toEqual([{ topic: 'raw', partition: 0, next: last * 10 }])
-        const found = await drain(
-          await log.read([
-            { topic: 't', partition: 0, offset: next - 1 },
-            { topic: 'u', partition: 0, offset: next - 1 },
-          ]),
-        )
-        checkSteps(found, next)
-        expect(found.length / 2).toBe(last - next + 1)
-        next = last + 1
+    () =>
+      inFolder(async (folder) => {
+        let next = 1
+        let epoch = 0
+        for (let kill = 0; kill < KILLS; kill++) {
+          const child = childOf('log-child.ts', 'append', folder)
+          if (kill % 3 !== 0) await child.line('acked')
+          await new Promise((resolve) => setTimeout(resolve, Math.random() * (kill % 3 === 0 ? 120 : 60)))
+          await child.kill()
+          const acked = child.lines.map((line) => Number(line.slice('acked '.length)))
+          expect(acked).toEqual(acked.map((_, i) => next + i))
+          const log = await segmentLog(folder, { segmentBytes: 65536 })
+          const writer = await log.write('a')
+          const last = writer.last?.step ?? 0
+          expect(last).toBeGreaterThanOrEqual(next - 1 + acked.length)
+          expect(writer.epoch).toBeGreaterThan(epoch)
+          epoch = writer.epoch
+          if (last > 0) expect(writer.last?.inputs).toEqual([{ topic: 'raw', partition: 0, next: last * 10 }])
+          const found = await drain(
+            await log.read([
+              { topic: 't', partition: 0, offset: next - 1 },
+              { topic: 'u', partition: 0, offset: next - 1 },
+            ]),
+          )
+          checkSteps(found, next)
+          expect(found.length / 2).toBe(last - next + 1)
+          next = last + 1
+          await log.close()
+        }
+        expect(next).toBeGreaterThan(KILLS)
+        const log = await segmentLog(folder)
+        checkSteps(await drain(await log.read(from('t', 'u'))), 1)
         await log.close()
-      }
-      expect(next).toBeGreaterThan(KILLS)
-      const log = await segmentLog(folder)
-      checkSteps(await drain(await log.read(from('t', 'u'))), 1)
-      await log.close()
-    }),
+      }),
   )
 })
 
@@ -119,21 +120,21 @@ describe('a disk that refuses', () => {
 
   test.skipIf(process.platform !== 'linux')(
     'a file that may not grow is cut back, and goes on when it may',
-    () => inFolder(async (folder) => {
-      const script = join(import.meta.dirname, 'log-child.ts')
-      const child = new Child('bash', [
-        '-c',
-        `ulimit -S -f 300; exec "${process.execPath}" "${script}" limit "${folder}" 10000000`,
-      ])
-      expect(await child.line('refused')).toMatch(/^refused 16 KT3005 seen 15$/)
-      await new Promise((resolve) => setTimeout(resolve, 60))
-      execFileSync('prlimit', ['--pid', String(child.process.pid), '--fsize=unlimited'])
-      expect(await child.line('done')).toBe('done 40')
-      await child.end()
-      const log = await segmentLog(folder)
-      expect((await log.write('a')).last?.step).toBe(40)
-      await log.close()
-      await rm(folder, { recursive: true })
-    },
+    () =>
+      inFolder(async (folder) => {
+        const script = join(import.meta.dirname, 'log-child.ts')
+        const child = new Child('bash', [
+          '-c',
+          `ulimit -S -f 300; exec "${process.execPath}" "${script}" limit "${folder}" 10000000`,
+        ])
+        expect(await child.line('refused')).toMatch(/^refused 16 KT3005 seen 15$/)
+        await new Promise((resolve) => setTimeout(resolve, 60))
+        execFileSync('prlimit', ['--pid', String(child.process.pid), '--fsize=unlimited'])
+        expect(await child.line('done')).toBe('done 40')
+        await child.end()
+        const log = await segmentLog(folder)
+        expect((await log.write('a')).last?.step).toBe(40)
+        await log.close()
+      }),
   )
 })
