@@ -267,7 +267,7 @@ describe('a leg that is not proven', () => {
       ),
     ).toEqual(['withheld: perp halted', 'live 0.00'])
     expect(
-      lines(one, listed(PERP, { status: 'gone', received: at(1) }), q(SPOT, at(1), 101, 101), ticked(60)),
+      lines(one, listed(PERP, { status: 'gone', received: at(1) }), q(SPOT, at(1), 101, 101), ticked(2)),
     ).toEqual(['withheld: perp gone'])
     expect(
       lines(one, listed(PERP, { status: 'trading', received: at(1) }), q(SPOT, at(1), 102, 102)),
