@@ -114,9 +114,13 @@ export class Connection {
       case 'control': {
         const { of, channel, instrument, line, why } = effect
         if (of === 'down') this.#forget(channel, instrument)
-        return intake.control(of, { channel, instrument, connection: number, epoch: line, why }, host.clock.now())
+        return intake.control(
+          of, { channel, instrument, connection: number, epoch: line, why }, host.clock.now(),
+        )
       }
-      case 'note': return host.note(effect.level, effect.what, { source: this.#parts.market.name, ...effect.facts })
+      case 'note': return host.note(
+        effect.level, effect.what, { source: this.#parts.market.name, ...effect.facts },
+      )
     }
   }
 
@@ -124,7 +128,9 @@ export class Connection {
     const { host, gate, url, number } = this.#parts
     const waitMs = gate.take(1, host.clock.now())
     if (waitMs > 0) {
-      host.clock.after(waitMs, () => this.#connect(epoch))
+      host.clock.after(waitMs, () => {
+        if (this.#session.wants(epoch)) this.#connect(epoch)
+      })
       return
     }
     const line: InletLine = { connection: number, epoch, frames: 0 }
@@ -186,7 +192,9 @@ export class Connection {
   /** Topics that were left may still speak for a moment. */
   #left(topic: Uint8Array): boolean {
     const { kind } = this.#parts.market.socket.words.parts(decoder.decode(topic))
-    return Object.values(this.#parts.market.channels).some(({ from }) => 'topic' in from && from.topic === kind)
+    return Object.values(this.#parts.market.channels).some(
+      ({ from }) => 'topic' in from && from.topic === kind,
+    )
   }
 
   #forget(channel: string, instrument: string): void {
@@ -200,7 +208,9 @@ export class Connection {
 const parsed = (bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
   try {
     const value: unknown = JSON.parse(decoder.decode(bytes))
-    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined
+    return typeof value === 'object' && value !== null
+      ? (value as Readonly<Record<string, unknown>>)
+      : undefined
   } catch {
     return undefined
   }

@@ -74,7 +74,9 @@ export class Intake {
     this.mappings = new Mappings(market.mappings.map(host.mapping))
     for (const channel of opening.channels) {
       this.#readers.set(channel, this.#reader(channel, channel))
-      if (this.channel(channel).seed !== undefined) this.#readers.set(`${channel}.seed`, this.#reader(channel, `${channel}.seed`))
+      if (this.channel(channel).seed !== undefined) {
+        this.#readers.set(`${channel}.seed`, this.#reader(channel, `${channel}.seed`))
+      }
     }
   }
 
@@ -168,9 +170,16 @@ export class Intake {
     this.runs.delete(`${channel} ${symbol}`)
   }
 
-  control(kind: Control['kind'], of: Pick<Control, 'channel' | 'instrument' | 'connection' | 'epoch' | 'why'>, time: number): void {
+  control(
+    kind: Control['kind'],
+    of: Pick<Control, 'channel' | 'instrument' | 'connection' | 'epoch' | 'why'>,
+    time: number,
+  ): void {
     const { channel, instrument, connection, epoch, why } = of
-    this.#host.system('control', { kind, source: this.#market.name, channel, instrument, connection, epoch, why, time, received: time })
+    this.#host.system(
+      'control',
+      { kind, source: this.#market.name, channel, instrument, connection, epoch, why, time, received: time },
+    )
   }
 
   instrument(row: Instrument): void {
@@ -186,7 +195,8 @@ export class Intake {
       })
     }
     return createReader({
-      venue: this.#market.venue, channel: `${this.#market.name}.${channel}`, schemas, map, hash: this.mappings.hash,
+      venue: this.#market.venue, channel: `${this.#market.name}.${channel}`, schemas, map,
+      hash: this.mappings.hash,
       named: (symbol) => this.#names.get(symbol), counts: this.counts,
     })
   }

@@ -37,7 +37,9 @@ interface Next extends Event<'next'> {
 }
 
 /** Where the list goes on. */
-export const next = schema<Next>('next', 'where a list goes on', { cursor: optional(text('empty when it does not')) })
+export const next = schema<Next>(
+  'next', 'where a list goes on', { cursor: optional(text('empty when it does not')) },
+)
 
 export interface Ranking extends Event<'ranking'> {
   readonly symbol: string
@@ -58,8 +60,8 @@ export const instrumentOf = (
   const { symbol, kind, quote, settle, contractSize, inverse, tickSize, lotSize } = listed
   const instrument = instrumentName({ venue, kind, base: asset, quote, settle })
   return {
-    venue, instrument, source, symbol, kind, base: asset, quote, settle, multiplier, contractSize, inverse, tickSize,
-    lotSize, status, time, received: time,
+    venue, instrument, source, symbol, kind, base: asset, quote, settle, multiplier, contractSize, inverse,
+    tickSize, lotSize, status, time, received: time,
   }
 }
 
@@ -86,4 +88,5 @@ export const select = (
 }
 
 /** Does the choice depend on how much is traded? */
-export const ranked = (universe: Universe): boolean => universe.top !== undefined && universe.pairs === undefined
+export const ranked = (universe: Universe): boolean =>
+  universe.top !== undefined && universe.pairs === undefined

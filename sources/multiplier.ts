@@ -1,5 +1,5 @@
 /** An asset as it is known everywhere, and how many of it one unit of a listing stands for. */
-export interface Multiple {
+interface Multiple {
   readonly asset: string
   readonly multiplier: number
 }
@@ -19,7 +19,9 @@ const table: Readonly<Record<string, ReadonlyMap<string, Multiple>>> = {
     ['1MBABYDOGE', { asset: 'BABYDOGE', multiplier: 1_000_000 }],
   ]),
   bybit: new Map<string, Multiple>([
-    ...thousand('BONK', 'BTT', 'CAT', 'FLOKI', 'LUNC', 'NEIROCTO', 'PEPE', 'RATS', 'TAG', 'TOSHI', 'TURBO', 'XEC'),
+    ...thousand(
+      'BONK', 'BTT', 'CAT', 'FLOKI', 'LUNC', 'NEIROCTO', 'PEPE', 'RATS', 'TAG', 'TOSHI', 'TURBO', 'XEC',
+    ),
     ['SHIB1000', { asset: 'SHIB', multiplier: 1000 }],
     ['10000SATS', { asset: 'SATS', multiplier: 10_000 }],
     ['10000NEX', { asset: 'NEX', multiplier: 10_000 }],
@@ -29,8 +31,11 @@ const table: Readonly<Record<string, ReadonlyMap<string, Multiple>>> = {
 }
 
 /** What one unit of a listing with this base stands for. */
-export const multipleOf = (venue: string, base: string): Multiple => table[venue]?.get(base) ?? { asset: base, multiplier: 1 }
+export const multipleOf = (venue: string, base: string): Multiple =>
+  table[venue]?.get(base) ?? { asset: base, multiplier: 1 }
 
 /** Does a name that the table does not know look like many of something? Only a person can tell. */
 export const looksMultiplied = (venue: string, base: string): boolean =>
-  table[venue]?.has(base) !== true && (/^(10{3,6}|1M)[A-Z]{2,}$/.test(base) || /^[A-Z]{2,}10{3,6}$/.test(base))
+  table[venue]?.has(base) !== true && (
+    /^(10{3,6}|1M)[A-Z]{2,}$/.test(base) || /^[A-Z]{2,}10{3,6}$/.test(base)
+  )

@@ -107,7 +107,11 @@ class Reading {
     for (const one of listings) this.#list(one, added.has(one) || this.#chosen.has(one.symbol), now)
     for (const one of added) this.#chosen.set(one.symbol, one)
     this.#connect([...added])
-    if (first) this.#host.note('info', 'universe was chosen', { source: name, listed: listings.length, chosen: added.size })
+    if (first) {
+      this.#host.note(
+        'info', 'universe was chosen', { source: name, listed: listings.length, chosen: added.size },
+      )
+    }
   }
 
   /** Name a symbol, and say what changed about it. */
@@ -136,7 +140,8 @@ class Reading {
     const bases = unreviewed(listings, this.#market.venue)
     if (bases.length === 0) return
     this.#host.note('warn', 'listings look multiplied', {
-      source: this.#market.name, bases, fix: 'They are read as they are. If they stand for many of an asset, add them to sources/multiplier.ts.',
+      source: this.#market.name, bases,
+      fix: 'They are read as they are. If one stands for many of an asset, add it to sources/multiplier.ts.',
     })
   }
 
@@ -156,10 +161,16 @@ class Reading {
   #connect(listings: readonly Listing[]): void {
     const { routes } = this.#market.socket
     for (const route of Object.keys(routes)) {
-      const rest = listings.flatMap((one) => this.#places(one)).filter((place) => this.#route(place.channel) === route)
+      const rest = listings.flatMap((one) => this.#places(one)).filter(
+        (place) => this.#route(place.channel) === route,
+      )
       while (rest.length > 0) {
-        const connection = this.#connections.find((one) => one.route === route && this.#room(one, rest[0] as Place) > 0)
-        if (connection !== undefined) connection.want(rest.splice(0, this.#room(connection, rest[0] as Place)))
+        const connection = this.#connections.find(
+          (one) => one.route === route && this.#room(one, rest[0] as Place) > 0,
+        )
+        if (connection !== undefined) {
+          connection.want(rest.splice(0, this.#room(connection, rest[0] as Place)))
+        }
         else this.#connections.push(this.#another(route))
       }
     }
@@ -181,7 +192,9 @@ class Reading {
     const topics = topicsPerConnection - connection.topics
     if (lettersPerConnection === 0) return topics
     // Topics of a market are about as long as one another.
-    return Math.min(topics, Math.floor((lettersPerConnection - connection.letters) / (place.topic.length + 12)))
+    return Math.min(
+      topics, Math.floor((lettersPerConnection - connection.letters) / (place.topic.length + 12)),
+    )
   }
 
   #route(channel: string): string {
@@ -216,7 +229,9 @@ class Reading {
       if (this.#closed) return
       if (answer !== undefined) {
         const kind = line.frames === 0 ? 'up' : 'alive'
-        this.#intake.control(kind, { channel, instrument: '', connection: 0, epoch: 1, why: '' }, answer.received)
+        this.#intake.control(
+          kind, { channel, instrument: '', connection: 0, epoch: 1, why: '' }, answer.received,
+        )
         this.#intake.take(inlet, answer.body, answer.received)
       }
       await this.#rest.sleep(everyMs)

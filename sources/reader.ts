@@ -5,7 +5,7 @@ import type { AnySchema, Event } from '../graph/schema.ts'
 import type { EmitRow, Mapping } from '../graph/source.ts'
 import { border } from './mapping/border.ts'
 import type { Border, Fill, Raw } from './mapping/border.ts'
-import { check } from './mapping/check.ts'
+import { check, FILLED } from './mapping/check.ts'
 import { compile } from './mapping/compile.ts'
 import type { Compiled } from './mapping/compile.ts'
 import type { Tally } from './mapping/function.ts'
@@ -70,7 +70,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Decode a message. */
 export const parseMessage = (bytes: Uint8Array, bytesMax = BYTES_MAX): unknown => {
-  if (bytes.length > bytesMax) throw breach('KT2101', `a message of ${bytes.length} bytes is larger than any should be`)
+  if (bytes.length > bytesMax) {
+    throw breach('KT2101', `a message of ${bytes.length} bytes is larger than any should be`)
+  }
   let text = ''
   try {
     text = utf8.decode(bytes)
@@ -86,7 +88,7 @@ export const parseMessage = (bytes: Uint8Array, bytesMax = BYTES_MAX): unknown =
 
 const breach = (code: Code, message: string, cause?: unknown): VenueError =>
   new VenueError(code, message, {
-    fix: 'Look at the message in the dead letters; if the venue changed its format, mend the mapping and replay them.',
+    fix: 'Look at it in the dead letters; if the venue changed its format, mend the mapping and replay.',
     ...(cause === undefined ? {} : { cause }),
   })
 
@@ -124,7 +126,7 @@ const hashOf = (text: string): string => {
   return ((high >>> 0) * 2 ** 20 + ((low >>> 0) & 0xfffff)).toString(16).padStart(13, '0')
 }
 
-export interface ReaderOf {
+interface ReaderOf {
   readonly venue: string
   readonly channel: string
   readonly schemas: readonly AnySchema[]
@@ -161,9 +163,13 @@ export const createReader = (of: ReaderOf): Reader => {
   return Object.freeze({ read })
 }
 
-const evaluated = (map: Compiled, message: unknown, about: MessageAbout): Readonly<Record<string, unknown>> => {
+const evaluated = (
+  map: Compiled, message: unknown, about: MessageAbout,
+): Readonly<Record<string, unknown>> => {
   try {
-    return (map(message, about as unknown as Readonly<Record<string, unknown>>) ?? {}) as Readonly<Record<string, unknown>>
+    return (
+      map(message, about as unknown as Readonly<Record<string, unknown>>) ?? {}
+    ) as Readonly<Record<string, unknown>>
   } catch (cause) {
     if (!(cause instanceof ValueError)) throw cause
     throw breach('KT2102', `${cause.message}: ${JSON.stringify(cause.value)?.slice(0, 60)}`, cause)
@@ -173,7 +179,8 @@ const evaluated = (map: Compiled, message: unknown, about: MessageAbout): Readon
 type Rows = { readonly schema: string; readonly row: object }[]
 
 const take = (
-  of: ReaderOf, borders: ReadonlyMap<string, Border>, about: MessageAbout, schema: string, raw: Raw, rows: Rows,
+  of: ReaderOf, borders: ReadonlyMap<string, Border>, about: MessageAbout,
+  schema: string, raw: Raw, rows: Rows,
 ): void => {
   const symbol = raw['symbol']
   if (typeof symbol !== 'string') throw breach('KT2103', `"${schema}.symbol" is missing`)
@@ -181,7 +188,9 @@ const take = (
     throw breach('KT2109', `a message of "${about.symbol}" speaks of "${symbol}"`)
   }
   const known = of.named(symbol)
-  if (known === undefined && about.symbol !== undefined) throw breach('KT2107', `symbol "${symbol}" is not listed`)
+  if (known === undefined && about.symbol !== undefined) {
+    throw breach('KT2107', `symbol "${symbol}" is not listed`)
+  }
   if (known === undefined || !known.wanted) {
     of.counts.unwanted += 1
     return
@@ -206,15 +215,14 @@ const patched = (of: ReaderOf, last: ReadonlyMap<string, Raw>, schema: string, r
   const whole = before === undefined ? raw : { ...before, ...raw }
   const shape = of.schemas.find((one) => one.name === schema)
   const lacks = shape?.columns.some((column) =>
-    !column.nullable && column.kind !== 'floats' && !FROM_READER.has(column.name) && whole[column.name] === undefined)
+    !column.nullable && column.kind !== 'floats' &&
+      !FILLED.has(column.name) && whole[column.name] === undefined)
   if (lacks === true) {
     of.counts.early += 1
     return undefined
   }
   return whole
 }
-
-const FROM_READER: ReadonlySet<string> = new Set(['venue', 'instrument', 'received'])
 
 const covered = (about: MessageAbout, row: Skip): void => {
   const { skipped } = about

@@ -9,8 +9,21 @@ import type { MarketRules, Venue } from './venue.ts'
 
 /** One thing that a recording holds, with the time at which the recorder had it. */
 export type Recorded = { readonly received: number; readonly source: string } & (
-  | { readonly what: 'message'; readonly channel: string; readonly symbol: string | undefined; readonly connection: number; readonly epoch: number; readonly bytes: Uint8Array }
-  | { readonly what: 'seed'; readonly channel: string; readonly symbol: string; readonly limit: number; readonly bytes: Uint8Array }
+  | {
+    readonly what: 'message'
+    readonly channel: string
+    readonly symbol: string | undefined
+    readonly connection: number
+    readonly epoch: number
+    readonly bytes: Uint8Array
+  }
+  | {
+    readonly what: 'seed'
+    readonly channel: string
+    readonly symbol: string
+    readonly limit: number
+    readonly bytes: Uint8Array
+  }
   | { readonly what: 'listing'; readonly bytes: Uint8Array }
   | { readonly what: 'row'; readonly schema: 'control' | 'instrument'; readonly row: object }
   /** A connection was made anew, or the recording has no more of it. */
@@ -28,7 +41,9 @@ export interface Tape {
  * whose clock goes back keeps its own order.
  */
 export const merge = (tapes: readonly Tape[]): Tape => {
-  const heads = tapes.map((tape) => ({ tape, batch: [] as readonly Recorded[], at: 0, time: -Infinity, ended: false }))
+  const heads = tapes.map(
+    (tape) => ({ tape, batch: [] as readonly Recorded[], at: 0, time: -Infinity, ended: false }),
+  )
   type Head = (typeof heads)[number]
   const fill = async (head: Head): Promise<void> => {
     while (!head.ended && head.at >= head.batch.length) {
@@ -146,7 +161,9 @@ export class Player implements OpenSource {
     this.#intake.seed({ channel, symbol, line: this.#line(0, 0), last: undefined }, bytes, received, limit)
   }
 
-  #message({ channel, symbol, connection, epoch, bytes, received }: Extract<Recorded, { what: 'message' }>): void {
+  #message(
+    { channel, symbol, connection, epoch, bytes, received }: Extract<Recorded, { what: 'message' }>,
+  ): void {
     if (!this.#opening.channels.includes(channel)) return
     if (symbol !== undefined && !this.#wanted(symbol, received)) return
     const line = this.#line(connection, epoch)
@@ -176,11 +193,14 @@ export class Player implements OpenSource {
   }
 
   #control(
-    kind: 'up' | 'down' | 'alive', line: InletLine, channel: string, symbol: string | undefined, why: string, time: number,
+    kind: 'up' | 'down' | 'alive', line: InletLine, channel: string, symbol: string | undefined,
+    why: string, time: number,
   ): void {
     if (this.#told) return
     const instrument = symbol === undefined ? '' : (this.#intake.named(symbol)?.instrument ?? '')
-    this.#intake.control(kind, { channel, instrument, connection: line.connection, epoch: line.epoch, why }, time)
+    this.#intake.control(
+      kind, { channel, instrument, connection: line.connection, epoch: line.epoch, why }, time,
+    )
   }
 
   #line(connection: number, epoch: number): PlayedLine {
@@ -201,7 +221,8 @@ export class Player implements OpenSource {
     if (one === undefined) {
       this.#intake.name(symbol, { instrument: '', wanted: false })
       this.#host.note('warn', 'recorded symbol is not listed', {
-        source: name, symbol, fix: 'Record the list of instruments with it, or add the symbol to sources/replay.ts.',
+        source: name, symbol,
+        fix: 'Record the list of instruments with it, or add the symbol to sources/replay.ts.',
       })
       return false
     }
@@ -218,8 +239,8 @@ export class Player implements OpenSource {
     const [base, quote] = PAIRS[symbol] ?? []
     if (base === undefined || quote === undefined) return undefined
     return {
-      symbol, kind: this.#market.listing.kind, base, quote, settle: quote, contractSize: 1, inverse: false, tickSize: 0,
-      lotSize: 0, status: 'trading',
+      symbol, kind: this.#market.listing.kind, base, quote, settle: quote, contractSize: 1, inverse: false,
+      tickSize: 0, lotSize: 0, status: 'trading',
     }
   }
 }

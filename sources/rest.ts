@@ -5,7 +5,7 @@ import { Budget } from './budget.ts'
 import type { MarketRules } from './venue.ts'
 
 /** An answer that can be used, or how long to leave the venue in peace. */
-export type Result = { readonly answer: Answer } | { readonly waitMs: number; readonly gone: boolean }
+type Result = { readonly answer: Answer } | { readonly waitMs: number; readonly gone: boolean }
 
 /**
  * The REST side of one market: every request waits for the weight budget, and a refusal closes it for a
@@ -48,7 +48,8 @@ export class Rest {
     const gone = answer.status === 400 || answer.status === 404
     const passing = tries === 0 && (answer.status === 0 || answer.status >= 500)
     note(this.#closed || gone ? 'debug' : passing ? 'info' : 'warn', 'request was refused', {
-      source: this.#market.name, path, status: answer.status, why: answer.why, retryAfterMs: afterMs, ...(fix === '' ? {} : { fix }),
+      source: this.#market.name, path, status: answer.status, why: answer.why, retryAfterMs: afterMs,
+      ...(fix === '' ? {} : { fix }),
     })
     return { waitMs: afterMs, gone }
   }

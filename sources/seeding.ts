@@ -72,8 +72,12 @@ export class Seeding {
     }
     // What is due now is looked at when an answer comes or the budget opens; a timer is for what is due
     // later.
-    for (const { notBefore } of this.#waiting.values()) if (notBefore > now) laterUs = Math.min(laterUs, notBefore - now)
-    if (Number.isFinite(laterUs)) this.#cancel = this.#host.clock.after(Math.ceil(laterUs / 1000), () => this.#pump())
+    for (const { notBefore } of this.#waiting.values()) {
+      if (notBefore > now) laterUs = Math.min(laterUs, notBefore - now)
+    }
+    if (Number.isFinite(laterUs)) {
+      this.#cancel = this.#host.clock.after(Math.ceil(laterUs / 1000), () => this.#pump())
+    }
   }
 
   #busiest(now: number): Ask | undefined {
@@ -100,7 +104,9 @@ export class Seeding {
     this.#running -= 1
     if (this.#waiting.get(key) === ask && !this.#rest.closed) {
       const inlet = { channel, symbol, line: this.#line, last: undefined }
-      const fits = 'answer' in result && this.#intake.seed(inlet, result.answer.body, result.answer.received, limit)
+      const fits = 'answer' in result && this.#intake.seed(
+        inlet, result.answer.body, result.answer.received, limit,
+      )
       if (fits) this.#waiting.delete(key)
       else {
         const none = { status: 0, retryAfterS: 0 }

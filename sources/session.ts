@@ -68,13 +68,20 @@ export class Session {
       if (held.owner <= line.epoch) held.owner = line.epoch
     }
     if (held.owner !== line.epoch) return held.numbered
-    if (held.heard > 0 && now > held.heard) held.mean = held.mean === 0 ? now - held.heard : held.mean * 0.95 + (now - held.heard) * 0.05
+    if (held.heard > 0 && now > held.heard) {
+      held.mean = held.mean === 0 ? now - held.heard : held.mean * 0.95 + (now - held.heard) * 0.05
+    }
     held.heard = now
     if (held.stale) {
       held.stale = false
       this.#control('live', held, line.epoch, '')
     }
     return true
+  }
+
+  /** Is this line still wanted? */
+  wants(line: number): boolean {
+    return this.#line(line) !== undefined
   }
 
   /** What `heard` caused, which is seldom anything. */
@@ -98,15 +105,22 @@ export class Session {
       case 'again': this.#again(happening.topic, 'a hole in its ids', now); break
       case 'stop': this.#stop(); break
     }
-    for (const line of this.#lines) for (const text of line.due(this.#rules, now)) this.#out.push({ kind: 'send', line: line.epoch, text })
+    for (const line of this.#lines) {
+      for (const text of line.due(this.#rules, now)) this.#out.push({ kind: 'send', line: line.epoch, text })
+    }
     return this.take()
   }
 
   status(source: string): ConnectionStatus {
     const line = this.#lines.at(-1)
-    const state = this.#stopped ? 'closed' : line === undefined ? 'waiting' : !line.open ? 'connecting' : line.busy ? 'subscribing' : 'live'
+    const state = this.#stopped ? 'closed'
+      : line === undefined ? 'waiting'
+      : !line.open ? 'connecting'
+      : line.busy ? 'subscribing'
+      : 'live'
     const heard = Math.max(0, ...this.#lines.map((one) => one.heard))
-    return { source, connection: this.#connection, epoch: this.#epoch, state, symbols: this.#held.size, why: this.#why, heard }
+    const symbols = new Set([...this.#held.values()].map((held) => held.instrument)).size
+    return { source, connection: this.#connection, epoch: this.#epoch, state, symbols, why: this.#why, heard }
   }
 
   #line(epoch: number): Line | undefined {
@@ -136,7 +150,9 @@ export class Session {
 
   #check(line: Line, now: number): void {
     if (!line.open) return
-    if (now - line.heard > this.#rules.deadAfterMs * 1000) return this.#give(line, `silent for ${this.#rules.deadAfterMs} ms`, now)
+    if (now - line.heard > this.#rules.deadAfterMs * 1000) {
+      return this.#give(line, `silent for ${this.#rules.deadAfterMs} ms`, now)
+    }
     if (line.dead(now)) return this.#give(line, 'no answer to a ping', now)
     if (line.heard > line.told) {
       line.told = now
@@ -155,13 +171,15 @@ export class Session {
       if (sub.tries < 3) return this.#again(held.topic, 'it never spoke', now)
       if (sub.tries > 3) return
       sub.tries += 1
-      this.#note('warn', 'topic is silent', { topic: held.topic, fix: 'It was accepted and never spoke: is its name right, and is it traded?' })
-      return
+      const fix = 'It was accepted and never spoke: is its name right, and is it traded?'
+      return this.#note('warn', 'topic is silent', { topic: held.topic, fix })
     }
     if (held.owner !== line.epoch) return
     const limit = Math.max(held.staleAfterMs * 1000, held.mean * USUAL_SILENCES)
     if (now - held.heard <= limit) return
-    if (!held.stale) this.#control('stale', held, line.epoch, `silent for ${Math.round((now - held.heard) / 1000)} ms`)
+    if (!held.stale) {
+      this.#control('stale', held, line.epoch, `silent for ${Math.round((now - held.heard) / 1000)} ms`)
+    }
     held.stale = true
     if (now >= held.againAt) this.#again(held.topic, 'it is silent', now)
   }
@@ -175,7 +193,9 @@ export class Session {
       return
     }
     if (!second.open) return
-    const waiting = [...first.subs.values()].some((sub) => sub.spoke && second.subs.get(sub.held.topic)?.spoke !== true)
+    const waiting = [...first.subs.values()].some(
+      (sub) => sub.spoke && second.subs.get(sub.held.topic)?.spoke !== true,
+    )
     if (waiting && now - second.openedAt < HANDOVER_US) return
     for (const { held } of first.subs.values()) if (held.owner === first.epoch) held.owner = second.epoch
     this.#lines = [second]
@@ -197,7 +217,8 @@ export class Session {
     if (reply.kind !== 'ack') return
     const refused = line.acknowledged(reply.id, reply.why)
     if (refused === undefined) return
-    this.#note('warn', 'topic was refused', { topic: refused, why: reply.why, fix: 'Is the symbol still listed, and is the channel right?' })
+    const fix = 'Is the symbol still listed, and is the channel right?'
+    this.#note('warn', 'topic was refused', { topic: refused, why: reply.why, fix })
   }
 
   #give(line: Line, why: string, now: number): void {
@@ -224,7 +245,8 @@ export class Session {
     this.#tries += 1
     this.#retryAt = now + afterMs * 1000
     this.#note(code === 1000 || code === 1001 ? 'info' : 'warn', 'connection was lost', {
-      connection: this.#connection, epoch, code, reason, retryAfterMs: afterMs, ...(code < 1000 ? { fix: remedy(refusal, this.#tries) } : {}),
+      connection: this.#connection, epoch, code, reason, retryAfterMs: afterMs,
+      ...(code < 1000 ? { fix: remedy(refusal, this.#tries) } : {}),
     })
   }
 
@@ -258,7 +280,9 @@ export class Session {
   #stop(): void {
     this.#stopped = true
     for (const line of this.#lines) this.#out.push({ kind: 'close', line: line.epoch })
-    for (const held of this.#held.values()) if (held.owner > 0) this.#control('down', held, held.owner, 'stopped')
+    for (const held of this.#held.values()) {
+      if (held.owner > 0) this.#control('down', held, held.owner, 'stopped')
+    }
     this.#lines = []
   }
 

@@ -36,7 +36,7 @@ export interface AnyChannel extends ChannelRules {
   readonly card: Card
 }
 
-export interface ChannelRules {
+interface ChannelRules {
   readonly from: Subscribed | Polled
   /**
    * How a book is begun where the stream does not begin it: its part of the mapping is called `book.seed`.
@@ -90,7 +90,9 @@ export interface SocketRules {
    * Who proves that a silent connection lives: the server by protocol pings, or we by a message that is
    * answered.
    */
-  readonly heartbeat: { readonly from: 'server' } | { readonly from: 'client'; readonly everyMs: number; readonly message: object }
+  readonly heartbeat: { readonly from: 'server' } | {
+    readonly from: 'client'; readonly everyMs: number; readonly message: object
+  }
   /** Nothing at all was heard for this long: the connection is dead. */
   readonly deadAfterMs: number
   /** The venue ends connections of this age; a new one takes over before. 0: it does not. */
@@ -147,12 +149,16 @@ type EventOf<S> = S extends Schema<infer E> ? E : never
  * The schemas of a channel whose messages make rows of several: a schema of one event is not one of a choice
  * of two.
  */
-export const carries = <const S extends readonly AnySchema[]>(...schemas: S): readonly Schema<EventOf<S[number]>>[] =>
+export const carries = <const S extends readonly AnySchema[]>(
+  ...schemas: S
+): readonly Schema<EventOf<S[number]>>[] =>
   schemas as readonly AnySchema[] as readonly Schema<EventOf<S[number]>>[]
 
 /** Make a market a source. */
 export const venue = <const N extends string, C>(market: Market<N, C>): Venue<N, C> => {
-  const rules: MarketRules = market as Omit<MarketRules, 'channels'> & { readonly channels: MarketRules['channels'] }
+  const rules: MarketRules = market as Omit<MarketRules, 'channels'> & {
+    readonly channels: MarketRules['channels'],
+  }
   const opened = (host: SourceHost, opening: Opening): OpenSource => open(rules, host, opening)
   return Object.freeze({ name: market.name, channels: market.channels, market: rules, open: opened })
 }

@@ -2,11 +2,17 @@ import type { Reply, SocketRules, Words } from '../venue.ts'
 
 /** An error is `{code,msg,id}` on spot and `{error:{code,msg},id}` on futures. */
 const reply = (message: Readonly<Record<string, unknown>>): Reply => {
-  if (message['stream'] === '!serverShutdown' || message['e'] === 'serverShutdown') return { kind: 'shutdown' }
+  if (message['stream'] === '!serverShutdown' || message['e'] === 'serverShutdown') {
+    return { kind: 'shutdown' }
+  }
   const error = (message['error'] ?? message) as { readonly code?: unknown; readonly msg?: unknown }
   const refused = error.code !== undefined && error.msg !== undefined
   if (!refused && message['result'] !== null) return { kind: 'other' }
-  return { kind: 'ack', id: Number(message['id'] ?? 0), why: refused ? `${String(error.msg)} (code ${String(error.code)})` : '' }
+  return {
+    kind: 'ack',
+    id: Number(message['id'] ?? 0),
+    why: refused ? `${String(error.msg)} (code ${String(error.code)})` : ''
+  }
 }
 
 const words: Words = {

@@ -8,7 +8,8 @@ import { session } from './session.ts'
 const docs = 'https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams'
 
 const pushed = {
-  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json', interaction: 'push', scope: 'symbol',
+  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json',
+  interaction: 'push', scope: 'symbol',
 } as const satisfies Partial<Card>
 
 const trades: Channel<Trade> = {

@@ -8,7 +8,8 @@ import { session } from './session.ts'
 const docs = 'https://developers.binance.com/docs/derivatives/usds-margined-futures'
 
 const pushed = {
-  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json', interaction: 'push', scope: 'symbol',
+  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json',
+  interaction: 'push', scope: 'symbol',
 } as const satisfies Partial<Card>
 
 const trades: Channel<Trade> = {
@@ -18,7 +19,7 @@ const trades: Channel<Trade> = {
   card: {
     ...pushed, cadenceMs: 1_000, model: 'stateless', recoverable: 'nextDay', numbering: 'dense',
     docs: `${docs}/websocket-market-streams`,
-    evidence: 'not in the list of the venue, and live; recordings of 2023 and 2024: 34,248 trades without a hole in their ids',
+    evidence: 'not in the list of the venue; recordings of 2023 and 2024: 34,248 trades without a hole',
   },
 }
 
@@ -53,7 +54,8 @@ const intervals: Channel<FundingInterval> = {
   from: { path: '/fapi/v1/fundingInfo', everyMs: 300_000, weight: 1 },
   silence: { afterMs: 1_800_000, of: 'channel' },
   card: {
-    domain: 'reference', access: 'anonymous', connection: 'rest', serialization: 'json', interaction: 'poll', scope: 'channel',
+    domain: 'reference', access: 'anonymous', connection: 'rest', serialization: 'json',
+    interaction: 'poll', scope: 'channel',
     cadenceMs: 300_000, model: 'snapshot', recoverable: 'none', numbering: 'none',
     docs: `${docs}/market-data/rest-api/Get-Funding-Rate-Info`,
     evidence: 'an answer of 2025; symbols that it leaves out are not guessed',

@@ -6,7 +6,8 @@ import type { Channel, ListingRules, Reply, RestRules, SocketRules, Words } from
 const docs = 'https://bybit-exchange.github.io/docs/v5/websocket/public'
 
 export const pushed = {
-  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json', interaction: 'push', scope: 'symbol',
+  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json',
+  interaction: 'push', scope: 'symbol',
 } as const satisfies Partial<Card>
 
 const reply = (message: Readonly<Record<string, unknown>>): Reply => {
@@ -56,7 +57,8 @@ export const rest: RestRules = {
 /** https://bybit-exchange.github.io/docs/v5/market/instrument */
 export const listing = (category: 'spot' | 'linear'): ListingRules => ({
   kind: category === 'spot' ? 'spot' : 'perp',
-  path: (cursor) => `/v5/market/instruments-info?category=${category}&limit=1000&cursor=${encodeURIComponent(cursor)}`,
+  path: (cursor) =>
+    `/v5/market/instruments-info?category=${category}&limit=1000&cursor=${encodeURIComponent(cursor)}`,
   weight: 1,
   everyMs: 600_000,
   ranking: { path: `/v5/market/tickers?category=${category}`, weight: 1 },
@@ -77,10 +79,13 @@ export const trades: Channel<Trade> = {
 /** Begins with a snapshot on each subscription; `u` grows by 1, and a snapshot with any `u` begins anew. */
 const bookOf = (depth: number): Channel<BookDelta> => ({
   schemas: [bookDelta],
-  from: { topic: `orderbook.${depth}`, also: depth === 200 ? ['orderbook.50'] : ['orderbook.200'], route: 'main' },
+  from: {
+    topic: `orderbook.${depth}`, also: depth === 200 ? ['orderbook.50'] : ['orderbook.200'], route: 'main',
+  },
   silence: { afterMs: 15_000, of: 'symbol' },
   card: {
-    ...pushed, cadenceMs: depth === 200 ? 100 : 20, model: 'delta', recoverable: 'nextDay', numbering: 'dense',
+    ...pushed, cadenceMs: depth === 200 ? 100 : 20,
+    model: 'delta', recoverable: 'nextDay', numbering: 'dense',
     docs: `${docs}/orderbook`,
     evidence: 'a recording of 2026, spot and linear: 1,097 messages, every u the one before plus 1',
   },

@@ -31,10 +31,12 @@ export class Finder {
 }
 
 /** The market that a WebSocket address belongs to. */
-export const marketAt = (markets: readonly MarketRules[], address: string): MarketRules | undefined => {
+const marketAt = (markets: readonly MarketRules[], address: string): MarketRules | undefined => {
   const url = new URL(address)
   const here = markets.filter(({ socket }) => new URL(socket.base).host === url.host)
-  return here.find(({ socket }) => Object.values(socket.routes).includes(url.pathname)) ?? (here.length === 1 ? here[0] : undefined)
+  return here.find(({ socket }) => Object.values(socket.routes).includes(url.pathname)) ?? (
+    here.length === 1 ? here[0] : undefined
+  )
 }
 
 type Body = { readonly market: MarketRules } & (
@@ -49,10 +51,14 @@ export const bodyAt = (markets: readonly MarketRules[], address: string): Body |
     if (new URL(market.rest.base).host !== url.host) continue
     const list = new URL(market.listing.path(''), market.rest.base)
     const category = list.searchParams.get('category')
-    if (list.pathname === url.pathname && url.searchParams.get('category') === category) return { market, what: 'listing' }
+    if (list.pathname === url.pathname && url.searchParams.get('category') === category) {
+      return { market, what: 'listing' }
+    }
     const symbol = url.searchParams.get('symbol') ?? ''
     for (const [channel, { seed }] of Object.entries(market.channels)) {
-      if (seed === undefined || new URL(seed.path('X', 1), market.rest.base).pathname !== url.pathname) continue
+      if (seed === undefined || new URL(seed.path('X', 1), market.rest.base).pathname !== url.pathname) {
+        continue
+      }
       return { market, what: 'seed', channel, symbol, limit: Number(url.searchParams.get('limit') ?? 0) }
     }
   }
@@ -60,20 +66,34 @@ export const bodyAt = (markets: readonly MarketRules[], address: string): Body |
 }
 
 /**
- * A line of a recording of hftbacktest: `<received> <json>`, microseconds or nanoseconds, with the REST snapshot of the
- * book as one line among the messages. https://github.com/nkaz001/hftbacktest
+ * A line of a recording of hftbacktest: `<received> <json>`, microseconds or nanoseconds, with the REST
+ * snapshot of the book as one line among the messages. https://github.com/nkaz001/hftbacktest
  */
-export const hftbacktestLine = (line: Buffer, market: MarketRules, finder: Finder, only: string): Recorded | undefined => {
+export const hftbacktestLine = (
+  line: Buffer, market: MarketRules, finder: Finder, only: string,
+): Recorded | undefined => {
   const space = line.indexOf(32)
   const digits = line.toString('latin1', 0, space)
   const received = Math.floor(Number(digits.length > 16 ? digits.slice(0, 16) : digits))
   const bytes = line.subarray(space + 1)
   const found = finder.find(bytes)
   const { name: source } = market
-  if (found !== undefined) return { what: 'message', received, source, ...found, connection: 1, epoch: 1, bytes }
+  if (found !== undefined) {
+    return { what: 'message', received, source, ...found, connection: 1, epoch: 1, bytes }
+  }
   if (!bytes.subarray(0, 20).includes('"lastUpdateId"') || only === '') return undefined
-  const { bids, asks } = JSON.parse(bytes.toString()) as { readonly bids: unknown[]; readonly asks: unknown[] }
-  return { what: 'seed', received, source, channel: 'book', symbol: only, limit: Math.max(bids.length, asks.length), bytes }
+  const { bids, asks } = JSON.parse(bytes.toString()) as {
+    readonly bids: unknown[]; readonly asks: unknown[]
+  }
+  return {
+    what: 'seed',
+    received,
+    source,
+    channel: 'book',
+    symbol: only,
+    limit: Math.max(bids.length, asks.length),
+    bytes
+  }
 }
 
 /** Which market, and which symbol, the first lines of a recording of hftbacktest are of. */
@@ -105,11 +125,15 @@ interface CryptofeedRow {
 }
 
 /**
- * A recording of cryptofeed: JSON rows of REST answers, connections and messages, grouped by connection, so that all of
- * it is read and put in the order of time. https://github.com/bmoscon/cryptofeed
+ * A recording of cryptofeed: JSON rows of REST answers, connections and messages, grouped by connection, so
+ * that all of it is read and put in the order of time. https://github.com/bmoscon/cryptofeed
  */
-export const cryptofeedRows = (lines: readonly Buffer[], markets: readonly MarketRules[]): readonly Recorded[] => {
-  const connections = new Map<string, { market: MarketRules; finder: Finder; number: number; epoch: number }>()
+export const cryptofeedRows = (
+  lines: readonly Buffer[], markets: readonly MarketRules[],
+): readonly Recorded[] => {
+  const connections = new Map<string, {
+    market: MarketRules; finder: Finder; number: number; epoch: number
+  }>()
   const all: Recorded[] = []
   for (const line of lines) {
     const row = JSON.parse(line.toString()) as CryptofeedRow
@@ -123,13 +147,25 @@ export const cryptofeedRows = (lines: readonly Buffer[], markets: readonly Marke
       if (market === undefined) continue
       const known = connections.get(row.conn)
       const { number = connections.size + 1, epoch = 0 } = known ?? {}
-      if (known !== undefined) all.push({ what: 'end', received, source: market.name, connection: number, epoch, why: 'made anew' })
+      if (known !== undefined) {
+        all.push({ what: 'end', received, source: market.name, connection: number, epoch, why: 'made anew' })
+      }
       connections.set(row.conn, { market, finder: new Finder(market), number, epoch: epoch + 1 })
     } else if (row.t === 'recv') {
       const at = connections.get(row.conn)
       const found = at?.finder.find(bytes)
       if (at === undefined || found === undefined) continue
-      all.push({ what: 'message', received, source: at.market.name, ...found, connection: at.number, epoch: at.epoch, bytes })
+      all.push(
+        {
+          what: 'message',
+          received,
+          source: at.market.name,
+          ...found,
+          connection: at.number,
+          epoch: at.epoch,
+          bytes,
+        },
+      )
     }
   }
   return all.sort((a, b) => a.received - b.received)
@@ -138,4 +174,8 @@ export const cryptofeedRows = (lines: readonly Buffer[], markets: readonly Marke
 const bodyOf = (body: Body) =>
   body.what === 'listing'
     ? ({ what: 'listing', source: body.market.name } as const)
-    : ({ what: 'seed', source: body.market.name, channel: body.channel, symbol: body.symbol, limit: body.limit } as const)
+    : (
+      {
+        what: 'seed', source: body.market.name, channel: body.channel, symbol: body.symbol, limit: body.limit,
+      } as const
+    )

@@ -11,18 +11,23 @@ const loaded = new Map<string, Mapping>()
 export const loadMapping = (file: string): Mapping => {
   const known = loaded.get(file)
   if (known !== undefined) return known
-  const mapping = parseMapping(file, readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8'))
+  const mapping = parseMapping(
+    file, readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8'),
+  )
   loaded.set(file, mapping)
   return mapping
 }
 
-/** Parse the text of a mapping. The interpreter behind `evaluate` is the reference for the compiled functions. */
+/**
+ * Parse the text of a mapping. The interpreter behind `evaluate` is the reference for the compiled functions.
+ */
 export const parseMapping = (file: string, text: string): Mapping => {
   const tree: unknown = parsed(file, text).ast()
   const names = [...partsOf(file, tree).keys()]
   const texts = split(text)
   if (names.length !== texts.length) {
-    throw new GraphError('KT2001', `mapping "${file}" has ${names.length} parts, and ${texts.length} were found in its text`, {
+    const found = `mapping "${file}" has ${names.length} parts, and ${texts.length} were found`
+    throw new GraphError('KT2001', found, {
       where: file, fix: 'Let the file be one object, with nothing around it.',
     })
   }
@@ -44,11 +49,16 @@ const parsed = (file: string, text: string): jsonata.Expression => {
   }
 }
 
-/** The texts of the values of the outermost object: what stands between a name's colon and the comma at the same depth. */
+/**
+ * The texts of the values of the outermost object: what stands between a name's colon and the comma at the
+ * same depth.
+ */
 const split = (text: string): readonly string[] => {
   const texts: string[] = []
   let [depth, from, named] = [0, -1, false]
-  for (const token of text.matchAll(/\/\*[\s\S]*?\*\/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|[{}()[\],:]/g)) {
+  for (
+    const token of text.matchAll(/\/\*[\s\S]*?\*\/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|[{}()[\],:]/g)
+  ) {
     const mark = token[0]
     if ('{(['.includes(mark)) depth += 1
     else if (mark === ':' && depth === 1 && !named) [from, named] = [token.index + 1, true]

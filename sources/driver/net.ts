@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws'
 import type { Answer, Clock, Net, Socket, SocketEvents } from '../../graph/port.ts'
 
-export interface NetOptions {
+interface NetOptions {
   readonly clock: Pick<Clock, 'now'>
   /** A longer message ends its connection; bytes. */
   readonly frameBytesMax?: number
@@ -23,7 +23,7 @@ export const openNet = (options: NetOptions): Net => {
 }
 
 const connect = (
-  url: string, events: SocketEvents, clock: NetOptions['clock'], maxPayload: number, handshakeTimeout: number,
+  url: string, events: SocketEvents, clock: NetOptions['clock'], bytesMax: number, handshakeTimeout: number,
 ): Socket => {
   let [why, status, ended] = ['', 0, false]
   const end = (code: number, reason: string): void => {
@@ -33,7 +33,9 @@ const connect = (
   }
   let socket: WebSocket
   try {
-    socket = new WebSocket(url, { perMessageDeflate: false, maxPayload, handshakeTimeout, followRedirects: false })
+    socket = new WebSocket(
+      url, { perMessageDeflate: false, maxPayload: bytesMax, handshakeTimeout, followRedirects: false },
+    )
   } catch (error) {
     setImmediate(() => end(0, messageOf(error)))
     return { send: () => {}, close: () => end(0, 'closed') }
@@ -54,7 +56,7 @@ const connect = (
   })
   socket.on('error', (error: NodeJS.ErrnoException) => {
     const tooLong = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
-    why = tooLong ? `a message was longer than ${maxPayload} bytes` : messageOf(error)
+    why = tooLong ? `a message was longer than ${bytesMax} bytes` : messageOf(error)
     if (tooLong) end(1009, why)
   })
   socket.on('close', (code, reason) => end(status || code, reason.toString() || why))
@@ -70,11 +72,16 @@ const connect = (
   }
 }
 
-const get = async (url: string, timeoutMs: number, clock: NetOptions['clock'], bytesMax: number): Promise<Answer> => {
-  const none = (why: string): Answer => ({ status: 0, headers: {}, body: new Uint8Array(), why, received: clock.now() })
+const get = async (
+  url: string, timeoutMs: number, clock: NetOptions['clock'], bytesMax: number,
+): Promise<Answer> => {
+  const none = (why: string): Answer =>
+    ({ status: 0, headers: {}, body: new Uint8Array(), why, received: clock.now() })
   const deadline = AbortSignal.timeout(timeoutMs)
   try {
-    const response = await fetch(url, { signal: deadline, redirect: 'error', headers: { accept: 'application/json' } })
+    const response = await fetch(
+      url, { signal: deadline, redirect: 'error', headers: { accept: 'application/json' } },
+    )
     const body = await bodyOf(response, bytesMax)
     if (body === undefined) return none(`the answer was longer than ${bytesMax} bytes`)
     const headers = Object.fromEntries(response.headers)

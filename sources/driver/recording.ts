@@ -20,7 +20,10 @@ export interface Content {
   readonly to: number
 }
 
-/** One thing to be done, at the recording's own time, which never goes back: where a recorder's clock did, it stands. */
+/**
+ * One thing to be done, at the recording's own time, which never goes back: where a recorder's clock did, it
+ * stands.
+ */
 export interface Moment {
   readonly received: number
   readonly deliver: () => void
@@ -48,7 +51,9 @@ export interface RecordingOptions {
 }
 
 /** Open files of kt's own tapes, of hftbacktest and of cryptofeed, and say what is in them. */
-export const openRecording = async ({ paths, sources, drop = () => false }: RecordingOptions): Promise<Recording> => {
+export const openRecording = async (
+  { paths, sources, drop = () => false }: RecordingOptions,
+): Promise<Recording> => {
   const files = filesOf(paths)
   const markets = sources.map((source) => (source as Venue<string, unknown>).market)
   const contents = await Promise.all(files.map(async (file) => contentOf(tapeOf(file, markets))))
@@ -58,7 +63,9 @@ export const openRecording = async ({ paths, sources, drop = () => false }: Reco
       .filter((channel) => !has.some((one) => one.source === source.name && one.channel === channel))
       .map((channel) => ({ source: source.name, channel })))
   const players = new Map<string, Player>()
-  const tape = merge([...files.map((file) => tapeOf(file, markets)), endsOf(contents.flatMap(({ ends }) => ends))])
+  const tape = merge(
+    [...files.map((file) => tapeOf(file, markets)), endsOf(contents.flatMap(({ ends }) => ends))],
+  )
   const open: Recording['open'] = (source, host, opening) => {
     const player = new Player(source, host, opening)
     players.set(source.name, player)
@@ -84,12 +91,14 @@ const filesOf = (paths: readonly string[]): readonly string[] => {
   })
   if (files.length > 0) return [...new Set(files)].sort()
   throw new GraphError('KT2201', `no recording is at ${paths.map((path) => `"${path}"`).join(', ')}`, {
-    fix: 'Give files, folders or patterns of recordings (.tape.zst of kt record, hftbacktest .gz, cryptofeed .jsonl.zst).',
+    fix: 'Give files, folders or patterns: tapes of kt record, .gz of hftbacktest, .zst of cryptofeed.',
   })
 }
 
 const inside = (folder: string): readonly string[] =>
-  globSync('**/*', { cwd: folder }).map((name) => join(folder, name)).filter((path) => KNOWN.test(path) && statSync(path).isFile())
+  globSync('**/*', { cwd: folder }).map((name) => join(folder, name)).filter(
+    (path) => KNOWN.test(path) && statSync(path).isFile(),
+  )
 
 /** One file, whatever its form. A file that holds nothing of the markets is empty. */
 const tapeOf = (name: string, markets: readonly MarketRules[]): Tape => {
@@ -97,7 +106,9 @@ const tapeOf = (name: string, markets: readonly MarketRules[]): Tape => {
   return { name, next: async () => (await recorded.next()).value }
 }
 
-async function* read(file: string, markets: readonly MarketRules[]): AsyncGenerator<readonly Recorded[], undefined> {
+async function* read(
+  file: string, markets: readonly MarketRules[],
+): AsyncGenerator<readonly Recorded[], undefined> {
   let form: ((line: Buffer) => Recorded | undefined) | undefined
   let head: Buffer[] = []
   for await (const lines of linesOf(file)) {
@@ -122,7 +133,9 @@ async function* read(file: string, markets: readonly MarketRules[]): AsyncGenera
 const HEAD_LINES = 500
 const OPENING_BRACE = 0x7b
 
-const recordedOf = (lines: readonly Buffer[], form: (line: Buffer) => Recorded | undefined): readonly Recorded[] => {
+const recordedOf = (
+  lines: readonly Buffer[], form: (line: Buffer) => Recorded | undefined,
+): readonly Recorded[] => {
   const all: Recorded[] = []
   for (const line of lines) {
     const one = form(line)
@@ -131,13 +144,18 @@ const recordedOf = (lines: readonly Buffer[], form: (line: Buffer) => Recorded |
   return all
 }
 
-const cryptofeed = (head: readonly Buffer[]): boolean => head[0]?.subarray(0, 13).toString() === '{"t":"header"'
+const cryptofeed = (head: readonly Buffer[]): boolean =>
+  head[0]?.subarray(0, 13).toString() === '{"t":"header"'
 
-const formOf = (head: readonly Buffer[], markets: readonly MarketRules[]): ((line: Buffer) => Recorded | undefined) | undefined => {
+const formOf = (head: readonly Buffer[], markets: readonly MarketRules[]): (
+  (line: Buffer) => Recorded | undefined
+) | undefined => {
   const [first] = head
   if (first === undefined || cryptofeed(head)) return undefined
   if (first.subarray(0, 6).toString() === '{"kt":') return tapeReader()
-  const found = /^\d{16,19} /.test(first.toString('latin1', 0, 24)) ? hftbacktestMarket(head, markets) : undefined
+  const found = /^\d{16,19} /.test(first.toString('latin1', 0, 24))
+    ? hftbacktestMarket(head, markets)
+    : undefined
   if (found === undefined) return undefined
   const finder = new Finder(found.market)
   return (line) => hftbacktestLine(line, found.market, finder, found.symbol)
@@ -151,7 +169,9 @@ interface Line {
 }
 
 /** Read a file once to know what it holds. */
-const contentOf = async (tape: Tape): Promise<{ readonly channels: readonly Content[]; readonly ends: readonly Line[] }> => {
+const contentOf = async (tape: Tape): Promise<{
+  readonly channels: readonly Content[]; readonly ends: readonly Line[]
+}> => {
   const channels = new Map<string, Content & { symbols: string[]; frames: number; to: number }>()
   const lines = new Map<string, Line>()
   for (let batch = await tape.next(); batch !== undefined; batch = await tape.next()) {
@@ -159,7 +179,9 @@ const contentOf = async (tape: Tape): Promise<{ readonly channels: readonly Cont
       if (one.what !== 'message') continue
       const { source, channel, symbol, received, connection, epoch } = one
       const key = `${source} ${channel}`
-      const content = channels.get(key) ?? { source, channel, symbols: [], frames: 0, from: received, to: received }
+      const content = channels.get(key) ?? {
+        source, channel, symbols: [], frames: 0, from: received, to: received,
+      }
       content.frames += 1
       content.to = Math.max(content.to, received)
       if (symbol !== undefined && !content.symbols.includes(symbol)) content.symbols.push(symbol)

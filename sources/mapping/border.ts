@@ -46,7 +46,9 @@ const taken = (schema: AnySchema, column: Column): Take => {
   }
 }
 
-const FITS: Readonly<Record<Exclude<Column['kind'], 'floats'>, (value: unknown, column: Column) => boolean>> = {
+type Fits = (value: unknown, column: Column) => boolean
+
+const FITS: Readonly<Record<Exclude<Column['kind'], 'floats'>, Fits>> = {
   text: (value) => typeof value === 'string',
   name: (value) => typeof value === 'string',
   choice: (value, column) => column.values.includes(value as string),
@@ -65,12 +67,13 @@ const floats = (schema: AnySchema, column: Column, value: unknown): readonly num
   return list.slice() as readonly number[]
 }
 
-const level = (schema: AnySchema, row: Readonly<Record<string, unknown>>, prices: string, sizes: string): void => {
+const level = (
+  schema: AnySchema, row: Readonly<Record<string, unknown>>, prices: string, sizes: string,
+): void => {
   const [priced, sized] = [row[prices] as readonly number[], row[sizes] as readonly number[]]
   if (priced.length === sized.length) return
-  throw new VenueError('KT2106', `"${schema.name}" has ${priced.length} ${prices} and ${sized.length} ${sizes}`, {
-    fix: FIX, facts: { field: prices },
-  })
+  const what = `"${schema.name}" has ${priced.length} ${prices} and ${sized.length} ${sizes}`
+  throw new VenueError('KT2106', what, { fix: FIX, facts: { field: prices } })
 }
 
 const FIX = 'Compare the message in the dead letters with the page of the venue, and mend the mapping.'
@@ -83,7 +86,9 @@ const breach = (schema: AnySchema, column: Column, value: unknown): never => {
 
 const described = (column: Column, value: unknown): readonly [Code, string] => {
   if (value === undefined || value === null) return ['KT2103', 'is missing']
-  if (column.kind === 'choice') return ['KT2104', `is ${short(value)}, which is none of ${column.values.join(', ')}`]
+  if (column.kind === 'choice') {
+    return ['KT2104', `is ${short(value)}, which is none of ${column.values.join(', ')}`]
+  }
   if (typeof value !== 'number') return ['KT2104', `is ${short(value)}, which is not a ${column.kind}`]
   if (!Number.isFinite(value)) return ['KT2104', `is ${value}, which is not a finite number`]
   if (Number.isInteger(value)) return ['KT2105', `is ${value}, which is too large to be exact`]
@@ -91,6 +96,9 @@ const described = (column: Column, value: unknown): readonly [Code, string] => {
 }
 
 const short = (value: unknown): string => {
-  const text = typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : String(value)
+  const text = typeof value === 'string' ? JSON.stringify(value)
+    : Array.isArray(value) ? 'a list'
+    : typeof value === 'object' ? 'an object'
+    : String(value)
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`
 }

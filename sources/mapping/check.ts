@@ -9,7 +9,8 @@ export const FILLED: ReadonlySet<string> = new Set(['venue', 'instrument', 'rece
 type Sort = 'text' | 'number' | 'flag' | 'list' | 'object' | 'unknown'
 
 const NEEDS: Readonly<Record<Column['kind'], Sort>> = {
-  text: 'text', name: 'text', choice: 'text', float: 'number', count: 'number', int: 'number', micros: 'number', flag: 'flag', floats: 'list',
+  text: 'text', name: 'text', choice: 'text', flag: 'flag', floats: 'list',
+  float: 'number', count: 'number', int: 'number', micros: 'number',
 }
 
 /**
@@ -18,18 +19,32 @@ const NEEDS: Readonly<Record<Column['kind'], Sort>> = {
  */
 export const check = (file: string, part: string, tree: Tree, schemas: readonly AnySchema[]): void => {
   const refuse = (message: string, fix: string): never => {
-    throw new GraphError('KT2004', `the mapping of "${part}" ${message}`, { where: file, fix, facts: { part } })
+    throw new GraphError(
+      'KT2004', `the mapping of "${part}" ${message}`, { where: file, fix, facts: { part } },
+    )
   }
-  if (!braces(tree)) return refuse('is not an object of rows by schema', `Write { "${schemas[0]?.name ?? 'trade'}": { ... } }.`)
+  if (!braces(tree)) {
+    return refuse(
+      'is not an object of rows by schema', `Write { "${schemas[0]?.name ?? 'trade'}": { ... } }.`,
+    )
+  }
   const made = new Set<string>()
   for (const [key, rows] of pairsOf(tree)) {
     const schema = schemas.find((one) => one.name === key.value)
     if (schema === undefined) {
-      return refuse(`makes rows of "${String(key.value)}", which this channel does not carry`, `Use ${quoted(schemas.map((one) => one.name))}.`)
+      return refuse(
+        `makes rows of "${String(key.value)}", which this channel does not carry`,
+        `Use ${quoted(schemas.map((one) => one.name))}.`,
+      )
     }
     made.add(schema.name)
     const objects = objectsOf(rows)
-    if (objects === undefined) return refuse(`hides the fields of its "${schema.name}" rows`, 'Let the row be an object in braces, where it can be seen.')
+    if (objects === undefined) {
+      return refuse(
+        `hides the fields of its "${schema.name}" rows`,
+        'Let the row be an object in braces, where it can be seen.',
+      )
+    }
     for (const row of objects) checkRow(row, schema, refuse)
   }
   const absent = schemas.find((one) => !made.has(one.name) && !OPTIONAL.has(one.name))
@@ -40,7 +55,9 @@ export const check = (file: string, part: string, tree: Tree, schemas: readonly 
 const OPTIONAL: ReadonlySet<string> = new Set(['skip', 'next'])
 
 const checkRow = (row: Tree, schema: AnySchema, refuse: (message: string, fix: string) => never): void => {
-  const columns = new Map(schema.columns.filter((column) => !FILLED.has(column.name)).map((column) => [column.name, column]))
+  const columns = new Map(
+    schema.columns.filter((column) => !FILLED.has(column.name)).map((column) => [column.name, column]),
+  )
   const named = new Set<string>()
   for (const [key, value] of pairsOf(row)) {
     const name = String(key.value)
@@ -48,19 +65,35 @@ const checkRow = (row: Tree, schema: AnySchema, refuse: (message: string, fix: s
     if (name === 'symbol' && !columns.has(name)) continue
     const column = columns.get(name)
     if (column === undefined) {
-      refuse(`makes the field "${name}", which "${schema.name}" does not have`, `Use ${quoted(['symbol', ...columns.keys()])}.`)
+      refuse(
+        `makes the field "${name}", which "${schema.name}" does not have`,
+        `Use ${quoted(['symbol', ...columns.keys()])}.`,
+      )
       continue
     }
     const [needs, sort] = [NEEDS[column.kind], sortOf(value)]
     const fits = sort === 'unknown' || sort === needs || (needs === 'list' && sort === 'number')
-    if (!fits) refuse(`makes ${sort === 'object' ? 'an' : 'a'} ${sort} of "${schema.name}.${name}", which is a ${needs}`, needs === 'number' ? 'Use $number(...).' : needs === 'text' ? 'Use $string(...).' : `Make it a ${needs}.`)
+    if (!fits) {
+      refuse(
+        `makes ${sort === 'object' ? 'an' : 'a'} ${sort} of "${schema.name}.${name}", which is a ${needs}`,
+        needs === 'number' ? 'Use $number(...).'
+          : needs === 'text' ? 'Use $string(...).'
+          : `Make it a ${needs}.`,
+      )
+    }
     const odd = literalsOf(value).find((one) => column.kind === 'choice' && !column.values.includes(one))
-    if (odd !== undefined) refuse(`makes "${odd}" of "${schema.name}.${name}"`, `Use one of ${quoted(column.values)}.`)
+    if (odd !== undefined) {
+      refuse(`makes "${odd}" of "${schema.name}.${name}"`, `Use one of ${quoted(column.values)}.`)
+    }
   }
-  const needed = [...columns.values()].filter((column) => !column.nullable && column.kind !== 'floats').map((column) => column.name)
+  const needed = [...columns.values()]
+    .filter((column) => !column.nullable && column.kind !== 'floats')
+    .map((column) => column.name)
   if (schema.columns.some((column) => column.name === 'instrument')) needed.unshift('symbol')
   const missing = needed.find((name) => !named.has(name))
-  if (missing !== undefined) refuse(`does not make "${schema.name}.${missing}"`, `Add "${missing}": ... to the row.`)
+  if (missing !== undefined) {
+    refuse(`does not make "${schema.name}.${missing}"`, `Add "${missing}": ... to the row.`)
+  }
 }
 
 /** The objects that an expression may come to, where that can be seen from its text. */
@@ -85,8 +118,12 @@ const objectsOf = (node: Tree): readonly Tree[] | undefined => {
   }
 }
 
-const TEXTS: ReadonlySet<unknown> = new Set(['string', 'lowercase', 'uppercase', 'trim', 'substring', 'substringBefore', 'substringAfter', 'join'])
-const NUMBERS: ReadonlySet<unknown> = new Set(['number', 'count', 'sum', 'max', 'min', 'abs', 'floor', 'ceil', 'round', 'length'])
+const TEXTS: ReadonlySet<unknown> = new Set(
+  ['string', 'lowercase', 'uppercase', 'trim', 'substring', 'substringBefore', 'substringAfter', 'join'],
+)
+const NUMBERS: ReadonlySet<unknown> = new Set(
+  ['number', 'count', 'sum', 'max', 'min', 'abs', 'floor', 'ceil', 'round', 'length'],
+)
 const FLAGS: ReadonlySet<unknown> = new Set(['boolean', 'not', 'exists', 'contains'])
 
 /** What an expression is sure to come to, if it comes to anything. */
@@ -96,7 +133,9 @@ const sortOf = (node: Tree): Sort => {
     case 'string': return 'text'
     case 'number': return 'number'
     case 'value': return typeof node.value === 'boolean' ? 'flag' : 'unknown'
-    case 'binary': return '+-*/%'.includes(String(node.value)) ? 'number' : node.value === '&' ? 'text' : 'flag'
+    case 'binary': return '+-*/%'.includes(String(node.value)) ? 'number'
+      : node.value === '&' ? 'text'
+      : 'flag'
     case 'unary': return node.value === '-' ? 'number' : node.value === '[' ? 'list' : 'object'
     case 'condition': {
       const [yes, no] = [sortOf(node.then as Tree), node.else === undefined ? undefined : sortOf(node.else)]

@@ -2,20 +2,25 @@ import { GraphError } from '../../graph/error.ts'
 import { builtins, chosen, mapped } from './function.ts'
 import type { Builtin, Tally } from './function.ts'
 import { holds, negative, operations } from './operation.ts'
-import { braces, pairsOf } from './tree.ts'
+import { braces, pairsOf, unthunked } from './tree.ts'
 import type { Tree } from './tree.ts'
 import { at, done, each, filter, focusOf, gathered, kept, list, lookup, path, wrapped } from './value.ts'
 
 /** A part of a mapping as a function of the message and of what the reader binds (`$symbol`, `$received`). */
 export type Compiled = (message: unknown, bound: Readonly<Record<string, unknown>>) => unknown
 
-const library = { at, builtins, chosen, done, each, filter, focusOf, gathered, holds, kept, list, lookup, mapped, negative, operations, path }
+const library = {
+  at, builtins, chosen, done, each, filter, focusOf, gathered, holds, kept, list, lookup, mapped, negative,
+  operations, path,
+}
 
 /**
  * Turn an expression into JavaScript that gives what the interpreter would. What lies outside of the subset
  * is refused with a sentence, when the mapping is loaded.
  */
-export const compile = (file: string, part: string, tree: Tree, tally: Tally): { readonly run: Compiled; readonly code: string } => {
+export const compile = (file: string, part: string, tree: Tree, tally: Tally): {
+  readonly run: Compiled; readonly code: string
+} => {
   const writer = new Writer(file, part)
   const body = writer.expression(tree, 'v')
   const code = `'use strict'\n${writer.lines.join('\n')}\nreturn (v, c) => ${body}`
@@ -41,7 +46,9 @@ class Writer {
   }
 
   expression(node: Tree, v: string): string {
-    for (const odd of ['group', 'focus', 'index', 'ancestor'] as const) if (node[odd] !== undefined) this.#refuse(node, odd)
+    for (const odd of ['group', 'focus', 'index', 'ancestor'] as const) {
+      if (node[odd] !== undefined) this.#refuse(node, odd)
+    }
     let code = this.#plain(node, v)
     for (const by of node.predicate ?? []) {
       const single = by.expr?.type === 'number' && node.predicate?.length === 1
@@ -82,7 +89,9 @@ class Writer {
     const [left, right] = [this.expression(node.lhs as Tree, v), this.expression(node.rhs as Tree, v)]
     if (node.value === 'and') return `(k.holds(${left}) && k.holds(${right}))`
     if (node.value === 'or') return `(k.holds(${left}) || k.holds(${right}))`
-    if (operations[String(node.value)] === undefined) return this.#refuse(node, `operator ${String(node.value)}`)
+    if (operations[String(node.value)] === undefined) {
+      return this.#refuse(node, `operator ${String(node.value)}`)
+    }
     return `${this.#once(`k.operations[${text(node.value)}]`)}(${left}, ${right})`
   }
 
@@ -97,7 +106,10 @@ class Writer {
   }
 
   #object(node: Tree, v: string): string {
-    const names = pairsOf(node).map(([name]) => (name.type === 'string' ? String(name.value) : this.#refuse(name, 'a key that is computed')))
+    const names = pairsOf(node).map(
+      ([name]) =>
+        (name.type === 'string' ? String(name.value) : this.#refuse(name, 'a key that is computed')),
+    )
     if (new Set(names).size < names.length) return this.#refuse(node, 'an object with a key twice')
     const values = pairsOf(node).map(([, value]) => this.expression(value, 'o'))
     const puts = names.map((name, i) => `x = ${values[i]}; if (x !== undefined) r[${text(name)}] = x`)
@@ -107,7 +119,8 @@ class Writer {
 
   #condition(node: Tree, v: string): string {
     const otherwise = node.else === undefined ? 'undefined' : this.expression(node.else, v)
-    return `(k.holds(${this.expression(node.condition as Tree, v)}) ? ${this.expression(node.then as Tree, v)} : ${otherwise})`
+    const [condition, then] = [node.condition as Tree, node.then as Tree]
+    return `(k.holds(${this.expression(condition, v)}) ? ${this.expression(then, v)} : ${otherwise})`
   }
 
   #block(node: Tree, v: string): string {
@@ -134,19 +147,25 @@ class Writer {
     const procedure = node.procedure as Tree
     const name = String(procedure.value)
     const args = node.arguments ?? []
-    if (procedure.type !== 'variable' || this.#locals.has(name)) return this.#refuse(node, 'a call of a computed function')
+    if (procedure.type !== 'variable' || this.#locals.has(name)) {
+      return this.#refuse(node, 'a call of a computed function')
+    }
     if (name === 'map' || name === 'filter') return this.#higher(node, name, args, v)
     const builtin = Object.hasOwn(builtins, name) ? builtins[name] : undefined
     if (builtin === undefined) return this.#refuse(node, `function $${name}`)
     const codes = args.map((arg) => this.expression(arg, v))
     if (codes.length === 0 && builtin.focus) codes.push(`k.focusOf(${v})`)
-    if (codes.length < builtin.min || codes.length > builtin.max) return this.#refuse(node, `$${name} with ${args.length} arguments`)
+    if (codes.length < builtin.min || codes.length > builtin.max) {
+      return this.#refuse(node, `$${name} with ${args.length} arguments`)
+    }
     return `k.done(${this.#builtin(name)}([${codes.join(', ')}], tally))`
   }
 
   #higher(node: Tree, name: string, args: readonly Tree[], v: string): string {
     const [values, of] = args
-    if (values === undefined || of === undefined || args.length > 2) return this.#refuse(node, `$${name} with ${args.length} arguments`)
+    if (values === undefined || of === undefined || args.length > 2) {
+      return this.#refuse(node, `$${name} with ${args.length} arguments`)
+    }
     const over = this.expression(values, v)
     return `k.done(k.${name === 'map' ? 'mapped' : 'chosen'}(${over}, ${this.#lambda(of, v)}))`
   }
@@ -154,12 +173,16 @@ class Writer {
   #lambda(node: Tree, v: string): string {
     if (node.type === 'variable') {
       const named: Builtin | undefined = builtins[String(node.value)]
-      if (named === undefined || named.max !== 1) return this.#refuse(node, `$${String(node.value)} as an argument`)
+      if (named === undefined || named.max !== 1) {
+        return this.#refuse(node, `$${String(node.value)} as an argument`)
+      }
       return `(x) => ${this.#builtin(String(node.value))}([x], tally)`
     }
     if (node.type !== 'lambda' || node.thunk === true) return this.#refuse(node, `${node.type} as a function`)
     const outer = this.#locals
-    const names = (node.arguments ?? []).map((argument) => [String(argument.value), this.#fresh('x')] as const)
+    const names = (node.arguments ?? []).map(
+      (argument) => [String(argument.value), this.#fresh('x')] as const,
+    )
     this.#locals = new Map([...outer, ...names])
     const body = this.expression(unthunked(node.body as Tree), v)
     this.#locals = outer
@@ -170,13 +193,21 @@ class Writer {
     const steps = node.steps ?? []
     for (const step of steps) {
       if (step.type === 'sort') this.#refuse(step, 'sorting')
-      for (const odd of ['focus', 'index', 'ancestor', 'group'] as const) if (step[odd] !== undefined) this.#refuse(step, odd)
+      for (const odd of ['focus', 'index', 'ancestor', 'group'] as const) {
+        if (step[odd] !== undefined) this.#refuse(step, odd)
+      }
     }
-    const names = steps.findIndex((step) => step.type !== 'name' || step.stages !== undefined || step.keepArray === true)
+    const names = steps.findIndex(
+      (step) => step.type !== 'name' || step.stages !== undefined || step.keepArray === true,
+    )
     const plain = names < 0 ? steps.length : names
     const last = steps[plain]
-    const odd = last !== undefined && (last.stages !== undefined || last.consarray === true || last.keepArray === true)
-    if (node.keepSingletonArray === true || plain === 0 || plain < steps.length - 1 || odd) return this.#walk(node, v)
+    const odd = last !== undefined && (
+      last.stages !== undefined || last.consarray === true || last.keepArray === true
+    )
+    if (node.keepSingletonArray === true || plain === 0 || plain < steps.length - 1 || odd) {
+      return this.#walk(node, v)
+    }
     return this.#short(steps.slice(0, plain), last, this.#function('v', this.#walk(node, 'v')), v)
   }
 
@@ -188,8 +219,11 @@ class Writer {
     let code = 'let w = v; '
     for (const { value } of names) {
       const key = text(value)
-      code += `if (w === null || typeof w !== 'object') return undefined; if (Array.isArray(w)) return ${slow}(v, c); `
-      code += inherited(String(value)) ? `w = Object.hasOwn(w, ${key}) ? w[${key}] : undefined; ` : `w = w[${key}]; `
+      code += `if (w === null || typeof w !== 'object') return undefined; `
+      code += `if (Array.isArray(w)) return ${slow}(v, c); `
+      code += inherited(String(value))
+        ? `w = Object.hasOwn(w, ${key}) ? w[${key}] : undefined; `
+        : `w = w[${key}]; `
     }
     if (last === undefined) return `${this.#function('v', `{ ${code}return w }`)}(${v}, c)`
     const run = this.#function('v', this.expression(last, 'v'))
@@ -204,13 +238,16 @@ class Writer {
       return `{ run: ${run}, list: ${step.consarray === true}, filters: [${filters.join(', ')}] }`
     })
     const absolute = node.steps?.[0]?.type === 'variable'
-    return `k.path(${v}, c, ${this.#once(`[${steps.join(', ')}]`)}, ${absolute}, ${node.keepSingletonArray === true})`
+    const keep = node.keepSingletonArray === true
+    return `k.path(${v}, c, ${this.#once(`[${steps.join(', ')}]`)}, ${absolute}, ${keep})`
   }
 
   #filter(by: Tree): string {
     if (by.type !== 'filter') return this.#refuse(by, by.type)
     const predicate = by.expr as Tree
-    return predicate.type === 'number' ? String(Number(predicate.value)) : this.#function('v', this.expression(predicate, 'v'))
+    return predicate.type === 'number'
+      ? String(Number(predicate.value))
+      : this.#function('v', this.expression(predicate, 'v'))
   }
 
   /**
@@ -242,21 +279,10 @@ class Writer {
   #refuse(node: Tree, what: string): never {
     throw new GraphError('KT2002', `the mapping of "${this.#part}" uses ${what}, which kt does not compile`, {
       where: `${this.#file}, character ${node.position ?? 0} of the part`,
-      fix: 'Write it with paths, predicates, objects, conditions, arithmetic, $map, $filter and the text functions.',
+      fix: 'Write it with paths, predicates, objects, conditions, arithmetic, $map, $filter, text functions.',
     })
   }
 }
 
 /** What the reader binds for every message. */
 const BOUND = ['symbol', 'received', 'limit']
-
-/** The parser wraps a call at the end of a function, so that the interpreter need not nest. */
-const unthunked = (node: Tree): Tree => {
-  if (node.type === 'lambda' && node.thunk === true) return unthunked(node.body as Tree)
-  if (node.type === 'condition') {
-    const rest = node.else === undefined ? {} : { else: unthunked(node.else) }
-    return { ...node, then: unthunked(node.then as Tree), ...rest }
-  }
-  if (node.type === 'block') return { ...node, expressions: (node.expressions ?? []).map((part, i, all) => (i < all.length - 1 ? part : unthunked(part))) }
-  return node
-}

@@ -7,12 +7,16 @@ export interface Tally {
 }
 
 const wrong = (code: string, value: unknown): never => {
-  throw new ValueError(code, `${code === 'D3030' ? 'this is not a number' : 'a value has another type than the expression needs'}`, value)
+  throw new ValueError(
+    code,
+    `${code === 'D3030' ? 'this is not a number' : 'a value has another type than the expression needs'}`,
+    value,
+  )
 }
 
 const textual = (value: unknown): string | undefined =>
   value === undefined || typeof value === 'string' ? value : wrong('T0410', value)
-const number_ = (value: unknown): number | undefined =>
+const numerical = (value: unknown): number | undefined =>
   value === undefined || typeof value === 'number' ? value : wrong('T0410', value)
 const numbers = (value: unknown): readonly number[] | undefined => {
   if (value === undefined) return undefined
@@ -52,7 +56,9 @@ const rounded = (value: number, precision: number): number => {
 }
 
 const json = (_: string, value: unknown): unknown =>
-  typeof value === 'number' && numeric(value) && !Number.isInteger(value) ? Number(value.toPrecision(15)) : value
+  typeof value === 'number' && numeric(value) && !Number.isInteger(value)
+    ? Number(value.toPrecision(15))
+    : value
 
 /** `$string`, which is also what `&` does to its sides. */
 export const text = (value: unknown): string | undefined => {
@@ -83,7 +89,7 @@ const whenText = (value: unknown, make: (text: string) => unknown): unknown => {
   return of === undefined ? undefined : make(of)
 }
 const whenNumber = (value: unknown, make: (number: number) => unknown): unknown => {
-  const of = number_(value)
+  const of = numerical(value)
   return of === undefined ? undefined : make(of)
 }
 const cut = (whole: string, mark: unknown, after: boolean): string => {
@@ -95,8 +101,8 @@ const cut = (whole: string, mark: unknown, after: boolean): string => {
 
 const substring: Call = ([whole, from, length]) => whenText(whole, (of) => {
   const letters = Array.from(of)
-  let start = Number(number_(from))
-  const size = number_(length)
+  let start = Number(numerical(from))
+  const size = numerical(length)
   if (letters.length + start < 0) start = 0
   if (size === undefined) return letters.slice(start).join('')
   if (size <= 0) return ''
@@ -104,7 +110,7 @@ const substring: Call = ([whole, from, length]) => whenText(whole, (of) => {
 })
 
 const split: Call = ([whole, mark, most]) => whenText(whole, (of) => {
-  const limit = number_(most)
+  const limit = numerical(most)
   if (limit !== undefined && limit < 0) return wrong('D3020', limit)
   return of.split(String(textual(mark)), limit === undefined ? undefined : Math.floor(limit))
 })
@@ -112,7 +118,9 @@ const split: Call = ([whole, mark, most]) => whenText(whole, (of) => {
 const merge: Call = ([value]) => {
   if (value === undefined) return undefined
   const all: readonly unknown[] = Array.isArray(value) ? value : [value]
-  for (const one of all) if (one === null || typeof one !== 'object' || Array.isArray(one)) wrong('T0412', value)
+  for (const one of all) {
+    if (one === null || typeof one !== 'object' || Array.isArray(one)) wrong('T0412', value)
+  }
   return Object.assign({}, ...all) as unknown
 }
 
@@ -155,7 +163,7 @@ export const builtins: Readonly<Record<string, Builtin>> = Object.freeze({
   abs: of1(([value]) => whenNumber(value, Math.abs)),
   floor: of1(([value]) => whenNumber(value, Math.floor)),
   ceil: of1(([value]) => whenNumber(value, Math.ceil)),
-  round: of1(([value, precision]) => whenNumber(value, (of) => rounded(of, number_(precision) ?? 0)), 2),
+  round: of1(([value, precision]) => whenNumber(value, (of) => rounded(of, numerical(precision) ?? 0)), 2),
   lowercase: of1(([value]) => whenText(value, (of) => of.toLowerCase())),
   uppercase: of1(([value]) => whenText(value, (of) => of.toUpperCase())),
   trim: of1(([value]) => whenText(value, (of) => of.replace(/[ \t\n\r]+/gm, ' ').replace(/^ | $/g, ''))),
@@ -173,7 +181,11 @@ export const builtins: Readonly<Record<string, Builtin>> = Object.freeze({
   append: given(2, 2, ([first, second]) => append(first, second)),
   keys: of1(([value]) => keys(value)),
   merge: given(1, 1, merge),
-  reverse: given(1, 1, ([value]) => (value === undefined ? undefined : Array.isArray(value) ? [...value].reverse() : [value])),
+  reverse: given(
+    1,
+    1,
+    ([value]) => (value === undefined ? undefined : Array.isArray(value) ? [...value].reverse() : [value]),
+  ),
 })
 
 /**

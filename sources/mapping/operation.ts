@@ -2,21 +2,34 @@ import { text } from './function.ts'
 import { numeric, truth, ValueError } from './value.ts'
 
 const check = (left: unknown, right: unknown): boolean => {
-  if (left !== undefined && !numeric(left)) throw new ValueError('T2001', 'the left side of arithmetic is not a number', left)
-  if (right !== undefined && !numeric(right)) throw new ValueError('T2002', 'the right side of arithmetic is not a number', right)
+  if (left !== undefined && !numeric(left)) {
+    throw new ValueError('T2001', 'the left side of arithmetic is not a number', left)
+  }
+  if (right !== undefined && !numeric(right)) {
+    throw new ValueError('T2002', 'the right side of arithmetic is not a number', right)
+  }
   return left !== undefined && right !== undefined
 }
 
 /** Arithmetic: nothing comes of a side that is missing. */
-const arithmetic = (compute: (left: number, right: number) => number) => (left: unknown, right: unknown): unknown =>
+const arithmetic = (compute: (left: number, right: number) => number) => (
+  left: unknown, right: unknown,
+): unknown =>
   check(left, right) ? compute(left as number, right as number) : undefined
 
-const ordered = (value: unknown): boolean => value === undefined || typeof value === 'string' || typeof value === 'number'
+const ordered = (value: unknown): boolean =>
+  value === undefined || typeof value === 'string' || typeof value === 'number'
 
-const comparison = (holds: (left: number, right: number) => boolean) => (left: unknown, right: unknown): unknown => {
-  if (!ordered(left) || !ordered(right)) throw new ValueError('T2010', 'only numbers and texts can be compared', ordered(left) ? right : left)
+const comparison = (holds: (left: number, right: number) => boolean) => (
+  left: unknown, right: unknown,
+): unknown => {
+  if (!ordered(left) || !ordered(right)) {
+    throw new ValueError('T2010', 'only numbers and texts can be compared', ordered(left) ? right : left)
+  }
   if (left === undefined || right === undefined) return undefined
-  if (typeof left !== typeof right) throw new ValueError('T2009', 'a number cannot be compared with a text', left)
+  if (typeof left !== typeof right) {
+    throw new ValueError('T2009', 'a number cannot be compared with a text', left)
+  }
   return holds(left as number, right as number)
 }
 
@@ -28,13 +41,17 @@ const equal = (left: unknown, right: unknown): boolean => {
   }
   const [mine, theirs] = [Object.keys(left), Object.keys(right)]
   const [here, there] = [left as Record<string, unknown>, right as Record<string, unknown>]
-  return mine.length === theirs.length && mine.every((name) => Object.hasOwn(there, name) && equal(here[name], there[name]))
+  return mine.length === theirs.length && mine.every(
+    (name) => Object.hasOwn(there, name) && equal(here[name], there[name]),
+  )
 }
 
 const missing = (left: unknown, right: unknown): boolean => left === undefined || right === undefined
 
 /** The operators of JSONata that take both their sides as values. */
-export const operations: Readonly<Record<string, (left: unknown, right: unknown) => unknown>> = Object.freeze({
+export const operations: Readonly<Record<string, (
+  left: unknown, right: unknown,
+) => unknown>> = Object.freeze({
   '+': arithmetic((left, right) => left + right),
   '-': arithmetic((left, right) => left - right),
   '*': arithmetic((left, right) => left * right),

@@ -29,7 +29,7 @@ export interface Tree {
   readonly ancestor?: unknown
 }
 
-export type Pair = readonly [Tree, Tree]
+type Pair = readonly [Tree, Tree]
 
 /** The keys and values of an object in braces. */
 export const pairsOf = (node: Tree): readonly Pair[] => node.lhs as readonly Pair[]
@@ -55,4 +55,22 @@ export const partsOf = (file: string, tree: unknown): ReadonlyMap<string, Tree> 
     parts.set(String(name.value), part)
   }
   return parts
+}
+
+/** The parser wraps a call at the end of a function, so that the interpreter need not nest. */
+export const unthunked = (node: Tree): Tree => {
+  if (node.type === 'lambda' && node.thunk === true) return unthunked(node.body as Tree)
+  if (node.type === 'condition') {
+    const rest = node.else === undefined ? {} : { else: unthunked(node.else) }
+    return { ...node, then: unthunked(node.then as Tree), ...rest }
+  }
+  if (node.type === 'block') {
+    return {
+      ...node,
+      expressions: (node.expressions ?? []).map(
+        (part, i, all) => (i < all.length - 1 ? part : unthunked(part)),
+      )
+    }
+  }
+  return node
 }

@@ -4,7 +4,9 @@
  * is done.
  * https://docs.jsonata.org/processing
  */
-export type Sequence = unknown[] & { sequence?: boolean; keepSingleton?: boolean; cons?: boolean; outerWrapper?: boolean }
+export type Sequence = unknown[] & {
+  sequence?: boolean; keepSingleton?: boolean; cons?: boolean; outerWrapper?: boolean
+}
 
 /** What an expression sees besides its focus: the whole message, and what the reader binds. */
 export interface Scope {
@@ -12,7 +14,7 @@ export interface Scope {
   readonly bound: Readonly<Record<string, unknown>>
 }
 
-export type Evaluate = (focus: unknown, scope: Scope) => unknown
+type Evaluate = (focus: unknown, scope: Scope) => unknown
 
 /**
  * A mapping's expression asked for something that its values do not allow; `code` is that of the interpreter.
@@ -33,7 +35,8 @@ export const sequenceOf = (...members: unknown[]): Sequence => {
   return sequence
 }
 
-const sequential = (value: unknown): value is Sequence => Array.isArray(value) && (value as Sequence).sequence === true
+const sequential = (value: unknown): value is Sequence =>
+  Array.isArray(value) && (value as Sequence).sequence === true
 
 /** The end of every expression: a sequence of one is its member, and an empty one is nothing. */
 export const done = (value: unknown): unknown => {
@@ -83,10 +86,12 @@ export interface Step {
 }
 
 /** A predicate: a place in the list, or a condition on its members. */
-export type Filter = number | Evaluate
+type Filter = number | Evaluate
 
 /** Walk a path. */
-export const path = (focus: unknown, scope: Scope, steps: readonly Step[], absolute: boolean, keep: boolean): unknown => {
+export const path = (
+  focus: unknown, scope: Scope, steps: readonly Step[], absolute: boolean, keep: boolean,
+): unknown => {
   let input: Sequence = Array.isArray(focus) && !absolute ? focus : sequenceOf(focus)
   let result: unknown = undefined
   for (let i = 0; i < steps.length; i++) {
@@ -118,7 +123,9 @@ const walk = (step: Step, input: Sequence, scope: Scope, last: boolean): Sequenc
 
 const flattened = (results: unknown[], nested: boolean, last: boolean): Sequence => {
   if (!nested) return Object.assign(results, { sequence: true })
-  if (last && results.length === 1 && Array.isArray(results[0]) && !sequential(results[0])) return results[0] as Sequence
+  if (last && results.length === 1 && Array.isArray(results[0]) && !sequential(results[0])) {
+    return results[0] as Sequence
+  }
   const flat = sequenceOf()
   for (const value of results) {
     if (!Array.isArray(value) || (value as Sequence).cons === true) flat.push(value)
@@ -157,7 +164,7 @@ export const filter = (value: unknown, by: Filter, scope: Scope): unknown => {
   const results = sequenceOf()
   for (let i = 0; i < list.length; i++) {
     const answer = by(list[i], scope)
-    const places = numeric(answer) ? [answer] : places_(answer)
+    const places = numeric(answer) ? [answer] : placesOf(answer)
     if (places === undefined) {
       if (truth(answer)) results.push(list[i])
       continue
@@ -170,7 +177,7 @@ export const filter = (value: unknown, by: Filter, scope: Scope): unknown => {
   return results
 }
 
-const places_ = (answer: unknown): readonly number[] | undefined =>
+const placesOf = (answer: unknown): readonly number[] | undefined =>
   Array.isArray(answer) && answer.every(numeric) ? answer : undefined
 
 /** `$[n]` where the focus is at hand. */
@@ -191,7 +198,9 @@ export const numeric = (value: unknown): value is number => {
 export const truth = (value: unknown): boolean | undefined => {
   if (value === undefined) return undefined
   if (typeof value === 'boolean') return value
-  if (Array.isArray(value)) return value.length === 1 ? truth(value[0]) : value.some((one) => truth(one) === true)
+  if (Array.isArray(value)) {
+    return value.length === 1 ? truth(value[0]) : value.some((one) => truth(one) === true)
+  }
   if (typeof value === 'string') return value.length > 0
   if (typeof value === 'number') return numeric(value) && value !== 0
   return value !== null && Object.keys(value).length > 0
