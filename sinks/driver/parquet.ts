@@ -43,7 +43,7 @@ const writerOf = (about: Readonly<Record<string, string>>): WriterPropertiesBuil
  * A batch of `stored(schema)` as a Parquet file: zstd, packed by column, statistics by page. Equal rows give
  * equal bytes.
  */
-export const parquetOf = (batch: Batch, about: Readonly<Record<string, string>>): Uint8Array => {
+const parquetOf = (batch: Batch, about: Readonly<Record<string, string>>): Uint8Array => {
   let writer = writerOf(about)
   for (const { column } of batch.columns) {
     const packed = packing(column)

@@ -57,6 +57,12 @@ describe('cells', () => {
     ).toEqual([[], ['[ 1, 2, [ 3, 4 ], { d: 5 }, 6, undefined ]'], [], ['110']])
   })
 
+  test('declare nothing outside of the notebook', async () => {
+    const before = Object.keys(globalThis)
+    await ran('const one = 1, { two } = { two: 2 }\nfunction three() {}\nclass Four {}', "import five from 'node:path'\nfive.sep")
+    expect(Object.keys(globalThis)).toEqual(before)
+  })
+
   test('call functions that stand below, and classes of cells before', async () => {
     expect(
       await ran(

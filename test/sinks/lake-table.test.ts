@@ -39,6 +39,50 @@ describe('the table', () => {
     expect(again.status()[0]).toMatchObject({ rows: 0, partitions: [{ lagRecords: 0 }, { lagRecords: 0 }] })
   })
 
+  test('is whole in a checkpoint: positions, files and what it is', async () => {
+    const objects = memoryObjects()
+    await runLake(runOf({ cut: 'events', log: memoryLog(twoPartitions(60)), objects })).drain()
+    const folder = 'trade/_delta_log/'
+    const version = 5
+    const upTo = memoryObjects()
+    for (let old = 0; old <= version; old++) {
+      const name = `${folder}${String(old).padStart(20, '0')}.json`
+      upTo.objects.set(name, objects.objects.get(name)!)
+    }
+    const alone = memoryObjects()
+    const name = `${folder}${String(version).padStart(20, '0')}.checkpoint.parquet`
+    alone.objects.set(name, objects.objects.get(name)!)
+    alone.objects.set(`${folder}_last_checkpoint`, new TextEncoder().encode(JSON.stringify({ version })))
+    const opened = async (store: MemoryObjects): Promise<DeltaLog> => {
+      const log = new DeltaLog(store, 'trade', parquet.checkpoint)
+      await log.refresh()
+      return log
+    }
+    const [replayed, restored] = [await opened(upTo), await opened(alone)]
+    expect(restored.version).toBe(version)
+    expect(restored.files()).toEqual(replayed.files())
+    expect(restored.metaData).toEqual(replayed.metaData)
+    for (const partition of [0, 1]) {
+      const appId = `kt/lake.trade/trade/${partition}`
+      expect(restored.position(appId)).toBe(replayed.position(appId))
+      expect(restored.position(appId)).toBeGreaterThan(0)
+    }
+  })
+
+  test('says of a file what encloses its rows, in milliseconds', async () => {
+    const objects = memoryObjects()
+    await drained(quick, tradeRecords(0, 1, 3), objects)
+    const log = new DeltaLog(objects, 'trade', parquet.checkpoint)
+    await log.refresh()
+    // The rows are at .000000, .100013 and .200026 past the start, and received 2.345 ms later.
+    expect(JSON.parse(log.files()[0]!.stats)).toEqual({
+      numRecords: 3,
+      minValues: { time: '2026-01-01T23:59:30.000Z', received: '2026-01-01T23:59:30.002Z', _off: 0 },
+      maxValues: { time: '2026-01-01T23:59:30.201Z', received: '2026-01-01T23:59:30.203Z', _off: 0 },
+      nullCount: { time: 0, received: 0, first: 0, last: 0, _off: 0 },
+    })
+  })
+
   test('takes a new column of a later version, and refuses one that older files cannot lack', async () => {
     const objects = memoryObjects()
     const records = tradeRecords(0, 4, 5)

@@ -105,6 +105,18 @@ describe('the sink', () => {
     ])
   })
 
+  test('has no file across midnight where records are not', async () => {
+    const records = tradeRecords(0, 10, 10, 1000)
+    const objects = memoryObjects()
+    const sink = lake(trade, { rollMs: 3_600_000 })
+    await runLake(runOf({ sink, log: memoryLog(records), objects })).drain()
+    const files = [...objects.objects.keys()].filter((path) => path.includes('/dt=')).sort()
+    expect(files.map((path) => path.replaceAll(/0{18}/g, ''))).toEqual([
+      'trade/dt=2026-01-01/trade-0-00-02.parquet',
+      'trade/dt=2026-01-02/trade-0-03-09.parquet',
+    ])
+  })
+
   test('begins where the table says, and stands still behind a failing store without losing anything', async () => {
     const records = twoPartitions()
     const objects = memoryObjects()
