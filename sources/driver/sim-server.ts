@@ -236,8 +236,8 @@ const empty = Buffer.alloc(0)
 
 /**
  * A whole text message as it goes over the wire, unmasked (RFC 6455 5.2). `ws` would make it anew for every
- * subscriber and write header and body apart, which costs more than simulating the frame; the handshake, pings
- * and closes stay with `ws`, and never come between the bytes of a frame.
+ * subscriber and write header and body apart, which costs more than simulating the frame; the handshake,
+ * pings and closes stay with `ws`, and never come between the bytes of a frame.
  */
 function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text)

@@ -1,3 +1,4 @@
+import { futuresTicker, spotTicker } from './binance-ticker.ts'
 import { fixed, rounded } from './decimal.ts'
 import type { Level } from './ladder.ts'
 import type { Fill, Market } from './market.ts'
@@ -16,6 +17,7 @@ const spot: Readonly<Record<string, Route>> = {
   '/api/v3/depth': (query, world, old) => depth('binance.spot', query, world, old),
   '/api/v3/historicalTrades': (query, world) => pastTrades(query, world),
   '/api/v3/trades': (query, world) => pastTrades(query, world),
+  '/api/v3/ticker/24hr': (query, world) => spotTickers(query, world),
 }
 
 const usdm: Readonly<Record<string, Route>> = {
@@ -24,6 +26,7 @@ const usdm: Readonly<Record<string, Route>> = {
   '/fapi/v1/exchangeInfo': (_, world) => contracts(world),
   '/fapi/v1/depth': (query, world, old) => depth('binance.usdm', query, world, old),
   '/fapi/v1/fundingInfo': (_, world) => fundingIntervals(world),
+  '/fapi/v1/ticker/24hr': (query, world) => futuresTickers(query, world),
   '/fapi/v1/premiumIndex': (query, world) => premium(query, world),
   '/fapi/v1/fundingRate': (query, world) => fundingRates(query, world),
 }
@@ -106,10 +109,46 @@ function pastTrade(market: Market, fill: Fill): string {
     `"quoteQty":"${quote}","time":${fill.timeMs},"isBuyerMaker":${fill.taker === 'sell'},"isBestMatch":true}`
 }
 
-function spotSymbols(query: URLSearchParams, world: World): RestReply {
+/** The symbols that `symbol` or `symbols` asks for; undefined when it is all. */
+function asked(query: URLSearchParams): readonly string[] | undefined {
   const one = query.get('symbol')
-  const many = query.get('symbols')
-  const wanted = one === null ? (many === null ? undefined : many.replace(/[[\]"]/g, '').split(',')) : [one]
+  return one === null ? query.get('symbols')?.replace(/[[\]"]/g, '').split(',') : [one]
+}
+
+/** An object for `symbol`, a list for `symbols` and for all; the weight is by how many were asked for. */
+function spotTickers(query: URLSearchParams, world: World): RestReply {
+  const type = query.get('type') ?? 'FULL'
+  if (query.has('symbol') && query.has('symbols')) {
+    return refused(-1128, 'Combination of optional parameters invalid.')
+  }
+  if (type !== 'FULL' && type !== 'MINI') {
+    return refused(-1130, `Data sent for parameter 'type' is not valid.`)
+  }
+  const wanted = asked(query)
+  const markets = trading('binance.spot', world).filter((market) =>
+    wanted?.includes(market.listing.symbol) ?? true)
+  if (wanted !== undefined && markets.length < wanted.length) return unknownSymbol
+  const count = wanted?.length ?? Infinity
+  const rows = markets.map((market) => spotTicker(market, type === 'MINI', world.nowMs)).join(',')
+  return reply(count <= 20 ? 2 : count <= 100 ? 40 : 80, query.has('symbol') ? rows : `[${rows}]`)
+}
+
+function futuresTickers(query: URLSearchParams, world: World): RestReply {
+  const symbol = query.get('symbol')
+  if (symbol === null) {
+    const rows = trading('binance.usdm', world).map((market) => futuresTicker(market, world.nowMs))
+    return reply(40, `[${rows.join(',')}]`)
+  }
+  const market = world.market('binance.usdm', symbol)
+  return market === undefined ? unknownSymbol : reply(1, futuresTicker(market, world.nowMs))
+}
+
+function trading(venue: 'binance.spot' | 'binance.usdm', world: World): readonly Market[] {
+  return world.markets(venue).filter(({ status }) => status === 'trading')
+}
+
+function spotSymbols(query: URLSearchParams, world: World): RestReply {
+  const wanted = asked(query)
   const markets = world.markets('binance.spot')
     .filter((market) => wanted?.includes(market.listing.symbol) ?? true)
   if (wanted !== undefined && markets.length < wanted.length) return unknownSymbol
@@ -167,10 +206,10 @@ function contract({ listing, status, listedMs, closedMs }: Market): string {
   const { symbol, base, quote, priceDecimals, sizeDecimals } = listing
   const tick = fixed(listing.tickUnits, priceDecimals)
   const lot = fixed(listing.lotUnits, sizeDecimals)
-  const trading = status === 'trading'
+  const open = status === 'trading'
   return `{"symbol":"${symbol}","pair":"${symbol}","contractType":"PERPETUAL",` +
-    `"deliveryDate":${trading ? 4133404800000 : closedMs},"onboardDate":${listedMs - 86_400_000},` +
-    `"status":"${trading ? 'TRADING' : 'SETTLING'}","maintMarginPercent":"2.5000",` +
+    `"deliveryDate":${open ? 4133404800000 : closedMs},"onboardDate":${listedMs - 86_400_000},` +
+    `"status":"${open ? 'TRADING' : 'SETTLING'}","maintMarginPercent":"2.5000",` +
     `"requiredMarginPercent":"5.0000",` +
     `"baseAsset":"${base}","quoteAsset":"${quote}","marginAsset":"${quote}",` +
     `"pricePrecision":${priceDecimals},` +
@@ -190,7 +229,7 @@ function contract({ listing, status, listedMs, closedMs }: Market): string {
 }
 
 function fundingIntervals(world: World): RestReply {
-  const rows = world.markets('binance.usdm').filter(({ status }) => status === 'trading').map((market) => {
+  const rows = trading('binance.usdm', world).map((market) => {
     const cap = (market.funding?.cap ?? 0).toFixed(8)
     return `{"symbol":"${market.listing.symbol}","adjustedFundingRateCap":"${cap}",` +
       `"adjustedFundingRateFloor":"-${cap}","fundingIntervalHours":${market.funding?.hours ?? 8},` +
@@ -211,8 +250,7 @@ function premium(query: URLSearchParams, world: World): RestReply {
   }
   const symbol = query.get('symbol')
   if (symbol === null) {
-    const trading = world.markets('binance.usdm').filter(({ status }) => status === 'trading')
-    return reply(10, `[${trading.map(row).join(',')}]`)
+    return reply(10, `[${trading('binance.usdm', world).map(row).join(',')}]`)
   }
   const market = world.market('binance.usdm', symbol)
   return market === undefined ? unknownSymbol : reply(1, row(market))

@@ -1,3 +1,4 @@
+import { tickerRow } from './bybit-ticker.ts'
 import { fixed, trimmed } from './decimal.ts'
 import type { Level } from './ladder.ts'
 import type { Market } from './market.ts'
@@ -17,6 +18,7 @@ export function bybitRest(path: string, query: URLSearchParams, world: World): R
   switch (path) {
     case '/v5/market/instruments-info': return instruments(category, query, world)
     case '/v5/market/orderbook': return book(category, query, world)
+    case '/v5/market/tickers': return tickers(category, query, world)
     case '/v5/market/recent-trade': return recentTrades(category, query, world)
     case '/v5/market/funding/history': return fundingHistory(category, query, world)
     default: return { status: 404, body: '{"retCode":404,"retMsg":"not found"}', weight: 1 }
@@ -103,6 +105,15 @@ function book(category: Category, query: URLSearchParams, world: World): RestRep
   return reply(`{"s":"${market.listing.symbol}","b":[${rows(market.bids.top(limit))}],` +
     `"a":[${rows(market.asks.top(limit))}],"ts":${world.nowMs},"u":${bybitUpdate(world.nowMs)},` +
     `"seq":${market.lastUpdate},"cts":${world.nowMs}}`, world)
+}
+
+/** Of all symbols that trade, or of one. */
+function tickers(category: Category, query: URLSearchParams, world: World): RestReply {
+  const symbol = query.get('symbol')
+  const markets = world.markets(venueOf(category)).filter((market) =>
+    market.status === 'trading' && (symbol === null || market.listing.symbol === symbol))
+  if (symbol !== null && markets.length === 0) return refused(10001, 'params error: symbol invalid', world)
+  return reply(`{"category":"${category}","list":[${markets.map(tickerRow).join(',')}]}`, world)
 }
 
 function recentTrades(category: Category, query: URLSearchParams, world: World): RestReply {

@@ -12,7 +12,6 @@ export class BybitTickerChannel implements Channel {
   readonly name: string
   readonly cadenceMs: number
   readonly #market: Market
-  readonly #openTick: number
   #fields: Fields
   #dirty = false
 
@@ -20,8 +19,7 @@ export class BybitTickerChannel implements Channel {
     this.#market = market
     this.name = name
     this.cadenceMs = market.listing.perpetual ? 100 : 1000
-    this.#openTick = market.bids.best ?? 1
-    this.#fields = this.#read()
+    this.#fields = tickerFields(market)
   }
 
   absorb(): void {
@@ -36,7 +34,7 @@ export class BybitTickerChannel implements Channel {
     if (!this.#dirty && nowMs % 1000 >= this.cadenceMs) return []
     this.#dirty = false
     const before = this.#fields
-    this.#fields = this.#read()
+    this.#fields = tickerFields(this.#market)
     const changed = this.#fields.filter(([, value], i) => value !== before[i]?.[1])
     if (changed.length === 0) return []
     return [this.#market.listing.perpetual ? this.#frame('delta', changed, nowMs) : this.greet(nowMs)]
@@ -51,63 +49,78 @@ export class BybitTickerChannel implements Channel {
       : `{"topic":"${this.name}","ts":${nowMs},"type":"${type}","cs":${lastUpdate},${symbol}}`
     return new Publication(this.#market, this.name, 'mark', ['', ''], nowMs, text)
   }
+}
 
-  #read(): Fields {
-    const market = this.#market
-    const { funding } = market
-    const last = market.lastFill?.tick ?? this.#openTick
-    const change = rounded((last - this.#openTick) / this.#openTick, 6)
-    const price = (tick: number): string => market.priceText(tick)
-    const [high, low] = [price(Math.max(last, this.#openTick) + 20), price(Math.max(1, this.#openTick - 20))]
-    if (funding === undefined) {
-      return [
-        ['lastPrice', price(last)], ['highPrice24h', high], ['lowPrice24h', low],
-        ['prevPrice24h', price(this.#openTick)], ['volume24h', market.sizeText(market.volumeLots)],
-        ['turnover24h', this.#turnover(last)], ['price24hPcnt', change],
-        ['usdIndexPrice', rounded(market.index, 6)],
-      ]
-    }
+/** All fields of a ticker but the symbol, in the order of the topic. */
+function tickerFields(market: Market): Fields {
+  const { day, funding } = market
+  const price = (tick: number): string => market.priceText(tick)
+  const [last, open, change] = [price(day.lastTick), price(day.openTick), rounded(day.change, 6)]
+  const [high, low] = [price(day.highTick), price(day.lowTick)]
+  if (funding === undefined) {
     return [
-      ['tickDirection', last >= this.#openTick ? 'ZeroPlusTick' : 'ZeroMinusTick'], ['price24hPcnt', change],
-      ['lastPrice', price(last)], ['prevPrice24h', price(this.#openTick)],
-      ['highPrice24h', high], ['lowPrice24h', low], ['prevPrice1h', price(this.#openTick)],
-      ...this.#perpetual(funding), ...this.#top(),
-      ['preOpenPrice', ''], ['preQty', ''], ['curPreListingPhase', ''],
+      ['lastPrice', last], ['highPrice24h', high], ['lowPrice24h', low], ['prevPrice24h', open],
+      ['volume24h', market.sizeText(day.lots)], ['turnover24h', rounded(day.turnover, 4)],
+      ['price24hPcnt', change], ['usdIndexPrice', rounded(market.index, 6)],
     ]
   }
+  return [
+    ['tickDirection', day.lastTick >= day.openTick ? 'ZeroPlusTick' : 'ZeroMinusTick'],
+    ['price24hPcnt', change], ['lastPrice', last], ['prevPrice24h', open],
+    ['highPrice24h', high], ['lowPrice24h', low], ['prevPrice1h', open],
+    ...perpetualFields(market, funding), ...topFields(market),
+    ['preOpenPrice', ''], ['preQty', ''], ['curPreListingPhase', ''],
+  ]
+}
 
-  #perpetual(funding: Funding): Fields {
-    const market = this.#market
-    const { priceDecimals, sizeDecimals, lotUnits } = market.listing
-    const single = (market.openInterestLots / 2) * lotUnits
-    const value = (market.openInterestLots * lotUnits * funding.mark) / 10 ** sizeDecimals
-    return [
-      ['markPrice', rounded(funding.mark, priceDecimals)],
-      ['indexPrice', rounded(market.index, priceDecimals)],
-      ['openInterest', market.sizeText(market.openInterestLots)], ['openInterestValue', rounded(value, 2)],
-      ['turnover24h', this.#turnover(market.lastFill?.tick ?? this.#openTick)],
-      ['volume24h', market.sizeText(market.volumeLots)],
-      ['fundingIntervalHour', String(funding.hours)], ['fundingCap', shortRate(funding.cap.toFixed(8))],
-      ['singleOpenInterest', fixed(single, sizeDecimals)], ['singleOpenInterestValue', rounded(value / 2, 2)],
-      ['nextFundingTime', String(funding.nextMs)], ['fundingRate', shortRate(funding.rate)],
-    ]
-  }
+function perpetualFields(market: Market, funding: Funding): Fields {
+  const { priceDecimals, sizeDecimals, lotUnits } = market.listing
+  const single = (market.openInterestLots / 2) * lotUnits
+  const value = (market.openInterestLots * lotUnits * funding.mark) / 10 ** sizeDecimals
+  return [
+    ['markPrice', rounded(funding.mark, priceDecimals)],
+    ['indexPrice', rounded(market.index, priceDecimals)],
+    ['openInterest', market.sizeText(market.openInterestLots)], ['openInterestValue', rounded(value, 2)],
+    ['turnover24h', rounded(market.day.turnover, 4)], ['volume24h', market.sizeText(market.day.lots)],
+    ['fundingIntervalHour', String(funding.hours)], ['fundingCap', shortRate(funding.cap.toFixed(8))],
+    ['singleOpenInterest', fixed(single, sizeDecimals)], ['singleOpenInterestValue', rounded(value / 2, 2)],
+    ['nextFundingTime', String(funding.nextMs)], ['fundingRate', shortRate(funding.rate)],
+  ]
+}
 
-  #top(): Fields {
-    const market = this.#market
-    const { bids, asks } = market
-    const [bid, ask] = [bids.best ?? 0, asks.best ?? 0]
-    return [
-      ['bid1Price', market.priceText(bid)], ['bid1Size', market.sizeText(bids.at(bid))],
-      ['ask1Price', market.priceText(ask)], ['ask1Size', market.sizeText(asks.at(ask))],
-    ]
-  }
+function topFields(market: Market): Fields {
+  const { bids, asks } = market
+  const [bid, ask] = [bids.best ?? 0, asks.best ?? 0]
+  return [
+    ['bid1Price', market.priceText(bid)], ['bid1Size', market.sizeText(bids.at(bid))],
+    ['ask1Price', market.priceText(ask)], ['ask1Size', market.sizeText(asks.at(ask))],
+  ]
+}
 
-  #turnover(tick: number): string {
-    const { tickUnits, priceDecimals, lotUnits, sizeDecimals } = this.#market.listing
-    const lots = (this.#market.volumeLots * lotUnits) / 10 ** sizeDecimals
-    return rounded((lots * tick * tickUnits) / 10 ** priceDecimals, 4)
-  }
+const linearRow = [
+  'lastPrice', 'indexPrice', 'markPrice', 'prevPrice24h', 'price24hPcnt', 'highPrice24h', 'lowPrice24h',
+  'prevPrice1h', 'openInterest', 'openInterestValue', 'turnover24h', 'volume24h', 'fundingRate',
+  'nextFundingTime', 'predictedDeliveryPrice', 'basisRate', 'deliveryFeeRate', 'deliveryTime', 'ask1Size',
+  'bid1Price', 'ask1Price', 'bid1Size', 'basis', 'preOpenPrice', 'preQty', 'curPreListingPhase',
+  'fundingIntervalHour', 'basisRateYear', 'fundingCap',
+] as const
+
+const spotRow = [
+  'bid1Price', 'bid1Size', 'ask1Price', 'ask1Size', 'lastPrice', 'prevPrice24h', 'price24hPcnt',
+  'highPrice24h', 'lowPrice24h', 'turnover24h', 'volume24h', 'usdIndexPrice',
+] as const
+
+/**
+ * A row of REST's tickers. It has its own order, and names what only futures with a delivery have.
+ *
+ * https://bybit-exchange.github.io/docs/v5/market/tickers
+ */
+export function tickerRow(market: Market): string {
+  const { perpetual, symbol } = market.listing
+  const fields = [['deliveryTime', '0'], ...topFields(market), ...tickerFields(market)] as const
+  const known = new Map<string, string>(fields)
+  const row = (perpetual ? linearRow : spotRow).map((key) => `,"${key}":"${known.get(key) ?? ''}"`)
+  return `{"symbol":"${symbol}"${row.join('')}}`
 }
 
 /** Bybit writes a rate without zeros at the end: `0.0001`. */

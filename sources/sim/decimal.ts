@@ -4,10 +4,10 @@
  * All prices and sizes of the simulation are integers until they are written, so no text ever shows a
  * rounding error.
  */
-export function fixed(units: number, decimals: number): string {
+export function fixed(units: number | bigint, decimals: number): string {
   if (decimals === 0) return String(units)
   const sign = units < 0 ? '-' : ''
-  const digits = String(Math.abs(units)).padStart(decimals + 1, '0')
+  const digits = String(units < 0 ? -units : units).padStart(decimals + 1, '0')
   const cut = digits.length - decimals
   return `${sign}${digits.slice(0, cut)}.${digits.slice(cut)}`
 }

@@ -1,3 +1,4 @@
+import { Day } from './day.ts'
 import { fixed, trimmed } from './decimal.ts'
 import type { Funding } from './funding.ts'
 import { Ladder } from './ladder.ts'
@@ -41,6 +42,11 @@ export interface MarketParts {
 
 /** What a level of the most traded pair is worth, US dollars. */
 const medianValue = 12_000
+/** The mean size of a market order in median levels, and how many resting orders fill it. */
+const meanOrder = 0.7
+const fillsPerOrder = 1.4
+/** Venues cancel what is left of a market order that is this far from the price. */
+const protection = 0.01
 
 /**
  * One symbol at one market: the true book, and orders that arrive at random and change it.
@@ -69,9 +75,9 @@ export class Market {
   readonly touchedAsks: number[] = []
   /** The last executions, oldest first, ids without holes. */
   readonly tape: Fill[] = []
-  lastFill: Fill | undefined
-  /** Lots traded over a day, and lots held by both sides (even, because each contract has two). */
-  volumeLots: number
+  /** The last 24 hours. */
+  readonly day: Day
+  /** Lots held by both sides (even, because each contract has two). */
   openInterestLots: number
   /** Relative distance of this market from the fair price. */
   basis: number
@@ -99,7 +105,6 @@ export class Market {
     const lot = listing.lotUnits / 10 ** listing.sizeDecimals
     const value = listing.pair.price * listing.multiplier * lot
     this.#medianLots = Math.max(1, medianValue / (1 + parts.rank * 0.2) / value)
-    this.volumeLots = Math.round(this.#medianLots * 40000)
     this.openInterestLots = 2 * Math.round(this.#medianLots * 20000)
     this.#tradeSequence = lastTrade(listing.venue, parts.pace, parts.startMs) + random.below(100_000_000)
     // The same seed draws the same world at every start, but no venue gives a trade the id of another.
@@ -107,12 +112,18 @@ export class Market {
     this.#nextTradeMs = parts.startMs + random.wait(parts.pace.trades)
     this.#nextChangeMs = parts.startMs + random.wait(parts.pace.changes)
     this.lastUpdate = parts.nextUpdate()
+    this.day = this.#yesterday()
     this.#fill()
   }
 
   /** The price that this market quotes around, in its own units. */
   get mid(): number {
     return this.#parts.fair.value * this.listing.multiplier * (1 + this.basis)
+  }
+
+  /** Id of the last execution, where they are numbers. */
+  get lastTrade(): number {
+    return this.#tradeSequence
   }
 
   /** The index price in the symbol's units. */
@@ -167,6 +178,18 @@ export class Market {
     return (venue === 'bybit.spot' ? trimmed : fixed)(lots * lotUnits, sizeDecimals)
   }
 
+  /** A day at the mean pace for a symbol that traded before the world began, an empty one for a new one. */
+  #yesterday(): Day {
+    const { pace, listedMs, startMs, fair } = this.#parts
+    const orders = listedMs < startMs ? pace.trades * 86_400_000 : 0
+    const lastTick = Math.max(1, Math.floor(this.mid / this.#tick))
+    const openTick = Math.max(1, Math.round(lastTick * (1 + this.#random.normal() * 0.02)))
+    const dearer = fair.value / this.listing.pair.price
+    const lots = Math.round((orders * Math.max(1, this.#medianLots * meanOrder)) / dearer)
+    const trades = Math.round(orders * fillsPerOrder)
+    return new Day(this.listing, { openTick, lastTick, lots, trades }, startMs)
+  }
+
   #fill(): void {
     const middle = this.mid / this.#tick
     let bid = Math.max(1, Math.floor(middle - 0.25))
@@ -192,22 +215,22 @@ export class Market {
     else this.touchedAsks.push(tick)
   }
 
-  /** A market order takes from the best levels of one side. */
+  /** A market order takes from the best levels of one side, as far as the venue lets it. */
   #trade(timeMs: number): void {
     const buys = this.#random.chance(0.5)
     const ladder = buys ? this.asks : this.bids
+    const middle = this.mid / this.#tick
     let left = Math.max(1, Math.round(this.#medianLots * 0.25 * Math.exp(this.#random.normal() * 1.5)))
     for (let i = 0; i < 4 && left > 0 && ladder.size > 5; i++) {
       const tick = ladder.best
-      if (tick === undefined) break
+      if (tick === undefined || Math.abs(tick - middle) > Math.max(3, middle * protection)) break
       const lots = Math.min(left, ladder.at(tick))
       this.#put(ladder, tick, ladder.at(tick) - lots)
       left -= lots
       const fill: Fill = { id: this.#tradeId(), tick, lots, timeMs, taker: buys ? 'buy' : 'sell' }
       this.fills.push(fill)
       this.tape.push(fill)
-      this.lastFill = fill
-      this.volumeLots += lots
+      this.day.add(tick, lots, timeMs)
       const closed = Math.min(lots, Math.floor(this.openInterestLots / 4))
       this.openInterestLots += this.#random.chance(0.5) ? 2 * lots : -2 * closed
     }

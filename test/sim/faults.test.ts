@@ -31,7 +31,7 @@ const readable = (text: string): boolean => {
 }
 
 describe('frames', () => {
-  test.each(['drop=0.05', 'gap=0.03'])('with %s a chain breaks exactly where the log says', (setting) => {
+  test.each(['drop=0.1', 'gap=0.03'])('with %s a chain breaks exactly where the log says', (setting) => {
     const b = faulty(setting)
     const fault = setting.split('=')[0] as FaultKind
     const lost = atSpot(b, fault, 'btcusdt@depth@100ms')

@@ -64,7 +64,7 @@ const settings = [
   { pairs: 1, rate: 5000, depth: 50 },
 ]
 
-describe.each(settings)('an exchange of $pairs pairs and $rate frames a second that starts again', (options) => {
+describe.each(settings)('an exchange ($pairs pairs, $rate frames/s) that starts again', (options) => {
   const runMs = 2000
   const first = everything({ seed: 3, ...options }, runMs)
 
@@ -95,7 +95,11 @@ describe('what clients ask for after a restart', () => {
   const pauseMs = 2000
   const [before, after] = [0, runMs + pauseMs]
     .map((ms) => everything({ seed: 8, startMs: startMs + ms }, runMs).b)
-  const tradesOf = (b: Bench, query: string): readonly { readonly id: number; readonly time: number }[] =>
+  interface PastTrade {
+    readonly id: number
+    readonly time: number
+  }
+  const tradesOf = (b: Bench, query: string): readonly PastTrade[] =>
     JSON.parse(b.exchange.rest('binance.spot', `/api/v3/historicalTrades?symbol=BTCUSDT&${query}`).body)
 
   test('past trades begin at the restart, and a hole lies before them', () => {
