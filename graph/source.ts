@@ -120,6 +120,8 @@ export interface Opening {
 /** A source at work. */
 export interface OpenSource {
   readonly close: () => void
+  /** The book of an instrument cannot be trusted, or not much longer: ask the venue for a new beginning. */
+  readonly renew: (instrument: string) => void
   readonly status: () => readonly ConnectionStatus[]
 }
 

@@ -17,11 +17,16 @@ import type { MarketRules, Polled } from './venue.ts'
 export const open = (market: MarketRules, host: SourceHost, opening: Opening): OpenSource => {
   const reading = new Reading(market, host, opening)
   void reading.run()
-  return { close: () => reading.close(), status: () => reading.status() }
+  return { close: () => reading.close(), renew: (instrument) => reading.renew(instrument), status: () => reading.status() }
 }
 
 /** How long a book may be without a beginning before one is asked for again. */
 const UNSEEDED_MS = 15_000
+/**
+ * A book that began over REST is compared with a new snapshot this often: one that went wrong unseen heals by
+ * it.
+ */
+const AUDIT_US = 20 * 60_000_000
 
 class Reading {
   readonly #market: MarketRules
@@ -81,6 +86,7 @@ class Reading {
     const look = (): void => {
       if (this.#closed) return
       this.#unseeded()
+      this.#audit()
       this.#host.clock.after(5_000, look)
     }
     look()
@@ -212,12 +218,35 @@ class Reading {
     for (const connection of this.#connections) if (connection.has(topic)) connection.again(topic)
   }
 
+  /** Begin every channel of an instrument anew whose rows build upon each other. */
+  renew(instrument: string): void {
+    const { venue, name } = this.#market
+    const now = this.#host.clock.now()
+    for (const one of this.#chosen.values()) {
+      if (instrumentOf(one, venue, name, now).instrument !== instrument) continue
+      for (const channel of this.#opening.channels) {
+        if (this.#market.channels[channel]?.card.model === 'delta') this.#begin(one.symbol, channel)
+      }
+    }
+  }
+
   #unseeded(): void {
     const now = this.#host.clock.now()
     for (const [key, run] of this.#intake.runs) {
       const [channel = '', symbol = ''] = key.split(' ')
       if (run.seeded || run.last < 0 || !this.#chosen.has(symbol)) continue
       if (now - (this.#askedAt.get(key) ?? 0) > UNSEEDED_MS * 1000) this.#begin(symbol, channel)
+    }
+  }
+
+  /** One book at a time, and only while no other waits. */
+  #audit(): void {
+    if (this.#seeding.waiting > 0) return
+    const before = this.#host.clock.now() - AUDIT_US
+    for (const [key, run] of this.#intake.runs) {
+      const [channel = '', symbol = ''] = key.split(' ')
+      if (!run.seeded || run.seededAt === 0 || run.seededAt > before || !this.#chosen.has(symbol)) continue
+      return this.#begin(symbol, channel)
     }
   }
 

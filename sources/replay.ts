@@ -122,6 +122,9 @@ export class Player implements OpenSource {
     this.#lines.clear()
   }
 
+  /** What is not on the tape cannot be asked for. */
+  renew(): void {}
+
   status(): ReturnType<OpenSource['status']> {
     const symbols = new Set([...this.#listed.keys()]).size
     return [...this.#lines.values()].map(({ connection, epoch }) => ({

@@ -7,6 +7,7 @@ import { FileDeadLetters } from '../../runtime/driver/dead-letters.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { Meter } from '../../runtime/meter.ts'
+import { Renewal } from '../../runtime/renewal.ts'
 import { Shard } from '../../runtime/shard.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
@@ -50,6 +51,8 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const meter = new Meter(note)
   const replaying = source.kind === 'replay' ? await openReplay(plan.stages[0]!, source.paths) : undefined
   const clock = replaying === undefined ? systemClock() : new VirtualClock(replaying.begin)
+  let live: readonly OpenSource[] = []
+  const renewal = new Renewal(clock, (instrument) => live.forEach((one) => one.renew(instrument)))
   const shard = new Shard({
     plan: plan.stages[0]!,
     shard: `${plan.stages[0]!.name}/0`,
@@ -57,7 +60,13 @@ await servePart<ShardSettings>(async (settings, parent) => {
     log,
     objects: fileStore(folders.objects),
     deadLetters,
-    report: meter.report,
+    report: {
+      ...meter.report,
+      row: (schema, row) => {
+        meter.report.row(schema, row)
+        renewal.see(schema, row)
+      },
+    },
     rowsMax: settings.rowsMax,
     lingerMs: settings.lingerMs,
     tickMs: TICK_MS,
@@ -76,7 +85,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
     await log.close()
   }
   if (replaying !== undefined) return replay(settings, replaying, clock as VirtualClock, shard, inputs, parent, end)
-  const live = run(settings, shard, clock, first, meter)
+  live = run(settings, shard, clock, first, meter)
   connections = () => live.flatMap((one) => one.status())
   watch(settings, meter, parent)
   shard.failure.catch(() => setTimeout(() => process.exit(1), 100))

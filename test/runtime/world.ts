@@ -23,6 +23,11 @@ interface Sum extends Event<'sum'> {
   readonly sum: number
   readonly received: number
 }
+interface Totals {
+  group: string
+  total: number
+  ticks: number
+}
 interface Total extends Event<'total'> {
   readonly group: string
   readonly total: number
@@ -54,7 +59,7 @@ const sums = operator({
 })
 
 const totals = operator({
-  name: 'totals', inputs: { sum, control }, outputs: [total], key: byGroup, state: plain(1, (group: string) => ({ group, total: 0, ticks: 0 })),
+  name: 'totals', inputs: { sum, control }, outputs: [total], key: byGroup, state: { version: 1, create: (group: string) => ({ group, total: 0, ticks: 0 }), save: (state: Totals) => ({ ...state }), load: (saved: Totals) => ({ ...saved }) },
   on: {
     sum: (state, event: Sum, emit) => {
       state.total = (state.total * 31 + event.sum) % 1_000_003
@@ -69,7 +74,7 @@ const totals = operator({
 })
 
 /** The taps of a pretended venue. */
-const venue: Source<'venue', { tap: Tap }> = { name: 'venue', channels: { tap: { schemas: [tap], card: {} as never } }, open: () => ({ close: () => {}, status: () => [] }) }
+const venue: Source<'venue', { tap: Tap }> = { name: 'venue', channels: { tap: { schemas: [tap], card: {} as never } }, open: () => ({ close: () => {}, renew: () => {}, status: () => [] }) }
 
 const small = graph('small', (g) => {
   const { tap: taps } = g.source(venue, { channels: ['tap'], universe: {}, keep: byGroup })

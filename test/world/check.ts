@@ -138,12 +138,16 @@ export const changesAreWhole: Checker = (outcome) => {
       const before = applied
       applied = last
       if (before === undefined || (first <= before + 1 && last > before)) return []
-      if (last <= before) return [`${instrument}: change ${last} after ${before}`]
+      if (last <= before) return renumbered(outcome, instrument, row) ? [] : [`${instrument}: change ${last} after ${before}`]
       return spans.some((span) => span.first <= before + 1 && first - 1 <= span.last) ? [] : [`${instrument}: changes ${before + 1} to ${first - 1} are missing without a word`]
     })
   })
   return few(found)
 }
+
+/** The ledger says that something may be missing before this row: the venue began to count anew. */
+const renumbered = (outcome: Outcome, instrument: string, row: Row): boolean =>
+  rowsOf(outcome, 'gap').some((gap) => gap['instrument'] === instrument && gap['proof'] === 'possible' && gap['toTime'] === row['time'])
 
 /** A spread is computed of two live books and never of others; a withheld one has no prices. */
 export const spreadsAreProven: Checker = (outcome) => {

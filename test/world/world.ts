@@ -6,6 +6,7 @@ import type { OpenSource, SourceHost } from '../../graph/source.ts'
 import basisGraph from '../../graph/basis.ts'
 import { systemTopics } from '../../market/topics.ts'
 import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
+import { Renewal } from '../../runtime/renewal.ts'
 import { Shard } from '../../runtime/shard.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
@@ -91,9 +92,11 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     const clock = new VirtualClock(now)
     const log = new MemoryLog(clock, { store, commitMs: 2 })
     const net = new WorldNet(exchange, clock, life)
+    let sources: readonly OpenSource[] = []
+    const renewal = new Renewal(clock, (instrument) => sources.forEach((one) => one.renew(instrument)))
     const shard = new Shard({
       plan: stage, shard: `${stage.name}/0`, clock, log, objects, deadLetters: { add: (letter) => void letters.push(letter) },
-      report: quietReport((error) => (failure ??= error)), rowsMax: 1000, lingerMs: undefined, tickMs: 250, checkpointEveryMs: 2000,
+      report: { ...quietReport((error) => (failure ??= error)), row: (schema, row) => renewal.see(schema, row) }, rowsMax: 1000, lingerMs: undefined, tickMs: 250, checkpointEveryMs: 2000,
       pendingMaxBytes: 1 << 30, rebuild: false,
     })
     const { first } = await shard.recover()
@@ -103,7 +106,7 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     const host: SourceHost = {
       clock, random: { below: draw }, net, mapping: loadMapping, frame: (frame) => shard.frame(frame), system: (schema, row) => shard.system(schema, row), note: () => {},
     }
-    const sources = [...new Set(stage.sources.map((want) => want.source))].map((source) =>
+    sources = [...new Set(stage.sources.map((want) => want.source))].map((source) =>
       source.open(host, {
         channels: stage.sources.filter((want) => want.source === source).map((want) => want.channel),
         universe: { quote: 'USDT' }, endpoint: endpointOf(source.name), owns: () => true,
