@@ -42,7 +42,6 @@ export class Connection {
   readonly #open = new Map<number, Open>()
   readonly #key: Uint8Array
   #cancel: () => void = () => {}
-  #strays = 0
 
   constructor(parts: ConnectionParts, route: string) {
     this.route = route
@@ -175,7 +174,7 @@ export class Connection {
 
   /** A reply, a farewell, the last words of a topic that was left, or something that nobody knows. */
   #other(open: Open, topic: Uint8Array | undefined, bytes: Uint8Array, received: number): void {
-    const { market, intake } = this.#parts
+    const { host, market, intake } = this.#parts
     if (bytes.length <= REPLY_BYTES_MAX) {
       const reply = parsed(bytes)
       const means = reply === undefined ? undefined : market.socket.words.reply(reply)
@@ -184,9 +183,13 @@ export class Connection {
       }
     }
     if (topic !== undefined && this.#left(topic)) return
-    this.#strays += 1
-    const [first] = this.#session.topics.values()
-    if (first !== undefined) intake.stray(first.channel, open.line, bytes, received)
+    // A book is not doubted for it: what was missed of one shows in its ids.
+    const channels = [...this.#session.topics.values()].map((held) => held.channel)
+    const channel = channels.find((one) => intake.channel(one).card.model !== 'delta')
+    if (channel !== undefined) return intake.stray(channel, open.line, bytes, received)
+    host.note('warn', 'message is of no channel', {
+      source: market.name, bytes: bytes.length, begins: decoder.decode(bytes.subarray(0, 100)),
+    })
   }
 
   /** Topics that were left may still speak for a moment. */

@@ -28,6 +28,8 @@ export interface Run {
   first: number
   last: number
   seeded: boolean
+  /** When it was, over REST; 0: never. */
+  seededAt: number
   /** Messages so far, to tell which books are busy. */
   frames: number
 }
@@ -110,11 +112,18 @@ export class Intake {
     const about = this.#about(inlet, received)
     const reader = this.#readers.get(inlet.channel) as Reader
     const tracked = this.channel(inlet.channel).card.model === 'delta'
+    if (!tracked) return this.#hand(inlet, bytes, received, (emit) => reader.read(bytes, about, emit))
     this.#hand(inlet, bytes, received, (emit) => {
-      reader.read(bytes, about, tracked ? (schema, row) => {
-        this.#track(inlet, row as Tracked)
-        emit(schema, row)
-      } : emit)
+      try {
+        reader.read(bytes, about, (schema, row) => {
+          this.#track(inlet, row as Tracked)
+          emit(schema, row)
+        })
+      } catch (error) {
+        // Whatever it said is lost, so that the book must begin anew, even where the ids go on.
+        this.run(inlet).last = -1
+        throw error
+      }
     })
   }
 
@@ -146,13 +155,20 @@ export class Intake {
     }
     const last = (rows[0]?.row as Tracked | undefined)?.last ?? -1
     if (failure === undefined && run.last >= 0 && last + 1 < run.first) return false
+    // Under pressure a frame is dropped without being read.
+    let taken = false
     this.#hand(inlet, bytes, received, (emit) => {
       if (failure !== undefined) throw failure
+      taken = true
       for (const { schema, row } of rows) emit(schema, row)
     })
-    if (failure !== undefined) return false
+    if (!taken) return false
     run.seeded = true
-    if (last > run.last) [run.first, run.last] = [last + 1, last]
+    run.seededAt = received
+    if (last > run.last) {
+      run.first = last + 1
+      run.last = last
+    }
     return true
   }
 
@@ -160,7 +176,7 @@ export class Intake {
     const key = `${inlet.channel} ${inlet.symbol ?? ''}`
     const known = this.runs.get(key)
     if (known !== undefined) return known
-    const run: Run = { first: 0, last: -1, seeded: false, frames: 0 }
+    const run: Run = { first: 0, last: -1, seeded: false, seededAt: 0, frames: 0 }
     this.runs.set(key, run)
     return run
   }

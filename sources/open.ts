@@ -17,7 +17,11 @@ import type { MarketRules, Polled } from './venue.ts'
 export const open = (market: MarketRules, host: SourceHost, opening: Opening): OpenSource => {
   const reading = new Reading(market, host, opening)
   void reading.run()
-  return { close: () => reading.close(), renew: (instrument) => reading.renew(instrument), status: () => reading.status() }
+  return {
+    close: () => reading.close(),
+    renew: (instrument) => reading.renew(instrument),
+    status: () => reading.status(),
+  }
 }
 
 /** How long a book may be without a beginning before one is asked for again. */

@@ -243,7 +243,9 @@ const joined = (skipped: Skipped, row: object): object => {
 /** Say which source, channel and mapping an error is of. */
 const placed = (error: unknown, of: ReaderOf, about: MessageAbout): unknown => {
   if (!(error instanceof VenueError)) return error
-  const symbol = about.symbol === undefined ? {} : { symbol: about.symbol }
+  // Who reads the facts may then doubt this instrument alone.
+  const instrument = about.symbol === undefined ? undefined : of.named(about.symbol)?.instrument
+  const symbol = about.symbol === undefined ? {} : { symbol: about.symbol, instrument: instrument ?? about.symbol }
   return new VenueError(error.code, error.message, {
     where: `${of.channel}${about.symbol === undefined ? '' : ` of ${about.symbol}`}`,
     ...(error.fix === undefined ? {} : { fix: error.fix }),

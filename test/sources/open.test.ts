@@ -320,6 +320,34 @@ describe('a book that begins over REST', () => {
     expect(seeds()).toEqual([[100, 5000, 'rest'], [300, 5000, 'rest']])
   })
 
+  test('is compared with a new snapshot every 20 minutes, one book at a time', async () => {
+    const names = symbols(3)
+    const { clock, wire, asked, net } = await opened(binance.spot, () => spotList(names), { channels: ['book'] }, depth(() => ({ body: spotSeed(101) })))
+    await clock.pass(500)
+    for (const name of names) wire().say(spotDelta(name, 100, 101))
+    for (let i = 0; i < 1_300; i++) {
+      wire().events.ping()
+      await clock.pass(1_000)
+    }
+    expect(asked('depth')).toHaveLength(6)
+    const times = net.asked.filter(({ path }) => path.includes('depth')).map(({ at }) => at / 1e6)
+    for (const i of [4, 5]) expect((times[i] as number) - (times[i - 1] as number)).toBeGreaterThan(4)
+    expect((times[3] as number) - (times[2] as number)).toBeGreaterThan(1_190)
+  })
+
+  test('is asked for again when one of its messages was lost to the dead letters, or its snapshot was not taken', async () => {
+    const { clock, wire, asked, rows, errors } = await opened(binance.spot, () => spotList(['BTCUSDT']), { channels: ['book'] }, depth(() => ({ body: spotSeed(103) })))
+    await clock.pass(500)
+    wire().say(spotDelta('BTCUSDT', 100, 101))
+    await clock.pass(1_000)
+    wire().say({ stream: 'btcusdt@depth@100ms', data: { s: 'BTCUSDT', E: 1, U: 102, u: 102, b: [['1', 'x']], a: [] } })
+    expect(errors).toMatchObject([{ code: 'KT2102', facts: { instrument: 'binance:spot:BTC-USDT' } }])
+    wire().say(spotDelta('BTCUSDT', 102, 104))
+    await clock.pass(1_000)
+    expect(asked('depth')).toHaveLength(2)
+    expect(rows.filter(({ row }) => row['snapshot'] === true)).toHaveLength(2)
+  })
+
   test('begins anew on a new connection', async () => {
     const { clock, wire, net, asked } = await opened(binance.spot, () => spotList(['BTCUSDT']), { channels: ['book'] }, depth(() => ({ body: spotSeed(101) })))
     await clock.pass(500)
