@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { kt, temporary } from './command.ts'
+
+const BROKEN = `import { graph } from '${join(import.meta.dirname, '../../graph/index.ts')}'
+export default graph('twice', (g) => { void g; throw new Error('the author made a mistake') })
+`
+
+describe('the command line', () => {
+  test('prints its help without a project, a network or a run', async () => {
+    const { code, out } = await kt('--help')
+    expect(code).toBe(0)
+    for (const command of ['dev', 'graph', 'sql', 'topic', 'verify', 'doctor', 'record', 'replay', 'sim', 'notebook', 'explain']) expect(out).toContain(command)
+  })
+
+  test.each([
+    [['grph'], 64, 'Did you mean graph'],
+    [['sql', '--on', 'mars', 'select 1'], 64, 'is not one of clickhouse, lake'],
+    [['graph', 'show', 'nowhere.ts'], 65, 'there is no graph file'],
+    [['graph', 'run', '--source', 'tape'], 64, 'is not a source'],
+    [['graph', 'run', '--for', 'soon'], 64, 'is not a duration'],
+    [['graph', 'run', '--source', 'replay:nowhere'], 65, 'no recording is at'],
+    [['explain', 'KT0000'], 64, 'there is no error code'],
+    [['record', 'nasdaq'], 64, 'there is no source'],
+    [['sql', '--data', '/nonexistent/kt', 'select 1'], 1, 'error'],
+  ] as const)('answers %j with code %i and a sentence', async (args, code, sentence) => {
+    const ended = await kt(...args)
+    expect(ended.code).toBe(code)
+    expect(ended.err).toContain(sentence)
+    expect(ended.out).toBe('')
+  })
+
+  test('says what, where, why and fix as one JSON document on stdout', async () => {
+    const { code, out } = await kt('graph', 'show', 'nowhere.ts', '--json')
+    expect(code).toBe(65)
+    expect(JSON.parse(out)).toMatchObject({ ok: false, error: { code: 'KT1050', fix: [expect.any(String)] } })
+  })
+
+  test('explains every code that an error shows', async () => {
+    expect((await kt('explain', 'KT1050')).out).toMatch(/^KT1050/)
+    expect(JSON.parse((await kt('explain', '1050', '--json')).out)).toMatchObject({ code: 'KT1050' })
+  })
+
+  test('names the mistake in a graph file', async () => {
+    using folder = temporary()
+    const file = join(folder.path, 'broken.ts')
+    writeFileSync(file, BROKEN)
+    const { code, err } = await kt('graph', 'check', file)
+    expect(code).toBe(65)
+    expect(err).toContain('the author made a mistake')
+  })
+
+  test('plans what would change, and says so with code 2', async () => {
+    using folder = temporary()
+    const { code, out } = await kt('graph', 'plan', '--data', folder.path, '--json')
+    expect(code).toBe(2)
+    expect(JSON.parse(out)).toMatchObject({ graph: 'basis', changes: [expect.stringContaining('it has not run here')] })
+  })
+
+  test('draws the graph in three ways', async () => {
+    expect((await kt('graph', 'show')).out).toContain('stage basis/0')
+    expect((await kt('graph', 'show', '--format', 'mermaid')).out).toMatch(/^flowchart LR/)
+    expect(JSON.parse((await kt('graph', 'show', '--format', 'json')).out)).toMatchObject({ graph: 'basis' })
+  })
+})
