@@ -85,6 +85,34 @@ describe('a market is found out and subscribed to', () => {
     }
   })
 
+  test('ten topics a request and ten requests a second, where the venue takes no more', async () => {
+    const { wire, clock } = await opened(bybit.linear, () => bybitList(symbols(150), ''), { channels: ['trade', 'book'] })
+    await clock.pass(10_000)
+    expect(wire().topics()).toHaveLength(300)
+    for (const { at } of wire().sent) expect(wire().sent.filter((one) => one.at >= at && one.at < at + 1_000_000).length).toBeLessThanOrEqual(10)
+    expect(wire().sent.length).toBeGreaterThanOrEqual(31)
+  })
+
+  test('who is chosen stays chosen: the most active are not looked for again', async () => {
+    let names = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
+    const { clock, wire, system } = await opened(bybit.linear, () => bybitList(names, ''), { channels: ['trade'], universe: { top: 2 } })
+    const beat = async (): Promise<void> => {
+      for (let t = 0; t < 610_000; t += 10_000) {
+        wire().say({ success: true, ret_msg: 'pong', op: 'ping' })
+        await clock.pass(10_000)
+      }
+    }
+    names = ['NEWUSDT', ...names]
+    await beat()
+    expect(wire().topics()).toEqual(['publicTrade.BTCUSDT', 'publicTrade.ETHUSDT'])
+    names = ['BTCUSDT', 'SOLUSDT', 'XRPUSDT']
+    await beat()
+    expect(wire().topics()).toEqual(['publicTrade.BTCUSDT', 'publicTrade.SOLUSDT'])
+    expect(system.filter(({ schema }) => schema === 'instrument').map(({ row }) => `${String(row['symbol'])} ${String(row['status'])}`)).toEqual([
+      'BTCUSDT trading', 'ETHUSDT trading', 'ETHUSDT gone', 'SOLUSDT trading',
+    ])
+  })
+
   test('a topic that the venue refuses is found among its batch, and the others stay', async () => {
     const { clock, wire, notes } = await opened(bybit.linear, () => bybitList(['BTCUSDT', 'ETHUSDT', 'BADUSDT'], ''), { channels: ['book'] })
     const answer = (from: number): void => {

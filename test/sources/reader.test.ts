@@ -171,8 +171,10 @@ describe('a message that breaks the contract goes to the dead letters whole, wit
     const { take, rows, errors } = reading(bybit.linear, 'mark')
     take(ticker('snapshot', { markPrice: '1', fundingIntervalHour: '8' }))
     take(ticker('delta', { markPrice: 'x' }))
+    // The language takes this for a number, and it is none.
+    take(ticker('delta', { markPrice: 'x0b1' }))
     take(ticker('delta', { indexPrice: '2' }))
-    expect(errors).toHaveLength(1)
+    expect(errors).toMatchObject([{ code: 'KT2102' }, { code: 'KT2104', message: '"mark.mark" is NaN, which is not a finite number' }])
     expect(rows.at(-1)?.row).toMatchObject({ mark: 1, index: 2 })
   })
 })
