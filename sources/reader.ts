@@ -245,7 +245,8 @@ const placed = (error: unknown, of: ReaderOf, about: MessageAbout): unknown => {
   if (!(error instanceof VenueError)) return error
   // Who reads the facts may then doubt this instrument alone.
   const instrument = about.symbol === undefined ? undefined : of.named(about.symbol)?.instrument
-  const symbol = about.symbol === undefined ? {} : { symbol: about.symbol, instrument: instrument ?? about.symbol }
+  const symbol = about.symbol === undefined ? {}
+    : { symbol: about.symbol, instrument: instrument ?? about.symbol }
   return new VenueError(error.code, error.message, {
     where: `${of.channel}${about.symbol === undefined ? '' : ` of ${about.symbol}`}`,
     ...(error.fix === undefined ? {} : { fix: error.fix }),
