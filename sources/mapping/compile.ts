@@ -1,17 +1,19 @@
 import { GraphError } from '../../graph/error.ts'
-import { builtins, chosen, mapped } from './function.ts'
+import { builtins, chosen, mapped, text as toText, toNumber } from './function.ts'
 import type { Builtin, Tally } from './function.ts'
 import { holds, negative, operations } from './operation.ts'
 import { braces, pairsOf, unthunked } from './tree.ts'
 import type { Tree } from './tree.ts'
-import { at, done, each, filter, focusOf, gathered, kept, list, lookup, path, wrapped } from './value.ts'
+import {
+  at, done, each, filter, focusOf, gathered, kept, list, lookup, path, place, wrapped,
+} from './value.ts'
 
 /** A part of a mapping as a function of the message and of what the reader binds (`$symbol`, `$received`). */
 export type Compiled = (message: unknown, bound: Readonly<Record<string, unknown>>) => unknown
 
 const library = {
   at, builtins, chosen, done, each, filter, focusOf, gathered, holds, kept, list, lookup, mapped, negative,
-  operations, path,
+  operations, path, place, toNumber, toText,
 }
 
 /**
@@ -48,6 +50,12 @@ class Writer {
   expression(node: Tree, v: string): string {
     for (const odd of ['group', 'focus', 'index', 'ancestor'] as const) {
       if (node[odd] !== undefined) this.#refuse(node, odd)
+    }
+    const [only] = node.predicate ?? []
+    if (
+      node.type === 'variable' && node.value === '' && node.predicate?.length === 1 && node.keepArray !== true
+    ) {
+      if (only?.expr?.type === 'number') return `k.place(${v}, ${Number(only.expr.value)})`
     }
     let code = this.#plain(node, v)
     for (const by of node.predicate ?? []) {
@@ -158,6 +166,9 @@ class Writer {
     if (codes.length < builtin.min || codes.length > builtin.max) {
       return this.#refuse(node, `$${name} with ${args.length} arguments`)
     }
+    // These two are in every message, and never make a list.
+    if (name === 'number') return `k.toNumber(${codes[0]}, tally)`
+    if (name === 'string' && codes.length === 1) return `k.toText(${codes[0]})`
     return `k.done(${this.#builtin(name)}([${codes.join(', ')}], tally))`
   }
 

@@ -30,10 +30,24 @@ const OTHER_BASE = /^(0[xX][0-9A-Fa-f]+)|(0[oO][0-7]+)|(0[bB][0-1]+)$/
 const digits = (decimal: string): number =>
   decimal.replace(/[Ee].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '').length
 
-const toNumber = (value: unknown, tally: Tally): unknown => {
+/** Digits, with a point between some of them: what nearly all numbers of venues are. */
+const plain = (decimal: string): boolean => {
+  let point = false
+  const last = decimal.length - 1
+  for (let i = 0; i <= last; i++) {
+    const unit = decimal.charCodeAt(i)
+    if (unit >= 0x30 && unit <= 0x39) continue
+    if (unit !== 0x2e || point || i === 0 || i === last) return false
+    point = true
+  }
+  return last >= 0
+}
+
+/** `$number`: exact where the text has at most 15 digits, and counted where it has more. */
+export const toNumber = (value: unknown, tally: Tally): unknown => {
   if (typeof value === 'string') {
     const number = +value
-    if (DECIMAL.test(value) && Number.isFinite(number)) {
+    if ((plain(value) || DECIMAL.test(value)) && Number.isFinite(number)) {
       if (value.length > 15 && digits(value) > 15) tally.long += 1
       return number
     }

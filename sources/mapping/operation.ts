@@ -11,11 +11,21 @@ const check = (left: unknown, right: unknown): boolean => {
   return left !== undefined && right !== undefined
 }
 
+type Operation = (left: unknown, right: unknown) => unknown
+
 /** Arithmetic: nothing comes of a side that is missing. */
-const arithmetic = (compute: (left: number, right: number) => number) => (
-  left: unknown, right: unknown,
-): unknown =>
-  check(left, right) ? compute(left as number, right as number) : undefined
+const arithmetic = (compute: (left: number, right: number) => number): Operation =>
+  (left, right) => (check(left, right) ? compute(left as number, right as number) : undefined)
+
+/** Times are milliseconds in nearly every message, so that this one is worth its own. */
+const times: Operation = (left, right) => {
+  if (
+    typeof left === 'number' && typeof right === 'number' && Number.isFinite(left) && Number.isFinite(right)
+  ) {
+    return left * right
+  }
+  return check(left, right) ? (left as number) * (right as number) : undefined
+}
 
 const ordered = (value: unknown): boolean =>
   value === undefined || typeof value === 'string' || typeof value === 'number'
@@ -54,7 +64,7 @@ export const operations: Readonly<Record<string, (
 ) => unknown>> = Object.freeze({
   '+': arithmetic((left, right) => left + right),
   '-': arithmetic((left, right) => left - right),
-  '*': arithmetic((left, right) => left * right),
+  '*': times,
   '/': arithmetic((left, right) => left / right),
   '%': arithmetic((left, right) => left % right),
   '<': comparison((left, right) => left < right),
@@ -68,7 +78,7 @@ export const operations: Readonly<Record<string, (
 })
 
 /** Both sides as truths: what is missing is false. */
-export const holds = (value: unknown): boolean => truth(value) === true
+export const holds = (value: unknown): boolean => value === true || (value !== false && truth(value) === true)
 
 export const negative = (value: unknown): unknown => {
   if (value === undefined) return undefined

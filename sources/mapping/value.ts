@@ -122,7 +122,11 @@ const walk = (step: Step, input: Sequence, scope: Scope, last: boolean): Sequenc
 }
 
 const flattened = (results: unknown[], nested: boolean, last: boolean): Sequence => {
-  if (!nested) return Object.assign(results, { sequence: true })
+  if (!nested) {
+    const sequence: Sequence = results
+    sequence.sequence = true
+    return sequence
+  }
   if (last && results.length === 1 && Array.isArray(results[0]) && !sequential(results[0])) {
     return results[0] as Sequence
   }
@@ -137,19 +141,22 @@ const flattened = (results: unknown[], nested: boolean, last: boolean): Sequence
 /** The last step of a path whose steps before were plain names, over what they led to. */
 export const each = (found: unknown, run: Evaluate, scope: Scope): unknown => {
   if (found === undefined) return undefined
-  const results: unknown[] = []
-  let nested = false
-  if (Array.isArray(found)) {
-    for (const member of found) {
-      const value = run(member, scope)
-      if (value === undefined) continue
-      if (Array.isArray(value)) nested = true
-      results.push(value)
-    }
-    return done(flattened(results, nested, true))
+  if (!Array.isArray(found)) {
+    const value = run(found, scope)
+    return Array.isArray(value) ? done(flattened([value], true, true)) : value
   }
-  const value = run(found, scope)
-  return Array.isArray(value) ? done(flattened([value], true, true)) : value
+  const results: Sequence = []
+  let nested = false
+  for (let i = 0; i < found.length; i++) {
+    const value = run(found[i], scope)
+    if (value === undefined) continue
+    if (Array.isArray(value)) nested = true
+    results.push(value)
+  }
+  if (nested) return done(flattened(results, true, true))
+  if (results.length < 2) return results[0]
+  results.sequence = true
+  return results
 }
 
 /** Keep the members that a predicate chooses. */
@@ -183,7 +190,18 @@ const placesOf = (answer: unknown): readonly number[] | undefined =>
 /** `$[n]` where the focus is at hand. */
 export const at = (value: unknown, index: number): unknown => {
   if (!Array.isArray(value)) return index === 0 || index === -1 ? value : undefined
+  const member: unknown = value[index]
+  if (member !== undefined && !Array.isArray(member)) return member
   return done(filter(value, index, NOTHING))
+}
+
+/** `$[n]`: the focus is nearly always a plain list, such as a level of a book. */
+export const place = (focus: unknown, index: number): unknown => {
+  if (Array.isArray(focus) && (focus as Sequence).sequence !== true) {
+    const member: unknown = focus[index]
+    if (member !== undefined && !Array.isArray(member)) return member
+  }
+  return at(done(focusOf(focus)), index)
 }
 
 const NOTHING: Scope = { root: undefined, bound: {} }
