@@ -1,4 +1,4 @@
-import { type Channel, Publication } from './channel.ts'
+import { type Channel, Publication, silent } from './channel.ts'
 import type { Connection } from './connection.ts'
 import { rounded } from './decimal.ts'
 import type { Ladder } from './ladder.ts'
@@ -64,7 +64,9 @@ class TradeChannel implements Channel {
   absorb(): void {}
 
   publish(nowMs: number): readonly Publication[] {
-    return this.#market.fills.map((fill) => {
+    const { fills } = this.#market
+    if (fills.length === 0) return silent
+    return fills.map((fill) => {
       const text = tradeText(this.#market, fill, nowMs)
       return new Publication(this.#market, this.name, 'trade', [fill.id, fill.id], nowMs, text)
     })
@@ -99,13 +101,13 @@ class QuoteChannel implements Channel {
 
   publish(nowMs: number): readonly Publication[] {
     const market = this.#market
-    if (!market.changed) return []
+    if (!market.changed) return silent
     const { bids, asks, listing, lastUpdate } = market
     const [bid, ask] = [bids.best, asks.best]
-    if (bid === undefined || ask === undefined) return []
+    if (bid === undefined || ask === undefined) return silent
     const body = `"b":"${market.priceText(bid)}","B":"${market.sizeText(bids.at(bid))}",` +
       `"a":"${market.priceText(ask)}","A":"${market.sizeText(asks.at(ask))}"`
-    if (body === this.#body) return []
+    if (body === this.#body) return silent
     this.#body = body
     const id = String(lastUpdate)
     const text = listing.venue === 'binance.spot'
@@ -145,7 +147,7 @@ class DepthChannel implements Channel {
   }
 
   publish(nowMs: number): readonly Publication[] {
-    if (this.#first === 0) return []
+    if (this.#first === 0) return silent
     const market = this.#market
     const { symbol, venue } = market.listing
     const spot = venue === 'binance.spot'
@@ -201,7 +203,7 @@ class PartialChannel implements Channel {
   }
 
   publish(nowMs: number): readonly Publication[] {
-    if (this.#first === 0) return []
+    if (this.#first === 0) return silent
     const market = this.#market
     const { symbol, venue } = market.listing
     const last = market.lastUpdate
@@ -234,7 +236,7 @@ class MarkChannel implements Channel {
 
   publish(nowMs: number): readonly Publication[] {
     const { funding, index, listing } = this.#market
-    if (funding === undefined) return []
+    if (funding === undefined) return silent
     const mark = rounded(funding.mark, 8)
     const text = `{"e":"markPriceUpdate","E":${nowMs},"s":"${listing.symbol}","p":"${mark}","ap":"${mark}",` +
       `"P":"${rounded(index, 8)}","i":"${rounded(index, 8)}","r":"${funding.rate}",` +

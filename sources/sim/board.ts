@@ -10,6 +10,8 @@ const nothing: readonly Channel[] = []
 /** Which channels of which market run, and who listens. A channel runs while it has subscribers. */
 export class Board {
   readonly #channels = new Map<Market, Map<string, Channel>>()
+  /** The same channels as lists: they are walked in every slot, and change when clients come and go. */
+  readonly #lists = new Map<Market, readonly Channel[]>()
   readonly #firstBook: FirstBook
 
   constructor(firstBook: FirstBook) {
@@ -17,8 +19,8 @@ export class Board {
   }
 
   /** The running channels of a market. */
-  of(market: Market): Iterable<Channel> {
-    return this.#channels.get(market)?.values() ?? nothing
+  of(market: Market): readonly Channel[] {
+    return this.#lists.get(market) ?? nothing
   }
 
   /** Subscribes a connection; without a market the name is only remembered, as venues do. */
@@ -33,6 +35,7 @@ export class Board {
     if (channel === undefined) {
       channel = open()
       channels.set(name, channel)
+      this.#lists.set(market, [...channels.values()])
       const first = channel.greet?.(nowMs)
       if (first?.kind === 'book') this.#firstBook(market, channel, first)
     }
@@ -49,8 +52,10 @@ export class Board {
 
   /** Stops the channels that nobody listens to. */
   sweep(): void {
-    for (const channels of this.#channels.values()) {
+    for (const [market, channels] of this.#channels) {
+      const before = channels.size
       for (const [name, channel] of channels) if (channel.subscribers.size === 0) channels.delete(name)
+      if (channels.size < before) this.#lists.set(market, [...channels.values()])
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type Channel, Publication } from './channel.ts'
+import { type Channel, Publication, silent } from './channel.ts'
 import type { Connection } from './connection.ts'
 import type { Level } from './ladder.ts'
 import type { Fill, Market } from './market.ts'
@@ -61,7 +61,7 @@ class TradeChannel implements Channel {
   publish(nowMs: number): readonly Publication[] {
     const { fills, listing } = this.#market
     const [first, last] = [fills[0], fills.at(-1)]
-    if (first === undefined || last === undefined) return []
+    if (first === undefined || last === undefined) return silent
     const spot = listing.venue === 'bybit.spot'
     const rows = fills.map((fill) => (spot ? this.#spotRow(fill) : this.#linearRow(fill)))
     const text = `${bybitHead(this.#market, this.name, 'snapshot', nowMs)},"data":[${rows.join(',')}]}`
@@ -138,13 +138,13 @@ class BookChannel implements Channel {
 
   publish(nowMs: number): readonly Publication[] {
     if (this.#levels === 1) return this.#publishTop(nowMs)
-    if (!this.#dirty) return []
+    if (!this.#dirty) return silent
     this.#dirty = false
     const market = this.#market
     const [bids, asks] = [market.bids.top(this.#levels), market.asks.top(this.#levels)]
     const bidRows = this.#rows(difference(this.#bids, bids, -1))
     const askRows = this.#rows(difference(this.#asks, asks, 1))
-    if (bidRows === '' && askRows === '') return []
+    if (bidRows === '' && askRows === '') return silent
     this.#take(bids, asks)
     return [this.#frame('delta', `"b":[${bidRows}],"a":[${askRows}]`, nowMs)]
   }
@@ -153,7 +153,7 @@ class BookChannel implements Channel {
   #publishTop(nowMs: number): readonly Publication[] {
     const [bids, asks] = [this.#market.bids.top(1), this.#market.asks.top(1)]
     const same = difference(this.#bids, bids, -1).length === 0 && difference(this.#asks, asks, 1).length === 0
-    if (same && nowMs - this.#sentMs < 3000) return []
+    if (same && nowMs - this.#sentMs < 3000) return silent
     if (!same) this.#take(bids, asks)
     this.#sentMs = nowMs
     return [this.greet(nowMs)]

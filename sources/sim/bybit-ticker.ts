@@ -1,4 +1,4 @@
-import { type Channel, Publication } from './channel.ts'
+import { type Channel, Publication, silent } from './channel.ts'
 import type { Connection } from './connection.ts'
 import { fixed, rounded } from './decimal.ts'
 import type { Funding } from './funding.ts'
@@ -31,12 +31,12 @@ export class BybitTickerChannel implements Channel {
   }
 
   publish(nowMs: number): readonly Publication[] {
-    if (!this.#dirty && nowMs % 1000 >= this.cadenceMs) return []
+    if (!this.#dirty && nowMs % 1000 >= this.cadenceMs) return silent
     this.#dirty = false
     const before = this.#fields
     this.#fields = tickerFields(this.#market)
     const changed = this.#fields.filter(([, value], i) => value !== before[i]?.[1])
-    if (changed.length === 0) return []
+    if (changed.length === 0) return silent
     return [this.#market.listing.perpetual ? this.#frame('delta', changed, nowMs) : this.greet(nowMs)]
   }
 

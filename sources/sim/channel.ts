@@ -57,3 +57,6 @@ export interface Channel {
 
 /** The grain of simulated time. */
 export const slotMs = 10
+
+/** What a channel publishes when nothing is due, which is most of the time. */
+export const silent: readonly Publication[] = []

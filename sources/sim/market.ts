@@ -143,10 +143,12 @@ export class Market {
 
   /** Lets everything happen that happens up to `nowMs`. */
   step(nowMs: number): void {
-    this.firstUpdate = 0
     if (this.fills.length > 0) this.fills = []
-    this.touchedBids.length = 0
-    this.touchedAsks.length = 0
+    if (this.firstUpdate !== 0) {
+      this.firstUpdate = 0
+      this.touchedBids.length = 0
+      this.touchedAsks.length = 0
+    }
     if (this.status !== 'trading') return
     const { pace } = this.#parts
     while (this.#nextTradeMs <= nowMs) {
