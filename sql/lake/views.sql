@@ -60,6 +60,7 @@ WITH newest AS (
   SELECT * REPLACE (bid / base_in_unit AS bid, ask / base_in_unit AS ask) FROM unit
 )
 SELECT pair_of(instrument) AS pair, venue, instrument, time, received, trust, why, listed, base_in_unit, bid, ask,
+  contract_size AS units,
   bid_size * contract_size * CASE WHEN inverse THEN 1 / bid ELSE base_in_unit END AS bid_size,
   ask_size * contract_size * CASE WHEN inverse THEN 1 / ask ELSE base_in_unit END AS ask_size,
   (bid + ask) / 2 AS mid,
