@@ -47,7 +47,9 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const plan = planOf(await loadGraph(settings.file))
   const source = parseSource(settings.source)
   const log = await segmentLog(folders.log)
-  const deadLetters = new FileDeadLetters(folders.deadLetters)
+  const deadLetters = new FileDeadLetters(folders.deadLetters, {
+    refused: ({ code, message, fix }) => note('error', message, { code, fix, dropped: deadLetters.dropped }),
+  })
   const meter = new Meter(note)
   const replaying = source.kind === 'replay' ? await openReplay(plan.stages[0]!, source.paths) : undefined
   const clock = replaying === undefined ? systemClock() : new VirtualClock(replaying.begin)

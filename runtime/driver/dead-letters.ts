@@ -11,7 +11,10 @@ export interface DeadLetterOptions {
   readonly fileBytes?: number
   /** Beyond this the oldest file goes, and its letters are counted as dropped. */
   readonly bytesMax?: number
-  /** Letters that wait for the disk; beyond this the oldest are dropped. */
+  /**
+   * Letters that wait for the disk; beyond this the oldest are dropped. The longest frame that a socket takes
+   * (16 MiB, a third more in base64) must fit.
+   */
   readonly pendingBytesMax?: number
   /** The disk refused; it is tried again. */
   readonly refused?: (error: HostError) => void
@@ -56,7 +59,7 @@ export class FileDeadLetters implements DeadLetters {
     this.#options = {
       fileBytes: options.fileBytes ?? 8 << 20,
       bytesMax: options.bytesMax ?? 256 << 20,
-      pendingBytesMax: options.pendingBytesMax ?? 16 << 20,
+      pendingBytesMax: options.pendingBytesMax ?? 64 << 20,
       refused: options.refused ?? (() => undefined),
     }
   }
