@@ -16,7 +16,11 @@ const candleTopic = topic('candle', { schema: candle, key: byPair })
 export default graph('basis', (g) => {
   const universe = { quote: 'USDT', top: 200 }
   const spot = g.source(binance.spot, { universe, channels: ['trade', 'book'], keep: byPair })
-  const perp = g.source(binance.usdm, { universe, channels: ['trade', 'book', 'mark', 'fundingInfo'], keep: byPair })
+  const perp = g.source(binance.usdm, {
+    universe,
+    channels: ['trade', 'book', 'mark', 'fundingInfo'],
+    keep: byPair,
+  })
   const other = g.source(bybit.linear, { universe, channels: ['trade', 'book', 'mark'], keep: byPair })
 
   const trades = g.merge(spot.trade, perp.trade, other.trade).via(normalize(trade))

@@ -3,7 +3,8 @@ import { headBytes, padded } from './columns.ts'
 import type { AnySchema, Column } from './schema.ts'
 
 /**
- * The Arrow buffers of one column: which rows have a value (empty: all), where texts and lists begin, and the values.
+ * The Arrow buffers of one column: which rows have a value (empty: all), where texts and lists begin, and the
+ * values.
  * All are views of the batch's bytes.
  */
 export interface Buffers {
@@ -28,9 +29,16 @@ const NO_OFFSETS = new Int32Array(0)
 const NO_FLOATS = new Float64Array(0)
 const decoder = new TextDecoder()
 
-/** How many sizes stand in the head of a batch: one for what may be missing, one for what has no fixed width. */
+/**
+ * How many sizes stand in the head of a batch: one for what may be missing, one for what has no fixed
+ * width.
+ */
 const sizesOf = (schema: AnySchema): number =>
-  schema.columns.reduce((sum, { kind, nullable }) => sum + (nullable ? 1 : 0) + (kind === 'text' || kind === 'name' || kind === 'floats' ? 1 : 0), 0)
+  schema.columns.reduce(
+    (sum, { kind, nullable }) =>
+      sum + (nullable ? 1 : 0) + (kind === 'text' || kind === 'name' || kind === 'floats' ? 1 : 0),
+    0,
+  )
 
 const widthOf = (column: Column, rows: number): number => {
   switch (column.kind) {
@@ -49,7 +57,10 @@ const widthOf = (column: Column, rows: number): number => {
   }
 }
 
-/** Read a batch. Throws KT3001 when the bytes are not one of this schema; the log's checksum has passed by then. */
+/**
+ * Read a batch. Throws KT3001 when the bytes are not one of this schema; the log's checksum has passed by
+ * then.
+ */
 export const readBatch = (schema: AnySchema, bytes: Uint8Array): Batch => {
   const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
   const view = new DataView(whole.buffer, whole.byteOffset, whole.byteLength)
@@ -95,8 +106,10 @@ const torn = (schema: AnySchema, why: string): HostError =>
     retry: 'never',
   })
 
-const int32 = (bytes: Uint8Array): Int32Array => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
-const float64 = (bytes: Uint8Array): Float64Array => new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
+const int32 = (bytes: Uint8Array): Int32Array =>
+  new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+const float64 = (bytes: Uint8Array): Float64Array =>
+  new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
 
 /** The value of one cell, as the event has it. */
 export const cellOf = (buffers: Buffers, row: number): unknown => {
@@ -133,4 +146,5 @@ export const rowOf = (batch: Batch, row: number): Record<string, unknown> =>
   Object.fromEntries(batch.columns.map((buffers) => [buffers.column.name, cellOf(buffers, row)]))
 
 /** All rows, in order, as plain events. */
-export const rowsOf = (batch: Batch): readonly Record<string, unknown>[] => Array.from({ length: batch.rows }, (_, row) => rowOf(batch, row))
+export const rowsOf = (batch: Batch): readonly Record<string, unknown>[] =>
+  Array.from({ length: batch.rows }, (_, row) => rowOf(batch, row))

@@ -17,7 +17,9 @@ class Bytes {
   }
 }
 
-/** One column being filled. `put` takes the value of a row; `parts` are its Arrow buffers, in Arrow's order. */
+/**
+ * One column being filled. `put` takes the value of a row; `parts` are its Arrow buffers, in Arrow's order.
+ */
 interface Filling {
   readonly put: (value: unknown, row: number) => void
   readonly parts: (rows: number) => readonly Uint8Array[]
@@ -26,7 +28,10 @@ interface Filling {
   readonly clear: () => void
 }
 
-/** The rows of one batch, as Arrow columns in typed arrays. `add` copies a row; `take` hands the batch over and begins again. */
+/**
+ * The rows of one batch, as Arrow columns in typed arrays. `add` copies a row; `take` hands the batch over
+ * and begins again.
+ */
 export class Columns {
   readonly schema: AnySchema
   rows = 0
@@ -53,7 +58,10 @@ export class Columns {
     this.rows++
   }
 
-  /** The batch: its number of rows and the sizes of its parts (little-endian), then the parts, each padded to 8 bytes. */
+  /**
+   * The batch: its number of rows and the sizes of its parts (little-endian), then the parts, each padded
+   * to 8 bytes.
+   */
   take(): { readonly rows: number; readonly bytes: Uint8Array } {
     const rows = this.rows
     const sizes = this.#fillings.flatMap((one) => one.sizes())
@@ -151,7 +159,10 @@ const choices = (column: Column): Filling => {
   const codes = new Map(column.values.map((value, code) => [value, code]))
   return fixed(1, (view, at, value) => {
     const code = value === 0 ? 0 : codes.get(value as string)
-    assert(code !== undefined, `column "${column.name}" is one of ${column.values.join(', ')}, not ${String(value)}`)
+    assert(
+      code !== undefined,
+      `column "${column.name}" is one of ${column.values.join(', ')}, not ${String(value)}`,
+    )
     view.setInt8(at, code)
   })
 }
@@ -176,7 +187,10 @@ const texts = (column: Column, few: boolean): Filling => {
   }
   return {
     put: (value, row) => {
-      assert(typeof value === 'string' || (column.nullable && value === null), `column "${column.name}" holds texts, not ${String(value)}`)
+      assert(
+        typeof value === 'string' || (column.nullable && value === null),
+        `column "${column.name}" holds texts, not ${String(value)}`,
+      )
       offsets.put(store.used, row)
       if (value !== null) write(value)
     },
@@ -225,7 +239,10 @@ const nullable = (values: Filling, column: Column): Filling => {
       putBit(present, row, value !== null)
       values.put(value, row)
     },
-    parts: (rows) => [missing === 0 ? NOTHING : present.bytes.subarray(0, present.used), ...values.parts(rows).slice(1)],
+    parts: (rows) => [
+      missing === 0 ? NOTHING : present.bytes.subarray(0, present.used),
+      ...values.parts(rows).slice(1),
+    ],
     sizes: () => [missing, ...values.sizes()],
     clear: () => {
       present.used = 0

@@ -31,7 +31,12 @@ const operatorsOf = (stage: Stage): readonly DescribedNode[] =>
     kind: 'operator',
     stage: stage.name,
     from,
-    detail: { key: operator.key.name, state: operator.state.version, makes: operator.outputs.map(schemaId), ...operator.options },
+    detail: {
+      key: operator.key.name,
+      state: operator.state.version,
+      makes: operator.outputs.map(schemaId),
+      ...operator.options,
+    },
   }))
 
 const topicsOf = (stage: Stage): readonly DescribedNode[] =>
@@ -40,7 +45,12 @@ const topicsOf = (stage: Stage): readonly DescribedNode[] =>
     kind: 'topic',
     stage: stage.name,
     from,
-    detail: { schema: schemaId(topic.schema), key: topic.key.name, partitions: topic.partitions, lingerMs: topic.lingerMs },
+    detail: {
+      schema: schemaId(topic.schema),
+      key: topic.key.name,
+      partitions: topic.partitions,
+      lingerMs: topic.lingerMs,
+    },
   }))
 
 export const describe = (plan: Plan): Described => ({
@@ -62,8 +72,10 @@ export const ascii = (plan: Plan): string => {
   const { nodes } = describe(plan)
   const width = Math.max(...nodes.map((node) => node.name.length))
   const line = ({ kind, name, from, detail }: DescribedNode): string => {
-    const tail = kind === 'topic' ? `   by ${String(detail['key'])}, ${String(detail['partitions'])} partition(s)` : ''
-    return `  ${kind.padEnd(9)} ${name.padEnd(width)}${from.length === 0 ? '' : `  <- ${from.join(', ')}`}${tail}`.trimEnd()
+    const tail =
+      kind === 'topic' ? `   by ${String(detail['key'])}, ${String(detail['partitions'])} partition(s)` : ''
+    const feeds = from.length === 0 ? '' : `  <- ${from.join(', ')}`
+    return `  ${kind.padEnd(9)} ${name.padEnd(width)}${feeds}${tail}`.trimEnd()
   }
   const stages = plan.stages.map((stage) => {
     const head = `stage ${stage.name}: ${stage.shards} shard${stage.shards === 1 ? '' : 's'}${stage.keep === undefined ? '' : `, kept by ${stage.keep.name}`}`
@@ -89,8 +101,12 @@ export const changes = (before: Described | undefined, after: Described): readon
   if (before === undefined) return [`+ graph     ${after.graph}: it has not run here`]
   const old = new Map(before.nodes.map((node) => [node.name, node]))
   const now = new Map(after.nodes.map((node) => [node.name, node]))
-  const added = after.nodes.filter((node) => !old.has(node.name)).map((node) => `+ ${node.kind.padEnd(9)} ${node.name}`)
-  const removed = before.nodes.filter((node) => !now.has(node.name)).map((node) => `- ${node.kind.padEnd(9)} ${node.name}`)
+  const added = after.nodes
+    .filter((node) => !old.has(node.name))
+    .map((node) => `+ ${node.kind.padEnd(9)} ${node.name}`)
+  const removed = before.nodes
+    .filter((node) => !now.has(node.name))
+    .map((node) => `- ${node.kind.padEnd(9)} ${node.name}`)
   const changed = after.nodes.flatMap((node) => {
     const was = old.get(node.name)
     if (was === undefined) return []
@@ -102,7 +118,10 @@ export const changes = (before: Described | undefined, after: Described): readon
 
 const differences = (was: DescribedNode, is: DescribedNode): readonly string[] => {
   const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value))
-  const from = text(was.from) === text(is.from) ? [] : [`from ${was.from.join(', ') || 'nothing'} -> ${is.from.join(', ') || 'nothing'}`]
+  const from =
+    text(was.from) === text(is.from)
+      ? []
+      : [`from ${was.from.join(', ') || 'nothing'} -> ${is.from.join(', ') || 'nothing'}`]
   const keys = [...new Set([...Object.keys(was.detail), ...Object.keys(is.detail)])]
   const details = keys.flatMap((key) => {
     const [before, after] = [text(was.detail[key]), text(is.detail[key])]

@@ -51,5 +51,8 @@ export type Retry = { readonly afterMs: number } | 'now' | 'never'
 
 /** Our own invariant. The shard that breaks one dies, and its last checkpoint stands. */
 export function assert(holds: boolean, invariant: string): asserts holds {
-  if (!holds) throw new KtError('KT9000', `an invariant of kt is broken: ${invariant}`, { fix: 'Report this with the log lines before it.' })
+  if (!holds)
+    throw new KtError('KT9000', `an invariant of kt is broken: ${invariant}`, {
+      fix: 'Report this with the log lines before it.',
+    })
 }

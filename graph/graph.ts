@@ -6,10 +6,12 @@ import type { AnySink, Sink } from './sink.ts'
 import type { AnySource, FrameOf, Source, Universe } from './source.ts'
 import type { AnyTopic, Topic } from './topic.ts'
 
-/** A typed flow of events `T`, kept together on one shard by the key `K`. It describes work, and does none. */
+/**
+ * A typed flow of events `T`, kept together on one shard by the key `K`. It describes work, and does none.
+ */
 export interface Stream<T, K extends string> extends Flow<T, K> {
   /** A sink reads the log, so there is none before a topic. */
-  readonly to: GraphTypeError<'put .through(topic) before .to(sink): a sink reads the log, so that it can be exact, late and rebuilt'>
+  readonly to: GraphTypeError<'put .through(topic) before .to(sink): a sink reads the log, to be exact and late'>
 }
 
 /** A stream that has been written to a topic, and is read back from it. */
@@ -33,7 +35,9 @@ export interface Carried<T, K extends string> {
   readonly key: K
 }
 
-type SinksFit<T, S extends readonly unknown[]> = { readonly [I in keyof S]: S[I] extends Sink<infer E> ? Carries<T, E, 'sink'> : unknown }
+type SinksFit<T, S extends readonly unknown[]> = {
+  readonly [I in keyof S]: S[I] extends Sink<infer E> ? Carries<T, E, 'sink'> : unknown
+}
 
 /** How a graph asks a source for its streams. */
 export interface SourceOptions<Channels extends readonly string[], K extends string> {
@@ -49,8 +53,13 @@ export interface Builder {
     source: Source<N, C>,
     options: SourceOptions<W & Offers<N, keyof C & string, W>, K>,
   ) => { readonly [X in W[number] & keyof C]: Stream<FrameOf<C[X]>, K> }
-  /** Several streams of one key as one. It is not a node: a merge may grow without renaming what lies below it. */
-  readonly merge: <S extends readonly AnyFlow[]>(...streams: S & SameKey<KeysOf<S>>) => Stream<EventOf<S[number]>, KeyOf<S[0]>>
+  /**
+   * Several streams of one key as one. It is not a node: a merge may grow without renaming what lies below
+   * it.
+   */
+  readonly merge: <S extends readonly AnyFlow[]>(
+    ...streams: S & SameKey<KeysOf<S>>
+  ) => Stream<EventOf<S[number]>, KeyOf<S[0]>>
 }
 
 interface AnyFlow {
@@ -69,10 +78,18 @@ export interface Want {
   readonly keep: AnyKey
 }
 
-/** One step of a graph. It is found by its name in checkpoints, so the name never depends on where it stands. */
+/**
+ * One step of a graph. It is found by its name in checkpoints, so the name never depends on where it
+ * stands.
+ */
 export type Node =
   | { readonly kind: 'source'; readonly name: string; readonly from: readonly string[]; readonly is: Want }
-  | { readonly kind: 'operator'; readonly name: string; readonly from: readonly string[]; readonly is: AnyOperator }
+  | {
+      readonly kind: 'operator'
+      readonly name: string
+      readonly from: readonly string[]
+      readonly is: AnyOperator
+    }
   | { readonly kind: 'topic'; readonly name: string; readonly from: readonly string[]; readonly is: AnyTopic }
   | { readonly kind: 'sink'; readonly name: string; readonly from: readonly string[]; readonly is: AnySink }
 
@@ -85,7 +102,9 @@ export interface Graph {
 /** Describe a graph. `describe` runs once, at once. */
 export const graph = (name: string, describe: (g: Builder) => void): Graph => {
   if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) {
-    throw new GraphError('KT1006', `"${name}" cannot name a graph`, { fix: 'Use small letters, digits and dashes, 40 at most.' })
+    throw new GraphError('KT1006', `"${name}" cannot name a graph`, {
+      fix: 'Use small letters, digits and dashes, 40 at most.',
+    })
   }
   const nodes = new Map<string, Node>()
   const add = (node: Node): string => {
@@ -108,7 +127,14 @@ export const graph = (name: string, describe: (g: Builder) => void): Graph => {
       Object.fromEntries(
         channels.map((channel: string) => [
           channel,
-          flow([add({ kind: 'source', name: `${source.name}.${channel}`, from: [], is: { source, channel, universe, keep } })]),
+          flow([
+            add({
+              kind: 'source',
+              name: `${source.name}.${channel}`,
+              from: [],
+              is: { source, channel, universe, keep },
+            }),
+          ]),
         ]),
       ),
     merge: (...streams: any[]) => flow([...new Set(streams.flatMap((one) => one.from))]),

@@ -28,7 +28,9 @@ export interface Placement {
   readonly name: string
   readonly operator: AnyOperator
   readonly from: readonly string[]
-  /** Its output is logged as it is, so a restart can feed it again: the operators below are rebuilt from it. */
+  /**
+   * Its output is logged as it is, so a restart can feed it again: the operators below are rebuilt from it.
+   */
   readonly entry: boolean
 }
 
@@ -52,7 +54,10 @@ export interface System {
   readonly sink: (engine: AnySink['engine'], schema: AnySchema) => AnySink
 }
 
-/** Cut a graph at its topics into stages, and check what types cannot see. Every engine it uses stores kt's topics too. */
+/**
+ * Cut a graph at its topics into stages, and check what types cannot see. Every engine it uses stores kt's
+ * topics too.
+ */
 export const plan = (graph: Graph, { topics: system, sink }: System): Plan => {
   check(graph)
   const inputs = inputTopics(graph)
@@ -68,7 +73,12 @@ export const plan = (graph: Graph, { topics: system, sink }: System): Plan => {
     }
   }
   const own = graph.nodes.flatMap((node) => (node.kind === 'topic' ? [node.is] : []))
-  return Object.freeze({ name: graph.name, stages, topics: [...own, ...inputs.map((one) => one.topic), ...system], sinks })
+  return Object.freeze({
+    name: graph.name,
+    stages,
+    topics: [...own, ...inputs.map((one) => one.topic), ...system],
+    sinks,
+  })
 }
 
 const topicNamed = (graph: Graph, name: string): AnyTopic | undefined => {
@@ -78,7 +88,10 @@ const topicNamed = (graph: Graph, name: string): AnyTopic | undefined => {
 
 const nodeNamed = (graph: Graph, name: string): Node => {
   const node = graph.nodes.find((one) => one.name === name)
-  if (node === undefined) throw new GraphError('KT1010', `graph "${graph.name}" uses a stream of another graph, from "${name}"`, { fix: 'Use only streams that this graph made.' })
+  if (node === undefined)
+    throw new GraphError('KT1010', `graph "${graph.name}" uses a stream of another graph, from "${name}"`, {
+      fix: 'Use only streams that this graph made.',
+    })
   return node
 }
 
@@ -91,31 +104,43 @@ const flowing = (node: Node): readonly AnySchema[] => {
 
 /** What a type error would have said, for graphs that were not type-checked; and what types cannot see. */
 const check = (graph: Graph): void => {
-  if (graph.nodes.length === 0) throw new GraphError('KT1011', `graph "${graph.name}" is empty`, { fix: 'Begin with g.source(...).' })
+  if (graph.nodes.length === 0)
+    throw new GraphError('KT1011', `graph "${graph.name}" is empty`, { fix: 'Begin with g.source(...).' })
   for (const node of graph.nodes) {
     const from = node.from.map((name) => nodeNamed(graph, name))
     if (node.kind === 'source') checkChannel(node.is)
     if (node.kind === 'operator') checkOperator(graph, node.name, node.is, from)
     if (node.kind === 'topic' || node.kind === 'sink') {
       const carried = new Set(from.flatMap(flowing).map((schema) => schema.name))
+      const carriedText = [...carried].join(', ') || 'frames'
       if (carried.size !== 1 || !carried.has(node.is.schema.name)) {
-        throw new GraphError('KT1012', `${node.kind} "${node.name}" carries ${node.is.schema.name}, and its stream is of ${[...carried].join(', ') || 'frames'}`, {
-          fix: `Use the ${node.kind} of ${[...carried].join(', ') || 'what an operator makes of the frames'}.`,
-        })
+        throw new GraphError(
+          'KT1012',
+          `${node.kind} "${node.name}" carries ${node.is.schema.name}, and its stream is of ${carriedText}`,
+          {
+            fix: `Use the ${node.kind} of ${carriedText}.`,
+          },
+        )
       }
     }
     if (node.kind === 'sink' && from.some((one) => one.kind !== 'topic')) {
-      throw new GraphError('KT1013', `sink "${node.name}" stands before a topic`, { fix: 'Put .through(topic) before .to(sink).' })
+      throw new GraphError('KT1013', `sink "${node.name}" stands before a topic`, {
+        fix: 'Put .through(topic) before .to(sink).',
+      })
     }
   }
 }
 
 const checkChannel = ({ source, channel, universe }: Want): void => {
   if (!(channel in source.channels)) {
-    throw new GraphError('KT1014', `source "${source.name}" has no channel "${channel}"`, { fix: `It has ${Object.keys(source.channels).join(', ')}.` })
+    throw new GraphError('KT1014', `source "${source.name}" has no channel "${channel}"`, {
+      fix: `It has ${Object.keys(source.channels).join(', ')}.`,
+    })
   }
   if (universe.top !== undefined && !(Number.isInteger(universe.top) && universe.top > 0)) {
-    throw new GraphError('KT1015', `the universe of "${source.name}" asks for the top ${universe.top}`, { fix: 'Use a whole number from 1.' })
+    throw new GraphError('KT1015', `the universe of "${source.name}" asks for the top ${universe.top}`, {
+      fix: 'Use a whole number from 1.',
+    })
   }
 }
 
@@ -124,21 +149,35 @@ const SYSTEM = new Set(['control', 'instrument'])
 const checkOperator = (graph: Graph, name: string, is: AnyOperator, from: readonly Node[]): void => {
   if (is.frames) {
     if (from.every((one) => one.kind === 'source')) return
-    throw new GraphError('KT1016', `operator "${name}" reads frames, and not all of its streams are sources`, { fix: 'Put normalize(...) right behind g.source(...).' })
+    throw new GraphError(
+      'KT1016',
+      `operator "${name}" reads frames, and not all of its streams are sources`,
+      { fix: 'Put normalize(...) right behind g.source(...).' },
+    )
   }
   const carried = new Set(from.flatMap(flowing).map((schema) => schema.name))
   const takes = new Set(is.inputs.map((schema) => schema.name))
   for (const one of carried) {
-    if (!takes.has(one)) throw new GraphError('KT1017', `operator "${name}" does not take ${one}`, { fix: `It takes ${[...takes].join(', ')}.` })
+    if (!takes.has(one))
+      throw new GraphError('KT1017', `operator "${name}" does not take ${one}`, {
+        fix: `It takes ${[...takes].join(', ')}.`,
+      })
   }
   for (const one of takes) {
-    if (!carried.has(one) && !SYSTEM.has(one)) throw new GraphError('KT1018', `operator "${name}" also needs ${one}`, { fix: 'Merge a stream of that with this one.' })
+    if (!carried.has(one) && !SYSTEM.has(one))
+      throw new GraphError('KT1018', `operator "${name}" also needs ${one}`, {
+        fix: 'Merge a stream of that with this one.',
+      })
   }
   for (const kept of from.flatMap((one) => keptBy(graph, one))) {
     if (holds(kept.name, is.key)) continue
-    throw new GraphError('KT1019', `operator "${name}" keeps its state by ${is.key.name}, and its stream is kept by ${kept.name}`, {
-      fix: `Put .through(topic) with the key ${is.key.name}, or a coarser one, before it.`,
-    })
+    throw new GraphError(
+      'KT1019',
+      `operator "${name}" keeps its state by ${is.key.name}, and its stream is kept by ${kept.name}`,
+      {
+        fix: `Put .through(topic) with the key ${is.key.name}, or a coarser one, before it.`,
+      },
+    )
   }
 }
 
@@ -155,7 +194,8 @@ interface InputTopic {
 }
 
 /**
- * Operators are rebuilt from the log alone. So what a normalizer makes and an operator reads, and no topic of the graph
+ * Operators are rebuilt from the log alone. So what a normalizer makes and an operator reads, and no topic of
+ * the graph
  * holds, gets a topic of kt's own.
  */
 const inputTopics = (graph: Graph): readonly InputTopic[] =>
@@ -180,14 +220,30 @@ const cut = (graph: Graph, system: readonly AnyTopic[], inputs: readonly InputTo
   }
   const join = (a: string, b: string): void => void group.set(leader(b), leader(a))
   const inner = graph.nodes.filter((node) => node.kind === 'source' || node.kind === 'operator')
-  for (const node of inner) for (const from of node.from) join(topicNamed(graph, from) === undefined ? from : `read ${from}`, node.name)
+  for (const node of inner)
+    for (const from of node.from)
+      join(topicNamed(graph, from) === undefined ? from : `read ${from}`, node.name)
   const shared = inner.filter((node) => node.kind === 'source')
   for (const node of shared) if (node.kind === 'source') join(node.is.source.name, node.name)
   const leaders = [...new Set(inner.map((node) => leader(node.name)))]
-  return leaders.map((first, number) => stageOf(graph, `${graph.name}/${number}`, inner.filter((node) => leader(node.name) === first), system, inputs))
+  return leaders.map((first, number) =>
+    stageOf(
+      graph,
+      `${graph.name}/${number}`,
+      inner.filter((node) => leader(node.name) === first),
+      system,
+      inputs,
+    ),
+  )
 }
 
-const stageOf = (graph: Graph, name: string, nodes: readonly Node[], system: readonly AnyTopic[], inputs: readonly InputTopic[]): Stage => {
+const stageOf = (
+  graph: Graph,
+  name: string,
+  nodes: readonly Node[],
+  system: readonly AnyTopic[],
+  inputs: readonly InputTopic[],
+): Stage => {
   const operators: Placement[] = []
   const outlets = new Map<string, string[]>()
   for (const node of nodes) {
@@ -196,17 +252,35 @@ const stageOf = (graph: Graph, name: string, nodes: readonly Node[], system: rea
     const { followedBy } = node.is
     const entry = node.is.frames
     operators.push({ name: node.name, operator: node.is, from, entry: entry && followedBy.length === 0 })
-    for (const follower of followedBy) operators.push({ name: follower.name, operator: follower, from: [node.name], entry })
+    for (const follower of followedBy)
+      operators.push({ name: follower.name, operator: follower, from: [node.name], entry })
     outlets.set(node.name, followedBy.length === 0 ? [node.name] : followedBy.map((one) => one.name))
   }
   const own = new Set(nodes.map((node) => node.name))
   const writes = graph.nodes.flatMap((node) =>
     node.kind === 'topic' && node.from.some((from) => own.has(from))
-      ? [{ topic: node.is, from: node.from.filter((from) => own.has(from)).flatMap((from) => outlets.get(from) ?? [from]) }]
+      ? [
+          {
+            topic: node.is,
+            from: node.from.filter((from) => own.has(from)).flatMap((from) => outlets.get(from) ?? [from]),
+          },
+        ]
       : [],
   )
-  for (const input of inputs) if (own.has(input.from)) writes.push({ topic: input.topic, from: outlets.get(input.from) ?? [input.from] })
+  for (const input of inputs)
+    if (own.has(input.from))
+      writes.push({ topic: input.topic, from: outlets.get(input.from) ?? [input.from] })
   const sources = nodes.flatMap((node) => (node.kind === 'source' ? [node.is] : []))
-  const reads = [...new Set(nodes.flatMap((node) => node.from))].flatMap((from) => topicNamed(graph, from) ?? [])
-  return Object.freeze({ name, sources, reads, operators, writes: [...writes, ...system.map((topic) => ({ topic, from: [] }))], keep: sources[0]?.keep, shards: 1 })
+  const reads = [...new Set(nodes.flatMap((node) => node.from))].flatMap(
+    (from) => topicNamed(graph, from) ?? [],
+  )
+  return Object.freeze({
+    name,
+    sources,
+    reads,
+    operators,
+    writes: [...writes, ...system.map((topic) => ({ topic, from: [] }))],
+    keep: sources[0]?.keep,
+    shards: 1,
+  })
 }

@@ -55,7 +55,10 @@ export interface LogRecord extends Partition {
   readonly bytes: Uint8Array
 }
 
-/** All that a flush of a shard writes, over all its topics, and how far it had read: durable as one, or not at all. */
+/**
+ * All that a flush of a shard writes, over all its topics, and how far it had read: durable as one, or not
+ * at all.
+ */
 export interface Step {
   readonly shard: string
   /** Grows by one with each step of the shard, and never restarts. */
@@ -67,7 +70,10 @@ export interface Step {
   readonly records: readonly LogRecord[]
 }
 
-/** A record with its place. Offsets of a partition are dense in the segment log and may have holes in others. */
+/**
+ * A record with its place. Offsets of a partition are dense in the segment log and may have holes in
+ * others.
+ */
 export interface Placed extends LogRecord {
   readonly offset: number
   readonly shard: string
@@ -96,7 +102,8 @@ export interface ReadFrom extends Partition {
 /** The reading side. It sees durable steps only, whole, in the order in which they became durable. */
 export interface LogReader {
   /**
-   * The next records of the chosen partitions, at most about `bytesMax`; empty when nothing came within `waitMs`.
+   * The next records of the chosen partitions, at most about `bytesMax`; empty when nothing came within
+   * `waitMs`.
    * Rejects with KT3002 when retention has passed a position: never a silent skip.
    */
   readonly read: (bytesMax: number, waitMs: number) => Promise<readonly Placed[]>
@@ -108,7 +115,14 @@ export interface Log {
   readonly write: (shard: string) => Promise<LogWriter>
   readonly read: (from: readonly ReadFrom[]) => Promise<LogReader>
   /** First and next offset of every partition that exists. */
-  readonly ends: () => Promise<readonly (Partition & { readonly first: number; readonly next: number; readonly rows: number; readonly bytes: number })[]>
+  readonly ends: () => Promise<
+    readonly (Partition & {
+      readonly first: number
+      readonly next: number
+      readonly rows: number
+      readonly bytes: number
+    })[]
+  >
   readonly close: () => Promise<void>
 }
 
@@ -124,7 +138,9 @@ export interface ObjectStore {
   readonly remove: (path: string) => Promise<void>
 }
 
-/** A frame that could not be mapped, or bytes that the log would not take, with what is needed to try again. */
+/**
+ * A frame that could not be mapped, or bytes that the log would not take, with what is needed to try again.
+ */
 export interface DeadLetter {
   readonly source: string
   readonly channel: string

@@ -14,12 +14,16 @@ export type NameOf<E> = E extends Event<infer N> ? N : never
 export type FieldsOf<E> = { readonly [N in keyof E & string]-?: Field<E[N]> }
 
 /**
- * How one column is stored. `micros` is integer microseconds since 1970 UTC; `count` is an integer that a double
+ * How one column is stored. `micros` is integer microseconds since 1970 UTC; `count` is an integer that a
+ * double
  * holds exactly (up to 2^53); `name` is a text of few different values; `floats` is a list of doubles.
  */
 export type Kind = 'text' | 'name' | 'float' | 'count' | 'int' | 'micros' | 'flag' | 'choice' | 'floats'
 
-/** One column. `type` exists only for the type checker, and is invariant so that a choice cannot lose a member. */
+/**
+ * One column. `type` exists only for the type checker, and is invariant so that a choice cannot lose a
+ * member.
+ */
 export interface Field<T> {
   readonly kind: Kind
   readonly nullable: boolean
@@ -44,7 +48,8 @@ export const choice = <const V extends readonly string[]>(about: string, ...valu
   field('choice', about, Object.freeze(values))
 
 /** The same column, where a value may be missing. A list is never missing: it is empty. */
-export const optional = <T>(of: Field<T>): Field<T | null> => Object.freeze({ ...of, nullable: true }) as Field<T | null>
+export const optional = <T>(of: Field<T>): Field<T | null> =>
+  Object.freeze({ ...of, nullable: true }) as Field<T | null>
 
 /** A column with its name, in the order in which the schema lists them. */
 export interface Column extends Field<unknown> {
@@ -60,19 +65,27 @@ export interface AnySchema {
   readonly columns: readonly Column[]
 }
 
-/** An event's name and columns. The TypeScript type, Arrow, ClickHouse, Parquet and JSON layouts all follow from it. */
+/**
+ * An event's name and columns. The TypeScript type, Arrow, ClickHouse, Parquet and JSON layouts all follow
+ * from it.
+ */
 export interface Schema<E> extends AnySchema {
   readonly type?: (event: E) => E
 }
 
-/** Lay out the event `E`. The fields are checked against `E` both ways: none missing, none extra, none of another type. */
+/**
+ * Lay out the event `E`. The fields are checked against `E` both ways: none missing, none extra, none of
+ * another type.
+ */
 export const schema = <E extends Event<string>>(
   name: NameOf<E>,
   about: string,
   fields: FieldsOf<E>,
   version = 1,
 ): Schema<E> => {
-  const columns = Object.entries(fields).map(([column, its]) => Object.freeze({ ...(its as Field<unknown>), name: column }))
+  const columns = Object.entries(fields).map(([column, its]) =>
+    Object.freeze({ ...(its as Field<unknown>), name: column }),
+  )
   for (const column of columns) {
     if (column.kind !== 'floats' || !column.nullable) continue
     throw new GraphError('KT1001', `column "${column.name}" of "${name}" is a list that may be missing`, {
@@ -82,20 +95,32 @@ export const schema = <E extends Event<string>>(
   return Object.freeze({ name, version, about, columns: Object.freeze(columns) })
 }
 
-const ORDER: Column = Object.freeze({ name: '_order', kind: 'int', nullable: false, about: 'place in its step, over all topics of the shard', values: [] })
+const ORDER: Column = Object.freeze({
+  name: '_order',
+  kind: 'int',
+  nullable: false,
+  about: 'place in its step, over all topics of the shard',
+  values: [],
+})
 const logs = new WeakMap<AnySchema, AnySchema>()
 
 /** The columns of a schema as the log stores them: the event's own, and the row's place in its step. */
 export const logged = (of: AnySchema): AnySchema => {
   const known = logs.get(of)
   if (known !== undefined) return known
-  const made = Object.freeze({ name: of.name, version: of.version, about: of.about, columns: Object.freeze([...of.columns, ORDER]) })
+  const made = Object.freeze({
+    name: of.name,
+    version: of.version,
+    about: of.about,
+    columns: Object.freeze([...of.columns, ORDER]),
+  })
   logs.set(of, made)
   return made
 }
 
 /** `fundingInterval` is the table `funding_interval`; `bidPrices` is the column `bid_prices`. */
-export const snake = (camel: string): string => camel.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+export const snake = (camel: string): string =>
+  camel.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** What a record's header says about its schema: `trade/1`. */
 export const schemaId = (of: AnySchema): string => `${of.name}/${of.version}`

@@ -18,18 +18,25 @@ type Joined<T extends readonly unknown[]> = T extends readonly [infer Only exten
 
 type Tuple<U, Last = LastOf<U>> = [U] extends [never] ? [] : [...Tuple<Exclude<U, Last>>, Last]
 type LastOf<U> = (U extends unknown ? (member: () => U) => void : never) extends (member: infer I) => void
-  ? I extends () => infer L ? L : never
+  ? I extends () => infer L
+    ? L
+    : never
   : never
 
 /** The events of `T` that no event of `In` is named like. */
 type Foreign<T, In> = Exclude<NameOf<T>, NameOf<In>>
 
-/** Does an operator fit a stream: every event of the stream named, every event it needs there, and its key held? */
-export type Fits<T, K extends string, In, Under extends string, System extends string> = [Foreign<T, In>] extends [never]
+/**
+ * Does an operator fit a stream: every event of the stream named, every event it needs there, and its key
+ * held?
+ */
+export type Fits<T, K extends string, In, Under extends string, System extends string> = [
+  Foreign<T, In>,
+] extends [never]
   ? [Exclude<Foreign<In, T>, System>] extends [never]
     ? K extends Under
       ? unknown
-      : GraphTypeError<`this operator keeps its state by ${Listed<Under>}, and the stream is kept by ${K}: put .through(topic) with a key of ${Listed<Under>} before it`>
+      : GraphTypeError<`${KeptApart<K, Under>}: ${Rekey<Under>}`>
     : GraphTypeError<`this operator also needs ${Listed<Exclude<Foreign<In, T>, System>>}: merge a stream of that with this one`>
   : GraphTypeError<`this operator does not take ${Listed<Foreign<T, In>>}, it takes ${Listed<Exclude<NameOf<In>, System>>}: put an operator before it that makes one of the other`>
 
@@ -51,4 +58,3 @@ export type Offers<Source extends string, Has extends string, Wants extends read
     ? Wants[I]
     : GraphTypeError<`${Source} has no channel ${Wants[I]}, it has ${Listed<Has>}`>
 }
-

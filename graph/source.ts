@@ -2,7 +2,8 @@ import type { Clock, Net, Random } from './port.ts'
 import type { AnySchema, Event, NameOf, Schema } from './schema.ts'
 
 /**
- * Bytes off a venue, before they mean anything: one message, when it came, and how it is known. It is a view that is
+ * Bytes off a venue, before they mean anything: one message, when it came, and how it is known. It is a view
+ * that is
  * valid only while `on` runs. `T` is the event (or events) that its channel carries.
  */
 export interface Frame<T> extends Event<`frame of ${NameOf<T>}`>, FrameId {
@@ -14,7 +15,9 @@ export interface Frame<T> extends Event<`frame of ${NameOf<T>}`>, FrameId {
   readonly carries?: (event: T) => T
 }
 
-/** Frames of each event by itself, so that a merge of two channels and a channel of two events are the same. */
+/**
+ * Frames of each event by itself, so that a merge of two channels and a channel of two events are the same.
+ */
 export type FrameOf<T> = T extends unknown ? Frame<T> : never
 
 /** Where a frame's rows go: the name of the schema, and the row. */
@@ -34,7 +37,8 @@ export interface FrameId {
 }
 
 /**
- * What a channel is worth knowing for, as data. Subscriptions, staleness, backpressure, backfill, docs and tests all
+ * What a channel is worth knowing for, as data. Subscriptions, staleness, backpressure, backfill, docs and
+ * tests all
  * derive from it. The axes are those of the source profile card (DESIGN 5).
  */
 export interface Card {
@@ -45,7 +49,10 @@ export interface Card {
   readonly interaction: 'push' | 'poll'
   /** How often a message is expected of a busy symbol; silence is measured against it. */
   readonly cadenceMs: number
-  /** How messages add up to the truth: each stands alone, each replaces the last, changes a book, or patches fields. */
+  /**
+   * How messages add up to the truth: each stands alone, each replaces the last, changes a book, or patches
+   * fields.
+   */
   readonly model: 'stateless' | 'snapshot' | 'delta' | 'patch'
   /** Can what was missed be had again, and for how long. */
   readonly recoverable: 'none' | 'window' | 'nextDay' | 'full'
@@ -77,20 +84,30 @@ export interface AnySource {
   readonly open: (host: SourceHost, opening: Opening) => OpenSource
 }
 
-/** Which instruments a graph wants of a source: all of a quote currency, the most active of them, or a list of pairs. */
+/**
+ * Which instruments a graph wants of a source: all of a quote currency, the most active of them, or a list
+ * of pairs.
+ */
 export interface Universe {
   readonly quote?: string
   readonly top?: number
   readonly pairs?: readonly string[]
 }
 
-/** The text of a mapping file, parsed. `evaluate` is the reference interpreter, for what the compiler does not know. */
+/**
+ * The text of a mapping file, parsed. `evaluate` is the reference interpreter, for what the compiler does
+ * not know.
+ */
 export interface Mapping {
   readonly file: string
   readonly text: string
   /** The parser's tree, as the jsonata package makes it. */
   readonly tree: unknown
-  readonly evaluate: (part: string, message: unknown, bindings: Readonly<Record<string, unknown>>) => Promise<unknown>
+  readonly evaluate: (
+    part: string,
+    message: unknown,
+    bindings: Readonly<Record<string, unknown>>,
+  ) => Promise<unknown>
 }
 
 /** What a running source may use, and where it puts what it finds. */
@@ -104,7 +121,11 @@ export interface SourceHost {
   /** Rows of kt's own: `control` (sessions) and `instrument` (listings). */
   readonly system: EmitRow
   /** A remark for the log, of kinds that `runtime/report.ts` knows by name. */
-  readonly note: (level: 'debug' | 'info' | 'warn', what: string, facts: Readonly<Record<string, unknown>>) => void
+  readonly note: (
+    level: 'debug' | 'info' | 'warn',
+    what: string,
+    facts: Readonly<Record<string, unknown>>,
+  ) => void
 }
 
 /** What one shard reads of a source. */

@@ -3,7 +3,8 @@ import type { AnyKey, Key } from './key.ts'
 import type { AnySchema, Schema } from './schema.ts'
 
 /**
- * A partitioned, ordered, replayable log of one schema by one key. Only a topic moves events between shards, so only
+ * A partitioned, ordered, replayable log of one schema by one key. Only a topic moves events between shards,
+ * so only
  * `through(topic)` changes the key of a stream.
  */
 export interface Topic<E, K extends string> {
@@ -33,7 +34,10 @@ export interface TopicOptions<E, K extends string, Up extends string> {
 
 const TOPIC_NAME = /^[a-z][a-zA-Z0-9._-]{0,199}$/
 
-export const topic = <E, K extends string, Up extends string>(name: string, options: TopicOptions<E, K, Up>): Topic<E, K> => {
+export const topic = <E, K extends string, Up extends string>(
+  name: string,
+  options: TopicOptions<E, K, Up>,
+): Topic<E, K> => {
   const { schema, key, partitions = 1, lingerMs = 5 } = options
   if (!TOPIC_NAME.test(name) || name.startsWith('kt.')) {
     throw new GraphError('KT1002', `"${name}" cannot name a topic`, {
@@ -41,7 +45,9 @@ export const topic = <E, K extends string, Up extends string>(name: string, opti
     })
   }
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > 10_000) {
-    throw new GraphError('KT1003', `topic "${name}" has ${partitions} partitions`, { fix: 'Use a whole number from 1 to 10000.' })
+    throw new GraphError('KT1003', `topic "${name}" has ${partitions} partitions`, {
+      fix: 'Use a whole number from 1 to 10000.',
+    })
   }
   if (!(lingerMs >= 0 && lingerMs <= 60_000)) {
     throw new GraphError('KT1004', `topic "${name}" lingers ${lingerMs} ms`, { fix: 'Use 0 to 60000.' })

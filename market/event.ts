@@ -1,4 +1,16 @@
-import { choice, count, flag, float, floats, int, micros, name, optional, schema, text } from '../graph/schema.ts'
+import {
+  choice,
+  count,
+  flag,
+  float,
+  floats,
+  int,
+  micros,
+  name,
+  optional,
+  schema,
+  text,
+} from '../graph/schema.ts'
 import type { Event, FieldsOf } from '../graph/schema.ts'
 
 /** What every event of a venue has. Times are microseconds since 1970 UTC. */
@@ -43,7 +55,8 @@ export const trade = schema<Trade>('trade', 'fills, as the venue prints them', {
 })
 
 /**
- * A change of an order book, or the whole of it. Sizes are absolute; a size of zero removes the level. A delta that
+ * A change of an order book, or the whole of it. Sizes are absolute; a size of zero removes the level. A
+ * delta that
  * covers the ids `first` to `last` applies to a book at id b iff `first <= b + 1 <= last`.
  */
 export interface BookDelta extends MarketEvent<'bookDelta'> {
@@ -70,10 +83,16 @@ export const bookDelta = schema<BookDelta>('bookDelta', 'changes and snapshots o
   askSizes: floats('units of the venue, 0 removes the level'),
 })
 
-/** May a book be acted on. Only `live` is proven: every id since its seed was applied, and its channel shows life. */
+/**
+ * May a book be acted on. Only `live` is proven: every id since its seed was applied, and its channel shows
+ * life.
+ */
 export type Trust = 'syncing' | 'live' | 'gap' | 'stale'
 
-/** The best bid and ask of one book, with how far it may be trusted. Prices are missing on an empty side, or without trust. */
+/**
+ * The best bid and ask of one book, with how far it may be trusted. Prices are missing on an empty side, or
+ * without trust.
+ */
 export interface Quote extends MarketEvent<'quote'> {
   readonly trust: Trust
   /** Why it is not live: `gap`, `crossed`, `session down`, ... ; empty when live. */
@@ -86,16 +105,20 @@ export interface Quote extends MarketEvent<'quote'> {
   readonly trustedDepth: number
 }
 
-export const quote = schema<Quote>('quote', 'best bid and ask of each book, proven or saying that it is not', {
-  ...marketEvent,
-  trust: choice('may it be acted on', 'syncing', 'live', 'gap', 'stale'),
-  why: name('why it is not live'),
-  bid: optional(float('quote currency per unit of the venue')),
-  bidSize: optional(float('units of the venue')),
-  ask: optional(float('quote currency per unit of the venue')),
-  askSize: optional(float('units of the venue')),
-  trustedDepth: int('levels a side known to be right'),
-})
+export const quote = schema<Quote>(
+  'quote',
+  'best bid and ask of each book, proven or saying that it is not',
+  {
+    ...marketEvent,
+    trust: choice('may it be acted on', 'syncing', 'live', 'gap', 'stale'),
+    why: name('why it is not live'),
+    bid: optional(float('quote currency per unit of the venue')),
+    bidSize: optional(float('units of the venue')),
+    ask: optional(float('quote currency per unit of the venue')),
+    askSize: optional(float('units of the venue')),
+    trustedDepth: int('levels a side known to be right'),
+  },
+)
 
 /** Mark price, index price and the running funding rate of a perpetual. */
 export interface Mark extends MarketEvent<'mark'> {
@@ -119,10 +142,14 @@ export interface FundingInterval extends MarketEvent<'fundingInterval'> {
   readonly hours: number
 }
 
-export const fundingInterval = schema<FundingInterval>('fundingInterval', 'how often perpetuals pay funding', {
-  ...marketEvent,
-  hours: float('hours of one period'),
-})
+export const fundingInterval = schema<FundingInterval>(
+  'fundingInterval',
+  'how often perpetuals pay funding',
+  {
+    ...marketEvent,
+    hours: float('hours of one period'),
+  },
+)
 
 /** A funding rate with its interval, which is never guessed. */
 export interface Funding extends MarketEvent<'funding'> {
@@ -153,7 +180,10 @@ export const funding = schema<Funding>('funding', 'funding rates of perpetuals, 
   predicted: optional(float('the first estimate seen of the same period')),
 })
 
-/** How far a perpetual trades from spot, or from another perpetual, of the same pair, in units of one base asset. */
+/**
+ * How far a perpetual trades from spot, or from another perpetual, of the same pair, in units of one base
+ * asset.
+ */
 export interface Basis extends Event<'basis'> {
   readonly pair: string
   readonly time: number
@@ -177,31 +207,38 @@ export interface Basis extends Event<'basis'> {
   readonly referenceLast: number | null
   readonly perpApr: number | null
   readonly referenceApr: number | null
-  /** What the short of `perp` and long of `reference` earns a year: perpApr - referenceApr, spot counting as 0. */
+  /**
+   * What the short of `perp` and long of `reference` earns a year: perpApr - referenceApr, spot counting as
+   * 0.
+   */
   readonly carryApr: number | null
 }
 
-export const basis = schema<Basis>('basis', 'spreads of perpetuals to spot and to each other, both legs proven', {
-  pair: name('BASE-QUOTE'),
-  time: micros('the newer time of the two legs, by the clock of the venue'),
-  received: micros('when the event that moved it reached us'),
-  kind: choice('what is compared', 'spot-perp', 'perp-perp'),
-  perp: name('instrument of the perpetual'),
-  reference: name('instrument of the spot market, or of the other perpetual'),
-  state: choice('withheld while a leg is stale or unproven', 'live', 'withheld'),
-  why: name('why it is withheld'),
-  perpMid: optional(float('quote currency per base asset')),
-  referenceMid: optional(float('quote currency per base asset')),
-  bps: optional(float('ten-thousandths by which the perpetual is dearer')),
-  netBps: optional(float('ten-thousandths left after crossing both spreads')),
-  perpAgeMs: optional(float('time since the last proof of life of the leg, in milliseconds')),
-  referenceAgeMs: optional(float('time since the last proof of life of the leg, in milliseconds')),
-  perpLast: optional(count('update id of the leg')),
-  referenceLast: optional(count('update id of the leg')),
-  perpApr: optional(float('funding of the perpetual, fraction a year')),
-  referenceApr: optional(float('funding of the reference, fraction a year; 0 for spot')),
-  carryApr: optional(float('funding earned by short perp and long reference, fraction a year')),
-})
+export const basis = schema<Basis>(
+  'basis',
+  'spreads of perpetuals to spot and to each other, both legs proven',
+  {
+    pair: name('BASE-QUOTE'),
+    time: micros('the newer time of the two legs, by the clock of the venue'),
+    received: micros('when the event that moved it reached us'),
+    kind: choice('what is compared', 'spot-perp', 'perp-perp'),
+    perp: name('instrument of the perpetual'),
+    reference: name('instrument of the spot market, or of the other perpetual'),
+    state: choice('withheld while a leg is stale or unproven', 'live', 'withheld'),
+    why: name('why it is withheld'),
+    perpMid: optional(float('quote currency per base asset')),
+    referenceMid: optional(float('quote currency per base asset')),
+    bps: optional(float('ten-thousandths by which the perpetual is dearer')),
+    netBps: optional(float('ten-thousandths left after crossing both spreads')),
+    perpAgeMs: optional(float('time since the last proof of life of the leg, in milliseconds')),
+    referenceAgeMs: optional(float('time since the last proof of life of the leg, in milliseconds')),
+    perpLast: optional(count('update id of the leg')),
+    referenceLast: optional(count('update id of the leg')),
+    perpApr: optional(float('funding of the perpetual, fraction a year')),
+    referenceApr: optional(float('funding of the reference, fraction a year; 0 for spot')),
+    carryApr: optional(float('funding earned by short perp and long reference, fraction a year')),
+  },
+)
 
 /** One bar of trades, in event time. A trade that comes late makes a new revision of its bar. */
 export interface Candle extends MarketEvent<'candle'> {

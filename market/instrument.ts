@@ -22,7 +22,10 @@ export const parseInstrument = (instrument: string): InstrumentName => {
   return parts
 }
 
-/** Build an instrument's name from what a listing says. The settling asset is written only where it is not the quote. */
+/**
+ * Build an instrument's name from what a listing says. The settling asset is written only where it is not
+ * the quote.
+ */
 export const instrumentName = (of: {
   readonly venue: string
   readonly kind: string
@@ -38,7 +41,8 @@ export const instrumentName = (of: {
 
 type Keyed = { readonly instrument: string } | { readonly pair: string }
 
-const pairOf = (event: Keyed): string => ('pair' in event ? event.pair : parseInstrument(event.instrument).pair)
+const pairOf = (event: Keyed): string =>
+  'pair' in event ? event.pair : parseInstrument(event.instrument).pair
 
 /** All of one asset: BTC, whatever it is priced in. */
 export const byAsset = key('asset', (event: Keyed) => {
@@ -50,4 +54,8 @@ export const byAsset = key('asset', (event: Keyed) => {
 export const byPair = keyWithin('pair', pairOf, byAsset)
 
 /** One instrument of one venue. */
-export const byInstrument = keyWithin('instrument', (event: { readonly instrument: string }) => event.instrument, byPair)
+export const byInstrument = keyWithin(
+  'instrument',
+  (event: { readonly instrument: string }) => event.instrument,
+  byPair,
+)

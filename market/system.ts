@@ -2,13 +2,15 @@ import { choice, count, flag, float, int, micros, name, optional, schema, text }
 import type { Event } from '../graph/schema.ts'
 
 /**
- * What happened around the data: sessions, staleness, ownership, and the tick that stands for a clock. Operators may
+ * What happened around the data: sessions, staleness, ownership, and the tick that stands for a clock.
+ * Operators may
  * take it as an input; without an instrument it goes to every key.
  */
 export interface Control extends Event<'control'> {
   /**
    * `tick`: time has come this far. `start`: the shard (re)started. `up`, `down`: the instrument's channel is
-   * connected, or is not. `stale`, `live`: it is silent beyond its cadence, or speaks again. `alive`: proof of life
+   * connected, or is not. `stale`, `live`: it is silent beyond its cadence, or speaks again. `alive`: proof
+   * of life
    * without news (heartbeat, audit). `drop`: frames of it were dropped under pressure.
    */
   readonly kind: 'tick' | 'start' | 'up' | 'down' | 'stale' | 'live' | 'alive' | 'drop'
@@ -35,7 +37,10 @@ export const control = schema<Control>('control', 'sessions, staleness and ticks
   received: micros('when'),
 })
 
-/** The gap ledger: what a venue numbered and we do not have, or a time in which a channel without numbers was silent to us. */
+/**
+ * The gap ledger: what a venue numbered and we do not have, or a time in which a channel without numbers
+ * was silent to us.
+ */
 export interface Gap extends Event<'gap'> {
   readonly venue: string
   readonly instrument: string
@@ -43,7 +48,9 @@ export interface Gap extends Event<'gap'> {
   readonly channel: string
   /** `opened`: found. `healed`: what it broke is whole again (a book was seeded anew, a backfill came). */
   readonly event: 'opened' | 'healed'
-  /** `proven`: ids are missing. `possible`: an interruption of a channel that does not number its messages. */
+  /**
+   * `proven`: ids are missing. `possible`: an interruption of a channel that does not number its messages.
+   */
   readonly proof: 'proven' | 'possible'
   /** The missing ids, both ends included; for a book, those of updates. */
   readonly first: number | null

@@ -6,8 +6,10 @@ import type { MarketEvent } from '../market/event.ts'
 import { sequence } from './sequence.ts'
 
 /**
- * Turn a venue's messages into events of the given schemas. The mapping is the source's own table (JSONata, compiled);
- * a frame that breaks it goes to the dead letters whole. Repeats are dropped and holes are written to the gap ledger
+ * Turn a venue's messages into events of the given schemas. The mapping is the source's own table (JSONata,
+ * compiled);
+ * a frame that breaks it goes to the dead letters whole. Repeats are dropped and holes are written to the gap
+ * ledger
  * before an event goes on.
  */
 export const normalize = <T extends readonly unknown[]>(
@@ -15,7 +17,8 @@ export const normalize = <T extends readonly unknown[]>(
 ): Operator<FrameOf<T[number]>, T[number], string> => {
   type Emitted = Readonly<Record<string, (event: object) => void>>
   const on = {
-    frame: (_: unknown, frame: Frame<never>, emit: Emitted): void => frame.read((schema, row) => emit[schema]?.(row)),
+    frame: (_: unknown, frame: Frame<never>, emit: Emitted): void =>
+      frame.read((schema, row) => emit[schema]?.(row)),
   }
   const normalized = {
     name: `normalize.${schemas.map((schema) => schema.name).join('+')}`,

@@ -14,7 +14,8 @@ interface Filling {
 }
 
 /**
- * The rows of the step being made, by topic partition. A batch ends at a row bound and at a UTC date of `received`, so
+ * The rows of the step being made, by topic partition. A batch ends at a row bound and at a UTC date of
+ * `received`, so
  * that no batch spans two table partitions or lake folders.
  */
 export class Batches {
@@ -39,7 +40,8 @@ export class Batches {
 
   add(topic: AnyTopic, row: object): void {
     const partitions = this.#filling.get(topic.name)!
-    const filling = partitions[partitions.length === 1 ? 0 : partitionOf(topic.key.of(row as never), partitions.length)]!
+    const filling =
+      partitions[partitions.length === 1 ? 0 : partitionOf(topic.key.of(row as never), partitions.length)]!
     const { received, time } = row as { readonly received?: number; readonly time?: number }
     const day = Math.floor((received ?? time ?? 0) / DAY)
     const { columns } = filling

@@ -3,7 +3,8 @@ import type { ObjectStore, Partition } from '../graph/port.ts'
 import type { SavedEntry, Stage } from './stage.ts'
 
 /**
- * What a shard needs to go on: its states, each as of its own step, and from where to read its own rows again. A state
+ * What a shard needs to go on: its states, each as of its own step, and from where to read its own rows
+ * again. A state
  * that feeds another is saved before it, so feeding the rows from `from` on makes all of them whole again.
  */
 export interface Checkpoint {
@@ -32,10 +33,15 @@ const sum = (bytes: Uint8Array): string => {
 }
 
 const folder = (shard: string): string => `checkpoints/${shard.replaceAll('/', '-')}/`
-const pathOf = (shard: string, step: number): string => `${folder(shard)}${String(step).padStart(16, '0')}.ckpt`
+const pathOf = (shard: string, step: number): string =>
+  `${folder(shard)}${String(step).padStart(16, '0')}.ckpt`
 
 /** Write a checkpoint, whole, and let go of all but the newest two. */
-export const saveCheckpoint = async (objects: ObjectStore, shard: string, { step, text }: Written): Promise<void> => {
+export const saveCheckpoint = async (
+  objects: ObjectStore,
+  shard: string,
+  { step, text }: Written,
+): Promise<void> => {
   const body = new TextEncoder().encode(text)
   const head = new TextEncoder().encode(`${MAGIC} ${sum(body)} ${body.length}\n`)
   const bytes = new Uint8Array(head.length + body.length)
@@ -47,7 +53,8 @@ export const saveCheckpoint = async (objects: ObjectStore, shard: string, { step
 }
 
 /**
- * The newest checkpoint that is whole. A broken one is passed over, and named in `broken`. When none is whole and some
+ * The newest checkpoint that is whole. A broken one is passed over, and named in `broken`. When none is whole
+ * and some
  * are there, that is an error: starting from nothing must be somebody's choice.
  */
 export const loadCheckpoint = async (
@@ -74,12 +81,14 @@ const parse = (bytes: Uint8Array | undefined): Checkpoint | undefined => {
   const end = bytes.indexOf(10)
   const head = new TextDecoder().decode(bytes.subarray(0, end)).split(' ')
   const body = bytes.subarray(end + 1)
-  if (head.slice(0, 2).join(' ') !== MAGIC || head[2] !== sum(body) || Number(head[3]) !== body.length) return undefined
+  if (head.slice(0, 2).join(' ') !== MAGIC || head[2] !== sum(body) || Number(head[3]) !== body.length)
+    return undefined
   return JSON.parse(new TextDecoder().decode(body)) as Checkpoint
 }
 
 /**
- * Saves states a few at a time, between steps, so that no flush waits for all of them. A round ends with a whole
+ * Saves states a few at a time, between steps, so that no flush waits for all of them. A round ends with a
+ * whole
  * checkpoint, which is then written in the background.
  */
 export class Saver {
@@ -99,7 +108,10 @@ export class Saver {
     return this.#begun !== undefined
   }
 
-  /** Save up to `most` states as of `step`, which has just been cut; the checkpoint when that was the last of a round. */
+  /**
+   * Save up to `most` states as of `step`, which has just been cut; the checkpoint when that was the last
+   * of a round.
+   */
   some(most: number, step: number, from: Checkpoint['from']): Written | undefined {
     if (this.#begun === undefined) {
       this.#begun = { step, from: from.map((one) => ({ ...one })) }

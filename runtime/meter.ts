@@ -1,7 +1,10 @@
 import type { Frame } from '../graph/source.ts'
 import type { ShardReport } from './status.ts'
 
-/** What a shard counts about itself, as plain data: the terminal, `/metrics` and tests read the same numbers. */
+/**
+ * What a shard counts about itself, as plain data: the terminal, `/metrics` and tests read the same
+ * numbers.
+ */
 export interface ShardStatus {
   readonly frames: number
   readonly rows: Readonly<Record<string, number>>
@@ -50,7 +53,8 @@ class Samples {
 
   quantiles(): readonly [number, number, number] {
     const sorted = this.#values.slice(0, Math.min(this.#next, SAMPLES)).sort()
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
+    const at = (share: number): number =>
+      sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
     return [at(0.5), at(0.99), sorted.at(-1) ?? 0]
   }
 
@@ -62,7 +66,15 @@ class Samples {
 
 /** Counts what a shard reports. `report` goes to the shard; `status` and `hops` read. */
 export class Meter {
-  readonly #hops = new Map<string, { readonly source: string; readonly channel: string; readonly hop: HopRow['hop']; readonly samples: Samples }>()
+  readonly #hops = new Map<
+    string,
+    {
+      readonly source: string
+      readonly channel: string
+      readonly hop: HopRow['hop']
+      readonly samples: Samples
+    }
+  >()
   readonly #rows: Record<string, number> = {}
   readonly #trust = new Map<string, string>()
   readonly #durable = new Samples()
@@ -77,10 +89,16 @@ export class Meter {
   #bytes = 0
   #checkpointStep = 0
   #recovered: ShardStatus['recovered']
-  readonly #note: (level: 'info' | 'warn' | 'error', what: string, facts: Readonly<Record<string, unknown>>) => void
+  readonly #note: (
+    level: 'info' | 'warn' | 'error',
+    what: string,
+    facts: Readonly<Record<string, unknown>>,
+  ) => void
 
   /** `note` gets the remarks worth a line in the log. */
-  constructor(note: (level: 'info' | 'warn' | 'error', what: string, facts: Readonly<Record<string, unknown>>) => void) {
+  constructor(
+    note: (level: 'info' | 'warn' | 'error', what: string, facts: Readonly<Record<string, unknown>>) => void,
+  ) {
     this.#note = note
   }
 
@@ -99,7 +117,8 @@ export class Meter {
       this.#note('warn', 'dead letter', { ...idOf(frame), code: error.code, error: error.message })
     },
     dropped: (frame) => {
-      if (this.#dropped++ % 1000 === 0) this.#note('warn', 'frames dropped', { ...idOf(frame), dropped: this.#dropped })
+      if (this.#dropped++ % 1000 === 0)
+        this.#note('warn', 'frames dropped', { ...idOf(frame), dropped: this.#dropped })
     },
     backlog: (bytes) => void (this.#backlogBytes = bytes),
     checkpoint: ({ step, bytes }) => {
@@ -112,7 +131,8 @@ export class Meter {
       this.#recovered = { step: from.step, rows: from.rows }
       this.#note('info', 'recovered', from)
     },
-    died: (error) => this.#note('error', 'shard died', { error: error instanceof Error ? error.stack : String(error) }),
+    died: (error) =>
+      this.#note('error', 'shard died', { error: error instanceof Error ? error.stack : String(error) }),
   }
 
   status(): ShardStatus {
@@ -122,9 +142,21 @@ export class Meter {
     for (const one of this.#trust.values()) trust[one] = (trust[one] ?? 0) + 1
     this.#venue = new Samples()
     return {
-      frames: this.#frames, rows: { ...this.#rows }, trust, gaps: { ...this.#gaps }, deadLetters: this.#deadLetters,
-      lastDeadLetter: this.#lastDeadLetter, dropped: this.#dropped, backlogBytes: this.#backlogBytes, steps: this.#steps, bytes: this.#bytes,
-      durableP50Us, durableP99Us, venueP50Us, checkpointStep: this.#checkpointStep, recovered: this.#recovered,
+      frames: this.#frames,
+      rows: { ...this.#rows },
+      trust,
+      gaps: { ...this.#gaps },
+      deadLetters: this.#deadLetters,
+      lastDeadLetter: this.#lastDeadLetter,
+      dropped: this.#dropped,
+      backlogBytes: this.#backlogBytes,
+      steps: this.#steps,
+      bytes: this.#bytes,
+      durableP50Us,
+      durableP99Us,
+      venueP50Us,
+      checkpointStep: this.#checkpointStep,
+      recovered: this.#recovered,
     }
   }
 
@@ -167,4 +199,10 @@ interface MeteredRow {
   readonly received: number
 }
 
-const idOf = ({ source, channel, connection, epoch, frame }: Frame<never>): Readonly<Record<string, unknown>> => ({ source, channel, connection, epoch, frame })
+const idOf = ({
+  source,
+  channel,
+  connection,
+  epoch,
+  frame,
+}: Frame<never>): Readonly<Record<string, unknown>> => ({ source, channel, connection, epoch, frame })

@@ -15,10 +15,16 @@ interface PastRow {
 }
 
 /**
- * Feed a shard's own logged rows through its operators, from the checkpoint's step to the last one, in the order in
+ * Feed a shard's own logged rows through its operators, from the checkpoint's step to the last one, in the
+ * order in
  * which they first came: step by step, and within a step by `_order`. Returns how many rows were fed.
  */
-export const feedPast = async (stage: Stage, log: Log, checkpoint: Checkpoint | undefined, lastStep: number): Promise<number> => {
+export const feedPast = async (
+  stage: Stage,
+  log: Log,
+  checkpoint: Checkpoint | undefined,
+  lastStep: number,
+): Promise<number> => {
   const topics = new Map(stage.pastTopics().map((topic) => [topic.name, topic]))
   const ends = (await log.ends()).filter((end) => topics.has(end.topic) && end.next > end.first)
   const from = ends.map((end) => {
@@ -27,7 +33,9 @@ export const feedPast = async (stage: Stage, log: Log, checkpoint: Checkpoint | 
     if (offset < end.first) throw passed(end.topic, offset, end.first)
     return { topic: end.topic, partition: end.partition, offset }
   })
-  const wanted = from.filter((one) => ends.some((end) => end.topic === one.topic && end.partition === one.partition && end.next > one.offset))
+  const wanted = from.filter((one) =>
+    ends.some((end) => end.topic === one.topic && end.partition === one.partition && end.next > one.offset),
+  )
   if (wanted.length === 0) return 0
   const reader = await log.read(wanted)
   let fed = 0

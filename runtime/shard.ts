@@ -1,37 +1,16 @@
 import { HostError, KtError, VenueError } from '../graph/error.ts'
 import type { Stage as StagePlan } from '../graph/plan.ts'
-import type { Clock, DeadLetters, Log, LogWriter, ObjectStore, Partition } from '../graph/port.ts'
+import type { LogWriter, Partition } from '../graph/port.ts'
 import type { Frame } from '../graph/source.ts'
 import { Batches } from './batches.ts'
 import { loadCheckpoint, saveCheckpoint, Saver } from './checkpoint.ts'
 import { feedPast } from './recovery.ts'
 import { Stage } from './stage.ts'
-import type { ShardReport } from './status.ts'
-
-/** What a shard runs on, and how it cuts its steps. */
-export interface ShardOptions {
-  readonly plan: StagePlan
-  readonly shard: string
-  readonly clock: Clock
-  readonly log: Log
-  readonly objects: ObjectStore
-  readonly deadLetters: DeadLetters
-  readonly report: ShardReport
-  /** Rows of one batch at most. */
-  readonly rowsMax: number
-  /** Overrides the topics' own linger; undefined leaves it. */
-  readonly lingerMs: number | undefined
-  readonly tickMs: number
-  /** From the beginning of one round of saving all states to that of the next. */
-  readonly checkpointEveryMs: number
-  /** Bytes handed to the log and not durable yet, beyond which frames are dropped and say so. */
-  readonly pendingMaxBytes: number
-  /** Make the states from the log alone, from its beginning, instead of from a checkpoint. */
-  readonly rebuild: boolean
-}
+import type { ShardOptions } from './options.ts'
 
 /**
- * One single-threaded copy of a stage: takes frames and rows, cuts steps, writes them to the log, saves its states. The
+ * One single-threaded copy of a stage: takes frames and rows, cuts steps, writes them to the log, saves its
+ * states. The
  * hot path never waits: a step is handed to the log and becomes durable behind its back.
  */
 export class Shard {
@@ -57,14 +36,17 @@ export class Shard {
 
   constructor(options: ShardOptions) {
     this.#options = options
-    this.#batches = new Batches(options.plan.writes.map(({ topic }) => topic), options.rowsMax)
+    this.#batches = new Batches(
+      options.plan.writes.map(({ topic }) => topic),
+      options.rowsMax,
+    )
     this.#stage = new Stage(options.plan, (topic, row) => {
       this.#batches.add(topic, row)
       options.report.row(topic.schema.name, row)
     })
     this.#saver = new Saver(this.#stage, options.shard)
     const own = options.plan.writes.filter(({ from }) => from.length > 0).map(({ topic }) => topic.lingerMs)
-    this.#lingerMs = options.lingerMs ?? Math.min(...own, 5)
+    this.#lingerMs = options.lingerMs ?? Math.min(...own)
     this.failure = new Promise((_, reject) => (this.#failed = reject))
     this.failure.catch(() => {})
   }
@@ -81,11 +63,18 @@ export class Shard {
     const { shard, log, objects, rebuild, report } = this.#options
     this.#writer = await log.write(shard)
     const { last } = this.#writer
-    const { checkpoint, broken } = rebuild ? { checkpoint: undefined, broken: [] } : await loadCheckpoint(objects, shard)
+    const { checkpoint, broken } = rebuild
+      ? { checkpoint: undefined, broken: [] }
+      : await loadCheckpoint(objects, shard)
     for (const path of broken) report.brokenCheckpoint(path)
     if (last === undefined && checkpoint !== undefined) throw this.#orphan()
     for (const entry of checkpoint?.entries ?? []) this.#stage.load(entry)
-    for (const end of await log.ends()) this.#nexts.set(`${end.topic}/${end.partition}`, { topic: end.topic, partition: end.partition, next: end.next })
+    for (const end of await log.ends())
+      this.#nexts.set(`${end.topic}/${end.partition}`, {
+        topic: end.topic,
+        partition: end.partition,
+        next: end.next,
+      })
     if (last === undefined) return { inputs: 0, first: true }
     this.#step = last.step
     this.#time = last.time
@@ -95,7 +84,10 @@ export class Shard {
     return { inputs: this.#inputs, first: false }
   }
 
-  /** Ignore the first `inputs` frames, rows and ticks: the log holds them, and a recording is being read again. */
+  /**
+   * Ignore the first `inputs` frames, rows and ticks: the log holds them, and a recording is being read
+   * again.
+   */
   skip(inputs: number): void {
     this.#skip = inputs
     this.#inputs = 0
@@ -118,7 +110,17 @@ export class Shard {
 
   tick(time: number): void {
     const { pendingMaxBytes, report } = this.#options
-    this.system('control', { kind: 'tick', source: '', channel: '', instrument: '', connection: 0, epoch: 0, why: '', time, received: time })
+    this.system('control', {
+      kind: 'tick',
+      source: '',
+      channel: '',
+      instrument: '',
+      connection: 0,
+      epoch: 0,
+      why: '',
+      time,
+      received: time,
+    })
     report.backlog(this.#writer!.pendingBytes(), pendingMaxBytes)
     this.flush()
   }
@@ -135,9 +137,30 @@ export class Shard {
     } catch (error) {
       if (!(error instanceof VenueError)) return this.#die(error)
       const { source, channel, connection, epoch, frame: number, received, symbol, bytes } = frame
-      deadLetters.add({ source, channel, connection, epoch, frame: number, received, symbol, bytes: bytes.slice(), mapping: String(error.facts['mapping'] ?? ''), error: `${error.code} ${error.message}` })
+      deadLetters.add({
+        source,
+        channel,
+        connection,
+        epoch,
+        frame: number,
+        received,
+        symbol,
+        bytes: bytes.slice(),
+        mapping: String(error.facts['mapping'] ?? ''),
+        error: `${error.code} ${error.message}`,
+      })
       report.deadLetter(frame, error)
-      this.#stage.system('control', { kind: 'drop', source, channel, instrument: String(error.facts['instrument'] ?? ''), connection, epoch, why: error.message, time: received, received })
+      this.#stage.system('control', {
+        kind: 'drop',
+        source,
+        channel,
+        instrument: String(error.facts['instrument'] ?? ''),
+        connection,
+        epoch,
+        why: error.message,
+        time: received,
+        received,
+      })
     }
     this.#linger()
   }
@@ -167,7 +190,8 @@ export class Shard {
     for (const record of records) {
       const name = `${record.topic}/${record.partition}`
       const at = this.#nexts.get(name)
-      if (at === undefined) this.#nexts.set(name, { topic: record.topic, partition: record.partition, next: 1 })
+      if (at === undefined)
+        this.#nexts.set(name, { topic: record.topic, partition: record.partition, next: 1 })
       else at.next++
     }
     const { shard, clock, report } = this.#options
@@ -175,7 +199,10 @@ export class Shard {
     const inputs = [{ topic: INPUTS, partition: 0, next: this.#inputs }]
     const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0)
     this.#durable = writer.append({ shard, step: this.#step, time: this.#time, inputs, records })
-    this.#durable.then(() => report.durable({ rows, bytes, us: clock.now() - begun }), (error: unknown) => this.#die(error))
+    this.#durable.then(
+      () => report.durable({ rows, bytes, us: clock.now() - begun }),
+      (error: unknown) => this.#die(error),
+    )
     this.#save()
   }
 
@@ -192,7 +219,9 @@ export class Shard {
     await this.#writer?.close()
   }
 
-  /** Wait until what was handed to the log is durable: a recording is read no faster than the log takes it. */
+  /**
+   * Wait until what was handed to the log is durable: a recording is read no faster than the log takes it.
+   */
   async settled(): Promise<void> {
     await this.#durable
   }
@@ -222,14 +251,27 @@ export class Shard {
     const durable = this.#durable
     this.#saving = durable
       .then(() => saveCheckpoint(objects, shard, written))
-      .then(() => report.checkpoint({ step: written.step, bytes: written.text.length }), (error: unknown) => report.checkpointFailed(error))
+      .then(
+        () => report.checkpoint({ step: written.step, bytes: written.text.length }),
+        (error: unknown) => report.checkpointFailed(error),
+      )
       .finally(() => (this.#saving = undefined))
   }
 
   #drop(frame: Frame<never>): void {
     const { source, channel, connection, epoch, received } = frame
     this.#options.report.dropped(frame)
-    const row = { kind: 'drop', source, channel, instrument: '', connection, epoch, why: 'the log has fallen behind', time: received, received }
+    const row = {
+      kind: 'drop',
+      source,
+      channel,
+      instrument: '',
+      connection,
+      epoch,
+      why: 'the log has fallen behind',
+      time: received,
+      received,
+    }
     this.#stage.system('control', row)
   }
 
@@ -239,11 +281,15 @@ export class Shard {
   }
 
   #orphan(): KtError {
-    return new HostError('KT4003', `shard "${this.#options.shard}" has a checkpoint and no steps in the log`, {
-      why: 'the log was removed, or belongs to another run',
-      fix: 'Give the data folder its log back, or remove its checkpoints to start anew.',
-      retry: 'never',
-    })
+    return new HostError(
+      'KT4003',
+      `shard "${this.#options.shard}" has a checkpoint and no steps in the log`,
+      {
+        why: 'the log was removed, or belongs to another run',
+        fix: 'Give the data folder its log back, or remove its checkpoints to start anew.',
+        retry: 'never',
+      },
+    )
   }
 }
 

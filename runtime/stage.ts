@@ -4,7 +4,10 @@ import type { Placement, Stage as StagePlan } from '../graph/plan.ts'
 import type { EmitRow, Frame } from '../graph/source.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 
-/** One key's state in one node. `step` is the last step that a loaded state already holds; its rows are not fed again. */
+/**
+ * One key's state in one node. `step` is the last step that a loaded state already holds; its rows are not
+ * fed again.
+ */
 interface Entry {
   readonly key: string
   readonly state: unknown
@@ -61,7 +64,8 @@ class Running {
 }
 
 /**
- * The nodes of one stage, wired once. Synchronous: a frame or row is through all operators when the call returns.
+ * The nodes of one stage, wired once. Synchronous: a frame or row is through all operators when the call
+ * returns.
  * `write` gets every row of every topic, in order.
  */
 export class Stage {
@@ -83,7 +87,10 @@ export class Stage {
     for (const placement of plan.operators.toReversed()) this.#wire(placement)
   }
 
-  /** Map a frame and follow its rows. Throws VenueError when its channel's contract is broken: nothing was emitted then. */
+  /**
+   * Map a frame and follow its rows. Throws VenueError when its channel's contract is broken: nothing was
+   * emitted then.
+   */
   frame(frame: Frame<never>): void {
     for (const take of this.#frames.get(`${frame.source}.${frame.channel}`) ?? []) take(frame)
   }
@@ -95,7 +102,8 @@ export class Stage {
     this.#write(found.topic, row)
     const { instrument } = row as { readonly instrument?: string }
     for (const { running, take } of found.takers) {
-      if (instrument !== undefined && instrument !== '') take(running.entry(running.operator.key.of(row as never)), row)
+      if (instrument !== undefined && instrument !== '')
+        take(running.entry(running.operator.key.of(row as never)), row)
       else for (const key of running.keys) take(running.entries.get(key)!, row)
     }
   }
@@ -115,7 +123,10 @@ export class Stage {
       const entry = from.find((name) => entries.has(name))
       if (entry !== undefined && !logged.has(topic.schema.name)) logged.set(topic.schema.name, topic)
     }
-    return [...logged.values(), ...[...this.#system.values()].filter((one) => one.takers.length > 0).map((one) => one.topic)]
+    return [
+      ...logged.values(),
+      ...[...this.#system.values()].filter((one) => one.takers.length > 0).map((one) => one.topic),
+    ]
   }
 
   /** Feed a logged row again: states change, nothing is written. */
@@ -144,39 +155,53 @@ export class Stage {
     return { node, version, key, step, saved: save(entry.state) }
   }
 
-  /** Take a saved state. One of a node that the graph no longer has is left aside; one of another version is refused. */
+  /**
+   * Take a saved state. One of a node that the graph no longer has is left aside; one of another version is
+   * refused.
+   */
   load(saved: SavedEntry): boolean {
     const running = this.#running.get(saved.node)
     if (running === undefined) return false
     const { version, load } = running.operator.state
     if (saved.version !== version) {
-      throw new HostError('KT4001', `the checkpoint's state of "${saved.node}" has version ${saved.version}, and the graph has ${version}`, {
-        why: 'the operator has changed the shape of what it remembers',
-        fix: 'Start with --rebuild to make the state from the log again, or give the operator another name.',
-        retry: 'never',
-      })
+      throw new HostError(
+        'KT4001',
+        `the checkpoint's state of "${saved.node}" has version ${saved.version}, and the graph has ${version}`,
+        {
+          why: 'the operator has changed the shape of what it remembers',
+          fix: 'Start with --rebuild to make the state from the log again, or give the operator another name.',
+          retry: 'never',
+        },
+      )
     }
     running.put({ key: saved.key, state: load(saved.saved, saved.key), step: saved.step })
     return true
   }
 
   #addSystem(topic: AnyTopic): void {
-    const takers = this.plan.operators.filter(({ operator }) => operator.inputs.some((input) => input.name === topic.schema.name))
+    const takers = this.plan.operators.filter(({ operator }) =>
+      operator.inputs.some((input) => input.name === topic.schema.name),
+    )
     const running = takers.map((one) => this.#running.get(one.name)!)
-    this.#system.set(topic.schema.name, { topic, takers: running.map((one) => ({ running: one, take: this.#taker(one, topic.schema.name) })) })
+    this.#system.set(topic.schema.name, {
+      topic,
+      takers: running.map((one) => ({ running: one, take: this.#taker(one, topic.schema.name) })),
+    })
   }
 
   /** Point the node's outputs at what is below it, and its inputs at its states. */
   #wire(placement: Placement): void {
     const running = this.#running.get(placement.name)!
     const { operator } = placement
-    for (const schema of operator.outputs) running.emit[schema.name] = fan(this.#below(placement.name, schema.name))
+    for (const schema of operator.outputs)
+      running.emit[schema.name] = fan(this.#below(placement.name, schema.name))
     for (const schema of operator.reports) {
       const topic = this.#system.get(schema.name)?.topic
       running.emit[schema.name] = (row) => topic !== undefined && this.#write(topic, row)
     }
     if (operator.frames) {
-      if (placement.entry) for (const [schema, take] of Object.entries(running.emit)) this.#entries.set(schema, take)
+      if (placement.entry)
+        for (const [schema, take] of Object.entries(running.emit)) this.#entries.set(schema, take)
       const on = operator.on['frame'] as unknown as (state: unknown, frame: object, emit: object) => void
       for (const from of placement.from) {
         const takes = this.#frames.get(from) ?? []
@@ -189,7 +214,8 @@ export class Stage {
       const take = this.#taker(running, name)
       const keyed: Take = (row) => take(running.entry(operator.key.of(row as never)), row)
       running.takes.set(name, keyed)
-      if (placement.entry && operator.outputs.some((output) => output.name === name)) this.#entries.set(name, keyed)
+      if (placement.entry && operator.outputs.some((output) => output.name === name))
+        this.#entries.set(name, keyed)
     }
   }
 
@@ -201,12 +227,23 @@ export class Stage {
     }
   }
 
-  /** Who takes the rows of a schema that a node emits: topics first, so that a row is logged before what follows from it. */
+  /**
+   * Who takes the rows of a schema that a node emits: topics first, so that a row is logged before what
+   * follows from it.
+   */
   #below(node: string, schema: string): readonly Take[] {
-    const topics = this.plan.writes.filter(({ topic, from }) => topic.schema.name === schema && from.includes(node))
-    const below = this.plan.operators.filter((one) => one.from.includes(node) && one.operator.inputs.some((input) => input.name === schema))
+    const topics = this.plan.writes.filter(
+      ({ topic, from }) => topic.schema.name === schema && from.includes(node),
+    )
+    const below = this.plan.operators.filter(
+      (one) => one.from.includes(node) && one.operator.inputs.some((input) => input.name === schema),
+    )
     return [
-      ...topics.map(({ topic }): Take => (row) => this.#write(topic, row)),
+      ...topics.map(
+        ({ topic }): Take =>
+          (row) =>
+            this.#write(topic, row),
+      ),
       ...below.map(({ name }) => this.#running.get(name)!.takes.get(schema)!),
     ]
   }

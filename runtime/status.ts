@@ -1,7 +1,10 @@
 import type { VenueError } from '../graph/error.ts'
 import type { Frame } from '../graph/source.ts'
 
-/** What a shard tells about itself: one function for each thing that happens. Implementations count, log and show. */
+/**
+ * What a shard tells about itself: one function for each thing that happens. Implementations count, log and
+ * show.
+ */
 export interface ShardReport {
   readonly frame: (frame: Frame<never>) => void
   readonly row: (schema: string, row: object) => void

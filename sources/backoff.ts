@@ -34,11 +34,17 @@ export const waitMs = (tries: number, refusal: Refusal, random: Random): number 
 export const remedy = ({ status }: Refusal, tries: number): string => {
   if (status === 0 && tries < 2) return ''
   switch (status) {
-    case 451: return 'The venue does not serve this place: run kt elsewhere, or give another address.'
-    case 403: return 'The firewall of the venue refuses this address: wait ten minutes, or use another.'
-    case 418: return 'The address is banned for asking too much: wait, and let fewer shards share it.'
-    case 429: return 'Too much was asked from this address: kt waits. Let fewer programs share the address.'
-    case 0: return 'Nothing answered: look at the network, DNS and proxy of this machine.'
-    default: return ''
+    case 451:
+      return 'The venue does not serve this place: run kt elsewhere, or give another address.'
+    case 403:
+      return 'The firewall of the venue refuses this address: wait ten minutes, or use another.'
+    case 418:
+      return 'The address is banned for asking too much: wait, and let fewer shards share it.'
+    case 429:
+      return 'Too much was asked from this address: kt waits. Let fewer programs share the address.'
+    case 0:
+      return 'Nothing answered: look at the network, DNS and proxy of this machine.'
+    default:
+      return ''
   }
 }

@@ -103,9 +103,12 @@ export class Connection {
   #effect(effect: Effect): void {
     const { host, intake, number } = this.#parts
     switch (effect.kind) {
-      case 'connect': return this.#connect(effect.line)
-      case 'send': return this.#open.get(effect.line)?.socket.send(effect.text)
-      case 'close': return this.#close(effect.line)
+      case 'connect':
+        return this.#connect(effect.line)
+      case 'send':
+        return this.#open.get(effect.line)?.socket.send(effect.text)
+      case 'close':
+        return this.#close(effect.line)
       case 'wake':
         this.#cancel()
         this.#cancel = host.clock.after(effect.afterMs, () => this.#do({ kind: 'wake' }))
@@ -114,12 +117,13 @@ export class Connection {
         const { of, channel, instrument, line, why } = effect
         if (of === 'down') this.#forget(channel, instrument)
         return intake.control(
-          of, { channel, instrument, connection: number, epoch: line, why }, host.clock.now(),
+          of,
+          { channel, instrument, connection: number, epoch: line, why },
+          host.clock.now(),
         )
       }
-      case 'note': return host.note(
-        effect.level, effect.what, { source: this.#parts.market.name, ...effect.facts },
-      )
+      case 'note':
+        return host.note(effect.level, effect.what, { source: this.#parts.market.name, ...effect.facts })
     }
   }
 
@@ -188,7 +192,9 @@ export class Connection {
     const channel = channels.find((one) => intake.channel(one).card.model !== 'delta')
     if (channel !== undefined) return intake.stray(channel, open.line, bytes, received)
     host.note('warn', 'message is of no channel', {
-      source: market.name, bytes: bytes.length, begins: decoder.decode(bytes.subarray(0, 100)),
+      source: market.name,
+      bytes: bytes.length,
+      begins: decoder.decode(bytes.subarray(0, 100)),
     })
   }
 

@@ -57,16 +57,15 @@ export class Directory {
   async turnover(rest: Rest, universe: Universe, needed: boolean): Promise<ReadonlyMap<string, number>> {
     const { path, weight } = this.#market.listing.ranking
     const answer = needed ? await rest.until(path, weight) : undefined
-    const made = answer === undefined || this.#rank === undefined
-      ? undefined
-      : this.#evaluated(this.#rank, answer.body)
+    const made =
+      answer === undefined || this.#rank === undefined ? undefined : this.#evaluated(this.#rank, answer.body)
     if (made === undefined) {
       if (needed) {
-        this.#host.note(
-          'info',
-          'the most active are not known',
-          { source: this.#market.name, universe, fix: 'The order of the list is used instead.' },
-        )
+        this.#host.note('info', 'the most active are not known', {
+          source: this.#market.name,
+          universe,
+          fix: 'The order of the list is used instead.',
+        })
       }
       return new Map()
     }

@@ -18,19 +18,19 @@ export type Effect =
   | { readonly kind: 'send'; readonly line: number; readonly text: string }
   | { readonly kind: 'wake'; readonly afterMs: number }
   | {
-    readonly kind: 'control'
-    readonly of: Control['kind']
-    readonly line: number
-    readonly channel: string
-    readonly instrument: string
-    readonly why: string
-  }
+      readonly kind: 'control'
+      readonly of: Control['kind']
+      readonly line: number
+      readonly channel: string
+      readonly instrument: string
+      readonly why: string
+    }
   | {
-    readonly kind: 'note'
-    readonly level: 'debug' | 'info' | 'warn'
-    readonly what: string
-    readonly facts: Readonly<Record<string, unknown>>
-  }
+      readonly kind: 'note'
+      readonly level: 'debug' | 'info' | 'warn'
+      readonly what: string
+      readonly facts: Readonly<Record<string, unknown>>
+    }
 
 /** What happens to a session. Messages of topics come by `heard`, which is quick. */
 export type Happening =

@@ -131,7 +131,8 @@ export class Intake {
   stray(channel: string, line: InletLine, bytes: Uint8Array, received: number): void {
     this.#hand({ channel, symbol: undefined, line, last: undefined }, bytes, received, () => {
       throw new VenueError('KT2110', `"${this.#market.name}" sent a message that is of no channel`, {
-        where: this.#market.name, fix: 'Look at it in the dead letters: has the venue a new kind of message?',
+        where: this.#market.name,
+        fix: 'Look at it in the dead letters: has the venue a new kind of message?',
         facts: { mapping: this.mappings.hash },
       })
     })
@@ -192,10 +193,17 @@ export class Intake {
     time: number,
   ): void {
     const { channel, instrument, connection, epoch, why } = of
-    this.#host.system(
-      'control',
-      { kind, source: this.#market.name, channel, instrument, connection, epoch, why, time, received: time },
-    )
+    this.#host.system('control', {
+      kind,
+      source: this.#market.name,
+      channel,
+      instrument,
+      connection,
+      epoch,
+      why,
+      time,
+      received: time,
+    })
   }
 
   instrument(row: Instrument): void {
@@ -207,13 +215,18 @@ export class Intake {
     const map = this.mappings.part(part, partSchemas(schemas), this.counts)
     if (map === undefined) {
       throw new GraphError('KT2006', `no mapping of "${this.#market.name}" has a part "${part}"`, {
-        where: this.#market.mappings.join(', '), fix: `Add "${part}": { ... } to it.`,
+        where: this.#market.mappings.join(', '),
+        fix: `Add "${part}": { ... } to it.`,
       })
     }
     return createReader({
-      venue: this.#market.venue, channel: `${this.#market.name}.${channel}`, schemas, map,
+      venue: this.#market.venue,
+      channel: `${this.#market.name}.${channel}`,
+      schemas,
+      map,
       hash: this.mappings.hash,
-      named: (symbol) => this.#names.get(symbol), counts: this.counts,
+      named: (symbol) => this.#names.get(symbol),
+      counts: this.counts,
     })
   }
 
@@ -244,7 +257,7 @@ export class Intake {
     run.frames += 1
     if (first === null || last === null) return
     if (snapshot === true) {
-      [run.first, run.last, run.seeded] = [last + 1, last, true]
+      ;[run.first, run.last, run.seeded] = [last + 1, last, true]
       return
     }
     const verdict = run.last < 0 ? 'gap' : continues(run.last, first, last)

@@ -37,9 +37,9 @@ interface Next extends Event<'next'> {
 }
 
 /** Where the list goes on. */
-export const next = schema<Next>(
-  'next', 'where a list goes on', { cursor: optional(text('empty when it does not')) },
-)
+export const next = schema<Next>('next', 'where a list goes on', {
+  cursor: optional(text('empty when it does not')),
+})
 
 export interface Ranking extends Event<'ranking'> {
   readonly symbol: string
@@ -54,27 +54,49 @@ export const ranking = schema<Ranking>('ranking', 'turnover of the last day', {
 
 /** The row of a listing: our name for it, and how its units convert. */
 export const instrumentOf = (
-  listed: Listing, venue: string, source: string, time: number, status: Instrument['status'] = listed.status,
+  listed: Listing,
+  venue: string,
+  source: string,
+  time: number,
+  status: Instrument['status'] = listed.status,
 ): Instrument => {
   const { asset, multiplier } = multipleOf(venue, listed.base)
   const { symbol, kind, quote, settle, contractSize, inverse, tickSize, lotSize } = listed
   const instrument = instrumentName({ venue, kind, base: asset, quote, settle })
   return {
-    venue, instrument, source, symbol, kind, base: asset, quote, settle, multiplier, contractSize, inverse,
-    tickSize, lotSize, status, time, received: time,
+    venue,
+    instrument,
+    source,
+    symbol,
+    kind,
+    base: asset,
+    quote,
+    settle,
+    multiplier,
+    contractSize,
+    inverse,
+    tickSize,
+    lotSize,
+    status,
+    time,
+    received: time,
   }
 }
 
 /** Bases of listings that may stand for many of an asset, and that no person has looked at. */
-export const unreviewed = (listings: readonly Listing[], venue: string): readonly string[] =>
-  [...new Set(listings.filter(({ base }) => looksMultiplied(venue, base)).map(({ base }) => base))]
+export const unreviewed = (listings: readonly Listing[], venue: string): readonly string[] => [
+  ...new Set(listings.filter(({ base }) => looksMultiplied(venue, base)).map(({ base }) => base)),
+]
 
 /**
  * The listings that a graph wants, most active first. Without a ranking the order of the list stands; equal
  * turnovers keep it too, so that every shard chooses the same.
  */
 export const select = (
-  listings: readonly Listing[], venue: string, universe: Universe, turnover: ReadonlyMap<string, number>,
+  listings: readonly Listing[],
+  venue: string,
+  universe: Universe,
+  turnover: ReadonlyMap<string, number>,
 ): readonly Listing[] => {
   const pairs = universe.pairs === undefined ? undefined : new Set(universe.pairs)
   const fits = listings.filter((one) => {

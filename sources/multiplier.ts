@@ -20,7 +20,18 @@ const table: Readonly<Record<string, ReadonlyMap<string, Multiple>>> = {
   ]),
   bybit: new Map<string, Multiple>([
     ...thousand(
-      'BONK', 'BTT', 'CAT', 'FLOKI', 'LUNC', 'NEIROCTO', 'PEPE', 'RATS', 'TAG', 'TOSHI', 'TURBO', 'XEC',
+      'BONK',
+      'BTT',
+      'CAT',
+      'FLOKI',
+      'LUNC',
+      'NEIROCTO',
+      'PEPE',
+      'RATS',
+      'TAG',
+      'TOSHI',
+      'TURBO',
+      'XEC',
     ),
     ['SHIB1000', { asset: 'SHIB', multiplier: 1000 }],
     ['10000SATS', { asset: 'SATS', multiplier: 10_000 }],
@@ -36,6 +47,5 @@ export const multipleOf = (venue: string, base: string): Multiple =>
 
 /** Does a name that the table does not know look like many of something? Only a person can tell. */
 export const looksMultiplied = (venue: string, base: string): boolean =>
-  table[venue]?.has(base) !== true && (
-    /^(10{3,6}|1M)[A-Z]{2,}$/.test(base) || /^[A-Z]{2,}10{3,6}$/.test(base)
-  )
+  table[venue]?.has(base) !== true &&
+  (/^(10{3,6}|1M)[A-Z]{2,}$/.test(base) || /^[A-Z]{2,}10{3,6}$/.test(base))

@@ -118,9 +118,11 @@ class Reading {
     for (const one of added) this.#chosen.set(one.symbol, one)
     this.#connect([...added])
     if (first) {
-      this.#host.note(
-        'info', 'universe was chosen', { source: name, listed: listings.length, chosen: added.size },
-      )
+      this.#host.note('info', 'universe was chosen', {
+        source: name,
+        listed: listings.length,
+        chosen: added.size,
+      })
     }
   }
 
@@ -150,7 +152,8 @@ class Reading {
     const bases = unreviewed(listings, this.#market.venue)
     if (bases.length === 0) return
     this.#host.note('warn', 'listings look multiplied', {
-      source: this.#market.name, bases,
+      source: this.#market.name,
+      bases,
       fix: 'They are read as they are. If one stands for many of an asset, add it to sources/multiplier.ts.',
     })
   }
@@ -171,17 +174,16 @@ class Reading {
   #connect(listings: readonly Listing[]): void {
     const { routes } = this.#market.socket
     for (const route of Object.keys(routes)) {
-      const rest = listings.flatMap((one) => this.#places(one)).filter(
-        (place) => this.#route(place.channel) === route,
-      )
+      const rest = listings
+        .flatMap((one) => this.#places(one))
+        .filter((place) => this.#route(place.channel) === route)
       while (rest.length > 0) {
         const connection = this.#connections.find(
           (one) => one.route === route && this.#room(one, rest[0] as Place) > 0,
         )
         if (connection !== undefined) {
           connection.want(rest.splice(0, this.#room(connection, rest[0] as Place)))
-        }
-        else this.#connections.push(this.#another(route))
+        } else this.#connections.push(this.#another(route))
       }
     }
   }
@@ -189,8 +191,12 @@ class Reading {
   #another(route: string): Connection {
     const base = this.#opening.endpoint?.socket ?? this.#market.socket.base
     const parts = {
-      number: this.#connections.length + 1, url: `${base}${this.#market.socket.routes[route] ?? ''}`,
-      market: this.#market, host: this.#host, intake: this.#intake, gate: this.#gate,
+      number: this.#connections.length + 1,
+      url: `${base}${this.#market.socket.routes[route] ?? ''}`,
+      market: this.#market,
+      host: this.#host,
+      intake: this.#intake,
+      gate: this.#gate,
     }
     const connection = new Connection(parts, route)
     connection.start()
@@ -203,7 +209,8 @@ class Reading {
     if (lettersPerConnection === 0) return topics
     // Topics of a market are about as long as one another.
     return Math.min(
-      topics, Math.floor((lettersPerConnection - connection.letters) / (place.topic.length + 12)),
+      topics,
+      Math.floor((lettersPerConnection - connection.letters) / (place.topic.length + 12)),
     )
   }
 
@@ -263,7 +270,9 @@ class Reading {
       if (answer !== undefined) {
         const kind = line.frames === 0 ? 'up' : 'alive'
         this.#intake.control(
-          kind, { channel, instrument: '', connection: 0, epoch: 1, why: '' }, answer.received,
+          kind,
+          { channel, instrument: '', connection: 0, epoch: 1, why: '' },
+          answer.received,
         )
         this.#intake.take(inlet, answer.body, answer.received)
       }

@@ -164,12 +164,14 @@ export const createReader = (of: ReaderOf): Reader => {
 }
 
 const evaluated = (
-  map: Compiled, message: unknown, about: MessageAbout,
+  map: Compiled,
+  message: unknown,
+  about: MessageAbout,
 ): Readonly<Record<string, unknown>> => {
   try {
-    return (
-      map(message, about as unknown as Readonly<Record<string, unknown>>) ?? {}
-    ) as Readonly<Record<string, unknown>>
+    return (map(message, about as unknown as Readonly<Record<string, unknown>>) ?? {}) as Readonly<
+      Record<string, unknown>
+    >
   } catch (cause) {
     if (!(cause instanceof ValueError)) throw cause
     throw breach('KT2102', `${cause.message}: ${JSON.stringify(cause.value)?.slice(0, 60)}`, cause)
@@ -179,8 +181,12 @@ const evaluated = (
 type Rows = { readonly schema: string; readonly row: object }[]
 
 const take = (
-  of: ReaderOf, borders: ReadonlyMap<string, Border>, about: MessageAbout,
-  schema: string, raw: Raw, rows: Rows,
+  of: ReaderOf,
+  borders: ReadonlyMap<string, Border>,
+  about: MessageAbout,
+  schema: string,
+  raw: Raw,
+  rows: Rows,
 ): void => {
   const symbol = raw['symbol']
   if (typeof symbol !== 'string') throw breach('KT2103', `"${schema}.symbol" is missing`)
@@ -214,9 +220,13 @@ const patched = (of: ReaderOf, last: ReadonlyMap<string, Raw>, schema: string, r
   if (!news) return undefined
   const whole = before === undefined ? raw : { ...before, ...raw }
   const shape = of.schemas.find((one) => one.name === schema)
-  const lacks = shape?.columns.some((column) =>
-    !column.nullable && column.kind !== 'floats' &&
-      !FILLED.has(column.name) && whole[column.name] === undefined)
+  const lacks = shape?.columns.some(
+    (column) =>
+      !column.nullable &&
+      column.kind !== 'floats' &&
+      !FILLED.has(column.name) &&
+      whole[column.name] === undefined,
+  )
   if (lacks === true) {
     of.counts.early += 1
     return undefined
@@ -245,8 +255,8 @@ const placed = (error: unknown, of: ReaderOf, about: MessageAbout): unknown => {
   if (!(error instanceof VenueError)) return error
   // Who reads the facts may then doubt this instrument alone.
   const instrument = about.symbol === undefined ? undefined : of.named(about.symbol)?.instrument
-  const symbol = about.symbol === undefined ? {}
-    : { symbol: about.symbol, instrument: instrument ?? about.symbol }
+  const symbol =
+    about.symbol === undefined ? {} : { symbol: about.symbol, instrument: instrument ?? about.symbol }
   return new VenueError(error.code, error.message, {
     where: `${of.channel}${about.symbol === undefined ? '' : ` of ${about.symbol}`}`,
     ...(error.fix === undefined ? {} : { fix: error.fix }),

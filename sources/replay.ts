@@ -10,20 +10,20 @@ import type { MarketRules, Venue } from './venue.ts'
 /** One thing that a recording holds, with the time at which the recorder had it. */
 export type Recorded = { readonly received: number; readonly source: string } & (
   | {
-    readonly what: 'message'
-    readonly channel: string
-    readonly symbol: string | undefined
-    readonly connection: number
-    readonly epoch: number
-    readonly bytes: Uint8Array
-  }
+      readonly what: 'message'
+      readonly channel: string
+      readonly symbol: string | undefined
+      readonly connection: number
+      readonly epoch: number
+      readonly bytes: Uint8Array
+    }
   | {
-    readonly what: 'seed'
-    readonly channel: string
-    readonly symbol: string
-    readonly limit: number
-    readonly bytes: Uint8Array
-  }
+      readonly what: 'seed'
+      readonly channel: string
+      readonly symbol: string
+      readonly limit: number
+      readonly bytes: Uint8Array
+    }
   | { readonly what: 'listing'; readonly bytes: Uint8Array }
   | { readonly what: 'row'; readonly schema: 'control' | 'instrument'; readonly row: object }
   /** A connection was made anew, or the recording has no more of it. */
@@ -41,9 +41,13 @@ export interface Tape {
  * whose clock goes back keeps its own order.
  */
 export const merge = (tapes: readonly Tape[]): Tape => {
-  const heads = tapes.map(
-    (tape) => ({ tape, batch: [] as readonly Recorded[], at: 0, time: -Infinity, ended: false }),
-  )
+  const heads = tapes.map((tape) => ({
+    tape,
+    batch: [] as readonly Recorded[],
+    at: 0,
+    time: -Infinity,
+    ended: false,
+  }))
   type Head = (typeof heads)[number]
   const fill = async (head: Head): Promise<void> => {
     while (!head.ended && head.at >= head.batch.length) {
@@ -86,8 +90,13 @@ const BATCH = 4096
  * says.
  */
 const PAIRS: Readonly<Record<string, readonly [base: string, quote: string]>> = {
-  BTCUSDT: ['BTC', 'USDT'], ETHUSDT: ['ETH', 'USDT'], SOLUSDT: ['SOL', 'USDT'], BNBUSDT: ['BNB', 'USDT'],
-  XRPUSDT: ['XRP', 'USDT'], DOGEUSDT: ['DOGE', 'USDT'], ETHBTC: ['ETH', 'BTC'],
+  BTCUSDT: ['BTC', 'USDT'],
+  ETHUSDT: ['ETH', 'USDT'],
+  SOLUSDT: ['SOL', 'USDT'],
+  BNBUSDT: ['BNB', 'USDT'],
+  XRPUSDT: ['XRP', 'USDT'],
+  DOGEUSDT: ['DOGE', 'USDT'],
+  ETHBTC: ['ETH', 'BTC'],
 }
 
 interface PlayedLine extends InletLine {
@@ -128,18 +137,29 @@ export class Player implements OpenSource {
   status(): ReturnType<OpenSource['status']> {
     const symbols = new Set([...this.#listed.keys()]).size
     return [...this.#lines.values()].map(({ connection, epoch }) => ({
-      source: this.#market.name, connection, epoch, state: 'live', symbols, why: 'replay', heard: this.#heard,
+      source: this.#market.name,
+      connection,
+      epoch,
+      state: 'live',
+      symbols,
+      why: 'replay',
+      heard: this.#heard,
     }))
   }
 
   deliver(recorded: Recorded): void {
     this.#heard = recorded.received
     switch (recorded.what) {
-      case 'listing': return this.#list(recorded.bytes)
-      case 'row': return this.#row(recorded.schema, recorded.row)
-      case 'end': return this.#end(recorded.connection, recorded.epoch, recorded.why, recorded.received)
-      case 'seed': return this.#seed(recorded)
-      case 'message': return this.#message(recorded)
+      case 'listing':
+        return this.#list(recorded.bytes)
+      case 'row':
+        return this.#row(recorded.schema, recorded.row)
+      case 'end':
+        return this.#end(recorded.connection, recorded.epoch, recorded.why, recorded.received)
+      case 'seed':
+        return this.#seed(recorded)
+      case 'message':
+        return this.#message(recorded)
     }
   }
 
@@ -164,9 +184,14 @@ export class Player implements OpenSource {
     this.#intake.seed({ channel, symbol, line: this.#line(0, 0), last: undefined }, bytes, received, limit)
   }
 
-  #message(
-    { channel, symbol, connection, epoch, bytes, received }: Extract<Recorded, { what: 'message' }>,
-  ): void {
+  #message({
+    channel,
+    symbol,
+    connection,
+    epoch,
+    bytes,
+    received,
+  }: Extract<Recorded, { what: 'message' }>): void {
     if (!this.#opening.channels.includes(channel)) return
     if (symbol !== undefined && !this.#wanted(symbol, received)) return
     const line = this.#line(connection, epoch)
@@ -196,13 +221,19 @@ export class Player implements OpenSource {
   }
 
   #control(
-    kind: 'up' | 'down' | 'alive', line: InletLine, channel: string, symbol: string | undefined,
-    why: string, time: number,
+    kind: 'up' | 'down' | 'alive',
+    line: InletLine,
+    channel: string,
+    symbol: string | undefined,
+    why: string,
+    time: number,
   ): void {
     if (this.#told) return
     const instrument = symbol === undefined ? '' : (this.#intake.named(symbol)?.instrument ?? '')
     this.#intake.control(
-      kind, { channel, instrument, connection: line.connection, epoch: line.epoch, why }, time,
+      kind,
+      { channel, instrument, connection: line.connection, epoch: line.epoch, why },
+      time,
     )
   }
 
@@ -224,7 +255,8 @@ export class Player implements OpenSource {
     if (one === undefined) {
       this.#intake.name(symbol, { instrument: '', wanted: false })
       this.#host.note('warn', 'recorded symbol is not listed', {
-        source: name, symbol,
+        source: name,
+        symbol,
         fix: 'Record the list of instruments with it, or add the symbol to sources/replay.ts.',
       })
       return false
@@ -242,8 +274,16 @@ export class Player implements OpenSource {
     const [base, quote] = PAIRS[symbol] ?? []
     if (base === undefined || quote === undefined) return undefined
     return {
-      symbol, kind: this.#market.listing.kind, base, quote, settle: quote, contractSize: 1, inverse: false,
-      tickSize: 0, lotSize: 0, status: 'trading',
+      symbol,
+      kind: this.#market.listing.kind,
+      base,
+      quote,
+      settle: quote,
+      contractSize: 1,
+      inverse: false,
+      tickSize: 0,
+      lotSize: 0,
+      status: 'trading',
     }
   }
 }

@@ -48,7 +48,11 @@ export class Rest {
     const gone = answer.status === 400 || answer.status === 404
     const passing = tries === 0 && (answer.status === 0 || answer.status >= 500)
     note(this.#closed || gone ? 'debug' : passing ? 'info' : 'warn', 'request was refused', {
-      source: this.#market.name, path, status: answer.status, why: answer.why, retryAfterMs: afterMs,
+      source: this.#market.name,
+      path,
+      status: answer.status,
+      why: answer.why,
+      retryAfterMs: afterMs,
       ...(fix === '' ? {} : { fix }),
     })
     return { waitMs: afterMs, gone }

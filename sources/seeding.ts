@@ -104,9 +104,8 @@ export class Seeding {
     this.#running -= 1
     if (this.#waiting.get(key) === ask && !this.#rest.closed) {
       const inlet = { channel, symbol, line: this.#line, last: undefined }
-      const fits = 'answer' in result && this.#intake.seed(
-        inlet, result.answer.body, result.answer.received, limit,
-      )
+      const fits =
+        'answer' in result && this.#intake.seed(inlet, result.answer.body, result.answer.received, limit)
       if (fits) this.#waiting.delete(key)
       else {
         const none = { status: 0, retryAfterS: 0 }

@@ -90,9 +90,13 @@ export interface SocketRules {
    * Who proves that a silent connection lives: the server by protocol pings, or we by a message that is
    * answered.
    */
-  readonly heartbeat: { readonly from: 'server' } | {
-    readonly from: 'client'; readonly everyMs: number; readonly message: object
-  }
+  readonly heartbeat:
+    | { readonly from: 'server' }
+    | {
+        readonly from: 'client'
+        readonly everyMs: number
+        readonly message: object
+      }
   /** Nothing at all was heard for this long: the connection is dead. */
   readonly deadAfterMs: number
   /** The venue ends connections of this age; a new one takes over before. 0: it does not. */
@@ -157,7 +161,7 @@ export const carries = <const S extends readonly AnySchema[]>(
 /** Make a market a source. */
 export const venue = <const N extends string, C>(market: Market<N, C>): Venue<N, C> => {
   const rules: MarketRules = market as Omit<MarketRules, 'channels'> & {
-    readonly channels: MarketRules['channels'],
+    readonly channels: MarketRules['channels']
   }
   const opened = (host: SourceHost, opening: Opening): OpenSource => open(rules, host, opening)
   return Object.freeze({ name: market.name, channels: market.channels, market: rules, open: opened })

@@ -20,7 +20,10 @@ const GRAPH_FILE_MAY = ['graph', 'market', 'operators', 'sources', 'sinks']
 
 /** What would make a run depend on more than its inputs. Only drivers and the command line may. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [
-  [/\bDate\.now\(|new Date\(\)|performance\.now\(/, 'the clock comes through a port, so that a replay sees the same time'],
+  [
+    /\bDate\.now\(|new Date\(\)|performance\.now\(/,
+    'the clock comes through a port, so that a replay sees the same time',
+  ],
   [/\bMath\.random\(|randomUUID/, 'randomness comes from the seed, so that a run can be repeated'],
   [/\bset(Timeout|Interval|Immediate)\(/, 'timers come from the Clock port, so that virtual time works'],
   [/\bprocess\.(env|exit|argv)/, 'settings are passed in'],
@@ -41,11 +44,15 @@ const KERNELS: Readonly<Record<string, string>> = {}
 
 const FORBIDDEN_NAMES = /^(utils?|helpers?|common|types|misc|shared|base-.*|.*-manager)\.ts$/
 
-const all = globSync(Object.keys(FLOORS).map((floor) => `${floor}/**/*.ts`)).filter((file) => !file.includes('node_modules'))
+const all = globSync(Object.keys(FLOORS).map((floor) => `${floor}/**/*.ts`)).filter(
+  (file) => !file.includes('node_modules'),
+)
 const files = all.map((file) => ({ file, floor: file.split('/')[0]!, text: readFileSync(file, 'utf8') }))
 const pure = (file: string): boolean => !/(^|\/)driver\//.test(file) && !file.startsWith('cli/')
 const importsOf = (file: string, text: string): readonly string[] =>
-  [...text.matchAll(/from '(\.[^']+)'|import\('(\.[^']+)'\)/g)].map((match) => normalize(join(dirname(file), match[1] ?? match[2]!)))
+  [...text.matchAll(/from '(\.[^']+)'|import\('(\.[^']+)'\)/g)].map((match) =>
+    normalize(join(dirname(file), match[1] ?? match[2]!)),
+  )
 
 describe('the house', () => {
   test('every import goes down', () => {
@@ -60,34 +67,58 @@ describe('the house', () => {
   })
 
   test('pure code has no clock, randomness, timers, settings or packages', () => {
-    const wrong = files.filter(({ file }) => pure(file)).flatMap(({ file, text }) =>
-      IMPURE.flatMap(([pattern, why]) => (pattern.test(withoutComments(text)) ? [`${file} matches ${pattern.source}: ${why}`] : [])),
-    )
+    const wrong = files
+      .filter(({ file }) => pure(file))
+      .flatMap(({ file, text }) =>
+        IMPURE.flatMap(([pattern, why]) =>
+          pattern.test(withoutComments(text)) ? [`${file} matches ${pattern.source}: ${why}`] : [],
+        ),
+      )
     expect(wrong).toEqual([])
   })
 
   test('pure code does not import a driver', () => {
-    const wrong = files.filter(({ file }) => pure(file) && !GRAPH_FILES.includes(file)).flatMap(({ file, text }) =>
-      importsOf(file, text).flatMap((target) => (target.includes('/driver/') ? [`${file} imports ${target}`] : [])),
-    )
+    const wrong = files
+      .filter(({ file }) => pure(file) && !GRAPH_FILES.includes(file))
+      .flatMap(({ file, text }) =>
+        importsOf(file, text).flatMap((target) =>
+          target.includes('/driver/') ? [`${file} imports ${target}`] : [],
+        ),
+      )
     expect(wrong).toEqual([])
   })
 
   test('the simulated exchange shares nothing with the sources it imitates', () => {
-    const wrong = files.filter(({ file }) => file.startsWith('sources/sim/')).flatMap(({ file, text }) =>
-      importsOf(file, text).flatMap((target) => (target.startsWith('sources/sim/') ? [] : [`${file} imports ${target}`])),
-    )
+    const wrong = files
+      .filter(({ file }) => file.startsWith('sources/sim/'))
+      .flatMap(({ file, text }) =>
+        importsOf(file, text).flatMap((target) =>
+          target.startsWith('sources/sim/') ? [] : [`${file} imports ${target}`],
+        ),
+      )
     expect(wrong).toEqual([])
   })
 
   test('nothing is silenced', () => {
-    const wrong = files.flatMap(({ file, text }) => BANNED.flatMap(([pattern, why]) => (pattern.test(text) ? [`${file} matches ${pattern.source}: ${why}`] : [])))
-    const erased = files.flatMap(({ file, text }) => (ANY.includes(file) || !/[:<(|] ?any\b|\bas any\b/.test(withoutComments(text)) ? [] : [`${file} says any`]))
+    const wrong = files.flatMap(({ file, text }) =>
+      BANNED.flatMap(([pattern, why]) =>
+        pattern.test(text) ? [`${file} matches ${pattern.source}: ${why}`] : [],
+      ),
+    )
+    const erased = files.flatMap(({ file, text }) =>
+      ANY.includes(file) || !/[:<(|] ?any\b|\bas any\b/.test(withoutComments(text))
+        ? []
+        : [`${file} says any`],
+    )
     expect([...wrong, ...erased]).toEqual([])
   })
 
   test('new Function stands in the mapping compiler alone', () => {
-    expect(files.filter(({ file, text }) => /new Function\(/.test(text) && !file.startsWith('sources/mapping/')).map(({ file }) => file)).toEqual([])
+    expect(
+      files
+        .filter(({ file, text }) => /new Function\(/.test(text) && !file.startsWith('sources/mapping/'))
+        .map(({ file }) => file),
+    ).toEqual([])
   })
 
   test('files have at most 300 lines of at most 110 characters, and honest names', () => {
@@ -108,19 +139,36 @@ describe('the house', () => {
   })
 
   test('nothing is exported that nobody imports', () => {
-    const users = globSync(['{graph,market,operators,sources,sinks,runtime,deploy,cli,sql,notebooks,bench,test,bin}/**/*.{ts,ipynb}']).map((file) => ({ file, text: readFileSync(file, 'utf8') }))
-    const dead = files.filter(({ file }) => !file.endsWith('/index.ts') && !GRAPH_FILES.includes(file)).flatMap(({ file, text }) =>
-      [...text.matchAll(/^export (?:const|function|class|async function) (\w+)/gm)].flatMap(([, name]) =>
-        users.some((user) => user.file !== file && new RegExp(`\\b${name}\\b`).test(user.text)) ? [] : [`${file} exports ${name}`],
-      ),
-    )
+    const users = globSync([
+      '{graph,market,operators,sources,sinks,runtime,deploy,cli,sql,notebooks,bench,test,bin}/**/*.{ts,ipynb}',
+    ]).map((file) => ({ file, text: readFileSync(file, 'utf8') }))
+    const dead = files
+      .filter(({ file }) => !file.endsWith('/index.ts') && !GRAPH_FILES.includes(file))
+      .flatMap(({ file, text }) =>
+        [...text.matchAll(/^export (?:const|function|class|async function) (\w+)/gm)].flatMap(([, name]) =>
+          users.some((user) => user.file !== file && new RegExp(`\\b${name}\\b`).test(user.text))
+            ? []
+            : [`${file} exports ${name}`],
+        ),
+      )
     expect(dead).toEqual([])
   })
 
   test('every error code is explained, and every explanation has its code', () => {
-    const used = new Set(files.flatMap(({ file, text }) => (file === 'cli/command/explain.ts' ? [] : (text.match(/'KT\d{4}'/g) ?? []).map((code) => code.slice(1, -1)))))
-    const explained = new Set([...readFileSync('docs/errors.md', 'utf8').matchAll(/^## (KT\d{4})/gm)].map(([, code]) => code!))
-    expect({ unexplained: [...used].filter((code) => !explained.has(code)).toSorted(), unused: [...explained].filter((code) => !used.has(code)) }).toEqual({ unexplained: [], unused: [] })
+    const used = new Set(
+      files.flatMap(({ file, text }) =>
+        file === 'cli/command/explain.ts'
+          ? []
+          : (text.match(/'KT\d{4}'/g) ?? []).map((code) => code.slice(1, -1)),
+      ),
+    )
+    const explained = new Set(
+      [...readFileSync('docs/errors.md', 'utf8').matchAll(/^## (KT\d{4})/gm)].map(([, code]) => code!),
+    )
+    expect({
+      unexplained: [...used].filter((code) => !explained.has(code)).toSorted(),
+      unused: [...explained].filter((code) => !used.has(code)),
+    }).toEqual({ unexplained: [], unused: [] })
   })
 
   test('no machine and no person is named', () => {
@@ -129,14 +177,22 @@ describe('the house', () => {
   })
 })
 
-const withoutComments = (text: string): string => text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '')
+const withoutComments = (text: string): string =>
+  text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '')
 
-/** A function begins on a line that ends in `{` at some indent, and ends at the next line of that indent that begins with `}`. */
+/**
+ * A function begins on a line that ends in `{` at some indent, and ends at the next line of that indent
+ * that begins with `}`.
+ */
 function longFunctions(file: string, text: string): readonly string[] {
   const lines = text.split('\n')
   return lines.flatMap((line, first) => {
-    const begins = /^(\s*)(?:export )?(?:async )?(?:function\b|(?:const|readonly) \w+ = .*=>|(?:static |async |get |set |#|\*)*\w+\(.*\).*) ?.*\{$/.exec(line)
-    if (begins === null || /^\s*(if|for|while|switch|else|try|return|class|describe|test)\b/.test(line)) return []
+    const begins =
+      /^(\s*)(?:export )?(?:async )?(?:function\b|(?:const|readonly) \w+ = .*=>|(?:static |async |get |set |#|\*)*\w+\(.*\).*) ?.*\{$/.exec(
+        line,
+      )
+    if (begins === null || /^\s*(if|for|while|switch|else|try|return|class|describe|test)\b/.test(line))
+      return []
     const indent = begins[1]!
     const last = lines.findIndex((one, at) => at > first && one.startsWith(`${indent}}`))
     const length = last - first + 1

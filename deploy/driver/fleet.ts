@@ -10,7 +10,10 @@ export interface Part {
   /** The TypeScript file it runs. */
   readonly file: string
   readonly settings: object
-  /** A part that dies is started again after this pause, which doubles up to 5 s; `never` ends the run instead. */
+  /**
+   * A part that dies is started again after this pause, which doubles up to 5 s; `never` ends the run
+   * instead.
+   */
   readonly restart: 'always' | 'never'
 }
 
@@ -39,7 +42,8 @@ export interface FleetOptions {
 }
 
 /**
- * Child processes that live and die together. Each holds an IPC channel to this process; one whose parent vanishes,
+ * Child processes that live and die together. Each holds an IPC channel to this process; one whose parent
+ * vanishes,
  * even by kill -9, sees the channel close and stops by itself.
  */
 export class Fleet {
@@ -54,7 +58,13 @@ export class Fleet {
   /** Start a part and wait until it says that it is ready. */
   start(part: Part): Promise<Readonly<Record<string, unknown>>> {
     return new Promise((ready, refused) => {
-      const running: Running = { part, child: undefined as never, restarts: 0, stopping: false, ended: Promise.resolve(0) }
+      const running: Running = {
+        part,
+        child: undefined as never,
+        restarts: 0,
+        stopping: false,
+        ended: Promise.resolve(0),
+      }
       this.#running.set(part.name, running)
       let waiting = true
       const settle = (settled: () => void): void => {
@@ -66,7 +76,15 @@ export class Fleet {
         else if (message.kind === 'failed' && waiting) settle(() => refused(revive(part.name, message.error)))
         else this.#options.message(part.name, message)
       })
-      void running.ended.then((code) => settle(() => refused(new KtError('KT5001', `part "${part.name}" ended with ${code} before it was ready`, { fix: `Read ${this.#logOf(part.name)}.` }))))
+      void running.ended.then((code) =>
+        settle(() =>
+          refused(
+            new KtError('KT5001', `part "${part.name}" ended with ${code} before it was ready`, {
+              fix: `Read ${this.#logOf(part.name)}.`,
+            }),
+          ),
+        ),
+      )
     })
   }
 
@@ -103,7 +121,9 @@ export class Fleet {
     })
     closeSync(log)
     running.child = child
-    running.ended = new Promise((ended) => child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : 137))))
+    running.ended = new Promise((ended) =>
+      child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : 137))),
+    )
     child.on('message', (message) => hear(message as PartMessage))
     void running.ended.then((code) => this.#ended(running, code, hear))
   }
@@ -112,16 +132,28 @@ export class Fleet {
     const { part } = running
     if (running.stopping || code === 0) return
     if (part.restart === 'never' || running.restarts >= 50) {
-      return this.#options.failed(part.name, new KtError('KT5002', `part "${part.name}" ended with ${code}`, { fix: `Read ${this.#logOf(part.name)}.` }))
+      return this.#options.failed(
+        part.name,
+        new KtError('KT5002', `part "${part.name}" ended with ${code}`, {
+          fix: `Read ${this.#logOf(part.name)}.`,
+        }),
+      )
     }
     running.restarts++
     this.#options.restarted(part.name, running.restarts)
-    setTimeout(() => !running.stopping && this.#launch(running, hear), Math.min(5000, 100 * 2 ** running.restarts))
+    setTimeout(
+      () => !running.stopping && this.#launch(running, hear),
+      Math.min(5000, 100 * 2 ** running.restarts),
+    )
   }
 }
 
 /** An error as it crossed the channel between two processes. */
 const revive = (part: string, error: unknown): KtError => {
   const { code = 'KT5002', message = 'unknown', where = part, why, fix } = error as Partial<KtError>
-  return new KtError(code, message, { where, ...(why === undefined ? {} : { why }), ...(fix === undefined ? {} : { fix }) })
+  return new KtError(code, message, {
+    where,
+    ...(why === undefined ? {} : { why }),
+    ...(fix === undefined ? {} : { fix }),
+  })
 }

@@ -23,14 +23,23 @@ export const plainError = (error: unknown): Readonly<Record<string, unknown>> =>
     return { code, message, where, why, fix: fix === undefined ? [] : [fix] }
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
-  return { code: 'KT9001', message, where: stack?.split('\n')[1]?.trim(), why: undefined, fix: ['Report this with the lines above.'] }
+  return {
+    code: 'KT9001',
+    message,
+    where: stack?.split('\n')[1]?.trim(),
+    why: undefined,
+    fix: ['Report this with the lines above.'],
+  }
 }
 
 /**
- * Be a part: read the settings, start, stop when the parent says so or is gone. A terminal's Ctrl-C reaches every
+ * Be a part: read the settings, start, stop when the parent says so or is gone. A terminal's Ctrl-C reaches
+ * every
  * process of its group, so parts leave it to their parent.
  */
-export const servePart = async <S>(start: (settings: S, parent: Parent) => Promise<Served>): Promise<void> => {
+export const servePart = async <S>(
+  start: (settings: S, parent: Parent) => Promise<Served>,
+): Promise<void> => {
   let served: Served | undefined
   let stopping = false
   const stop = async (): Promise<void> => {
@@ -51,7 +60,10 @@ export const servePart = async <S>(start: (settings: S, parent: Parent) => Promi
   process.on('unhandledRejection', fail)
   try {
     const settings = JSON.parse(process.argv[2] ?? '{}') as S
-    served = await start(settings, { status: (status) => send({ kind: 'status', status }), done: () => send({ kind: 'done' }) })
+    served = await start(settings, {
+      status: (status) => send({ kind: 'status', status }),
+      done: () => send({ kind: 'done' }),
+    })
     send({ kind: 'ready', facts: served.facts })
   } catch (error) {
     fail(error)

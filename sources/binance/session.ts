@@ -11,7 +11,7 @@ const reply = (message: Readonly<Record<string, unknown>>): Reply => {
   return {
     kind: 'ack',
     id: Number(message['id'] ?? 0),
-    why: refused ? `${String(error.msg)} (code ${String(error.code)})` : ''
+    why: refused ? `${String(error.msg)} (code ${String(error.code)})` : '',
   }
 }
 

@@ -8,8 +8,12 @@ import { session } from './session.ts'
 const docs = 'https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams'
 
 const pushed = {
-  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json',
-  interaction: 'push', scope: 'symbol',
+  domain: 'market',
+  access: 'anonymous',
+  connection: 'websocket',
+  serialization: 'json',
+  interaction: 'push',
+  scope: 'symbol',
 } as const satisfies Partial<Card>
 
 const trades: Channel<Trade> = {
@@ -17,7 +21,11 @@ const trades: Channel<Trade> = {
   from: { topic: 'trade', also: [], route: 'main' },
   silence: { afterMs: 60_000, of: 'channel' },
   card: {
-    ...pushed, cadenceMs: 1_000, model: 'stateless', recoverable: 'full', numbering: 'dense',
+    ...pushed,
+    cadenceMs: 1_000,
+    model: 'stateless',
+    recoverable: 'full',
+    numbering: 'dense',
     docs: `${docs}#trade-streams`,
     evidence: 'recordings of 2023 and 2024: 23,048 trades, every id the one before plus 1',
   },
@@ -29,10 +37,17 @@ const book: Channel<BookDelta> = {
   silence: { afterMs: 15_000, of: 'symbol' },
   seed: {
     path: (symbol, limit) => `/api/v3/depth?symbol=${encodeURIComponent(symbol)}&limit=${limit}`,
-    choices: [{ limit: 5_000, weight: 250 }, { limit: 1_000, weight: 50 }],
+    choices: [
+      { limit: 5_000, weight: 250 },
+      { limit: 1_000, weight: 50 },
+    ],
   },
   card: {
-    ...pushed, cadenceMs: 100, model: 'delta', recoverable: 'none', numbering: 'dense',
+    ...pushed,
+    cadenceMs: 100,
+    model: 'delta',
+    recoverable: 'none',
+    numbering: 'dense',
     docs: `${docs}#how-to-manage-a-local-order-book-correctly`,
     evidence: 'recordings of 2021, 2023 and 2024: 10,601 changes, every U the u before plus 1',
   },

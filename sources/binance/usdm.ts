@@ -8,8 +8,12 @@ import { session } from './session.ts'
 const docs = 'https://developers.binance.com/docs/derivatives/usds-margined-futures'
 
 const pushed = {
-  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json',
-  interaction: 'push', scope: 'symbol',
+  domain: 'market',
+  access: 'anonymous',
+  connection: 'websocket',
+  serialization: 'json',
+  interaction: 'push',
+  scope: 'symbol',
 } as const satisfies Partial<Card>
 
 const trades: Channel<Trade> = {
@@ -17,7 +21,11 @@ const trades: Channel<Trade> = {
   from: { topic: 'trade', also: [], route: 'public' },
   silence: { afterMs: 60_000, of: 'channel' },
   card: {
-    ...pushed, cadenceMs: 1_000, model: 'stateless', recoverable: 'nextDay', numbering: 'dense',
+    ...pushed,
+    cadenceMs: 1_000,
+    model: 'stateless',
+    recoverable: 'nextDay',
+    numbering: 'dense',
     docs: `${docs}/websocket-market-streams`,
     evidence: 'not in the list of the venue; recordings of 2023 and 2024: 34,248 trades without a hole',
   },
@@ -32,7 +40,11 @@ const book: Channel<BookDelta> = {
     choices: [{ limit: 1_000, weight: 20 }],
   },
   card: {
-    ...pushed, cadenceMs: 100, model: 'delta', recoverable: 'none', numbering: 'linked',
+    ...pushed,
+    cadenceMs: 100,
+    model: 'delta',
+    recoverable: 'none',
+    numbering: 'linked',
     docs: `${docs}/websocket-market-streams/How-to-manage-a-local-order-book-correctly`,
     evidence: 'recordings of 2021, 2023 and 2024: 23,425 changes, every pu the u before',
   },
@@ -43,7 +55,11 @@ const marks: Channel<Mark> = {
   from: { topic: 'markPrice@1s', also: ['markPrice'], route: 'market' },
   silence: { afterMs: 5_000, of: 'symbol' },
   card: {
-    ...pushed, cadenceMs: 1_000, model: 'snapshot', recoverable: 'none', numbering: 'none',
+    ...pushed,
+    cadenceMs: 1_000,
+    model: 'snapshot',
+    recoverable: 'none',
+    numbering: 'none',
     docs: `${docs}/websocket-market-streams/Mark-Price-Stream`,
     evidence: 'a recording of 2023: 514 messages, one a second, over a settlement',
   },
@@ -54,9 +70,16 @@ const intervals: Channel<FundingInterval> = {
   from: { path: '/fapi/v1/fundingInfo', everyMs: 300_000, weight: 1 },
   silence: { afterMs: 1_800_000, of: 'channel' },
   card: {
-    domain: 'reference', access: 'anonymous', connection: 'rest', serialization: 'json',
-    interaction: 'poll', scope: 'channel',
-    cadenceMs: 300_000, model: 'snapshot', recoverable: 'none', numbering: 'none',
+    domain: 'reference',
+    access: 'anonymous',
+    connection: 'rest',
+    serialization: 'json',
+    interaction: 'poll',
+    scope: 'channel',
+    cadenceMs: 300_000,
+    model: 'snapshot',
+    recoverable: 'none',
+    numbering: 'none',
     docs: `${docs}/market-data/rest-api/Get-Funding-Rate-Info`,
     evidence: 'an answer of 2025; symbols that it leaves out are not guessed',
   },

@@ -10,7 +10,11 @@ const marks: Channel<Mark | FundingInterval> = {
   from: { topic: 'tickers', also: [], route: 'main' },
   silence: { afterMs: 15_000, of: 'symbol' },
   card: {
-    ...pushed, cadenceMs: 100, model: 'patch', recoverable: 'none', numbering: 'none',
+    ...pushed,
+    cadenceMs: 100,
+    model: 'patch',
+    recoverable: 'none',
+    numbering: 'none',
     docs: 'https://bybit-exchange.github.io/docs/v5/websocket/public/ticker',
     evidence: 'a recording of 2026: 378 messages, the first of each symbol whole',
   },

@@ -6,8 +6,12 @@ import type { Channel, ListingRules, Reply, RestRules, SocketRules, Words } from
 const docs = 'https://bybit-exchange.github.io/docs/v5/websocket/public'
 
 export const pushed = {
-  domain: 'market', access: 'anonymous', connection: 'websocket', serialization: 'json',
-  interaction: 'push', scope: 'symbol',
+  domain: 'market',
+  access: 'anonymous',
+  connection: 'websocket',
+  serialization: 'json',
+  interaction: 'push',
+  scope: 'symbol',
 } as const satisfies Partial<Card>
 
 const reply = (message: Readonly<Record<string, unknown>>): Reply => {
@@ -70,7 +74,11 @@ export const trades: Channel<Trade> = {
   from: { topic: 'publicTrade', also: [], route: 'main' },
   silence: { afterMs: 60_000, of: 'channel' },
   card: {
-    ...pushed, cadenceMs: 1_000, model: 'stateless', recoverable: 'nextDay', numbering: 'unique',
+    ...pushed,
+    cadenceMs: 1_000,
+    model: 'stateless',
+    recoverable: 'nextDay',
+    numbering: 'unique',
     docs: `${docs}/trade`,
     evidence: 'a recording of 2026, spot and linear',
   },
@@ -80,12 +88,17 @@ export const trades: Channel<Trade> = {
 const bookOf = (depth: number): Channel<BookDelta> => ({
   schemas: [bookDelta],
   from: {
-    topic: `orderbook.${depth}`, also: depth === 200 ? ['orderbook.50'] : ['orderbook.200'], route: 'main',
+    topic: `orderbook.${depth}`,
+    also: depth === 200 ? ['orderbook.50'] : ['orderbook.200'],
+    route: 'main',
   },
   silence: { afterMs: 15_000, of: 'symbol' },
   card: {
-    ...pushed, cadenceMs: depth === 200 ? 100 : 20,
-    model: 'delta', recoverable: 'nextDay', numbering: 'dense',
+    ...pushed,
+    cadenceMs: depth === 200 ? 100 : 20,
+    model: 'delta',
+    recoverable: 'nextDay',
+    numbering: 'dense',
     docs: `${docs}/orderbook`,
     evidence: 'a recording of 2026, spot and linear: 1,097 messages, every u the one before plus 1',
   },

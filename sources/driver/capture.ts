@@ -29,7 +29,8 @@ interface Capture extends Pick<SourceHost, 'frame' | 'system'> {
 }
 
 export const openCapture = (
-  { folder, rollBytes = 512 << 20, name = 'tape' }: CaptureOptions, source: AnySource,
+  { folder, rollBytes = 512 << 20, name = 'tape' }: CaptureOptions,
+  source: AnySource,
 ): Capture => {
   mkdirSync(folder, { recursive: true })
   const writer = new TapeWriter(join(folder, `${name}-${source.name}`), rollBytes)
@@ -39,14 +40,17 @@ export const openCapture = (
       // Its readers keep track of books while they map, and a snapshot says how deep it was asked for.
       let limit = 0
       try {
-        frame.read((_, row) => { limit = (row as { readonly horizon?: number }).horizon ?? limit })
+        frame.read((_, row) => {
+          limit = (row as { readonly horizon?: number }).horizon ?? limit
+        })
       } catch {
         limit = 0
       }
       const { channel, symbol, connection, epoch, received, bytes } = frame
       const asked = connection === 0 && symbol !== undefined && limit > 0 ? { limit } : {}
       const stream = writer.stream(
-        received, JSON.stringify({ source: source.name, channel, symbol, connection, epoch, ...asked }),
+        received,
+        JSON.stringify({ source: source.name, channel, symbol, connection, epoch, ...asked }),
       )
       writer.counts.frames += 1
       if (bytes.includes(LINE_BREAK)) {
@@ -148,7 +152,8 @@ export const tapeReader = (): ((line: Buffer) => Recorded | undefined) => {
     }
     if (kind === '!') {
       return {
-        what: 'row', received,
+        what: 'row',
+        received,
         ...(JSON.parse(body.toString()) as { source: string; schema: 'control'; row: object }),
       }
     }

@@ -25,12 +25,14 @@ export const cut = ({ source, channel, symbol, first, last }: Hole): ((recorded:
   return (recorded) => {
     if (recorded.what !== 'message' || recorded.source !== source.name) return false
     if (recorded.channel !== channel || recorded.symbol !== symbol) return false
-    const made = run(
-      JSON.parse(new TextDecoder().decode(recorded.bytes)), {},
-    ) as Readonly<Record<string, unknown>>
-    return Object.values(made).flat().some((row) => {
-      const ids = row as { readonly first?: number; readonly last?: number }
-      return ids.first !== undefined && ids.last !== undefined && ids.first >= first && ids.last <= last
-    })
+    const made = run(JSON.parse(new TextDecoder().decode(recorded.bytes)), {}) as Readonly<
+      Record<string, unknown>
+    >
+    return Object.values(made)
+      .flat()
+      .some((row) => {
+        const ids = row as { readonly first?: number; readonly last?: number }
+        return ids.first !== undefined && ids.last !== undefined && ids.first >= first && ids.last <= last
+      })
   }
 }

@@ -34,8 +34,9 @@ export class Finder {
 const marketAt = (markets: readonly MarketRules[], address: string): MarketRules | undefined => {
   const url = new URL(address)
   const here = markets.filter(({ socket }) => new URL(socket.base).host === url.host)
-  return here.find(({ socket }) => Object.values(socket.routes).includes(url.pathname)) ?? (
-    here.length === 1 ? here[0] : undefined
+  return (
+    here.find(({ socket }) => Object.values(socket.routes).includes(url.pathname)) ??
+    (here.length === 1 ? here[0] : undefined)
   )
 }
 
@@ -70,7 +71,10 @@ export const bodyAt = (markets: readonly MarketRules[], address: string): Body |
  * snapshot of the book as one line among the messages. https://github.com/nkaz001/hftbacktest
  */
 export const hftbacktestLine = (
-  line: Buffer, market: MarketRules, finder: Finder, only: string,
+  line: Buffer,
+  market: MarketRules,
+  finder: Finder,
+  only: string,
 ): Recorded | undefined => {
   const space = line.indexOf(32)
   const digits = line.toString('latin1', 0, space)
@@ -83,7 +87,8 @@ export const hftbacktestLine = (
   }
   if (!bytes.subarray(0, 20).includes('"lastUpdateId"') || only === '') return undefined
   const { bids, asks } = JSON.parse(bytes.toString()) as {
-    readonly bids: unknown[]; readonly asks: unknown[]
+    readonly bids: unknown[]
+    readonly asks: unknown[]
   }
   return {
     what: 'seed',
@@ -92,13 +97,14 @@ export const hftbacktestLine = (
     channel: 'book',
     symbol: only,
     limit: Math.max(bids.length, asks.length),
-    bytes
+    bytes,
   }
 }
 
 /** Which market, and which symbol, the first lines of a recording of hftbacktest are of. */
 export const hftbacktestMarket = (
-  lines: readonly Buffer[], markets: readonly MarketRules[],
+  lines: readonly Buffer[],
+  markets: readonly MarketRules[],
 ): { readonly market: MarketRules; readonly symbol: string } | undefined => {
   const symbols = new Set<string>()
   let futures: boolean | undefined
@@ -129,11 +135,18 @@ interface CryptofeedRow {
  * that all of it is read and put in the order of time. https://github.com/bmoscon/cryptofeed
  */
 export const cryptofeedRows = (
-  lines: readonly Buffer[], markets: readonly MarketRules[],
+  lines: readonly Buffer[],
+  markets: readonly MarketRules[],
 ): readonly Recorded[] => {
-  const connections = new Map<string, {
-    market: MarketRules; finder: Finder; number: number; epoch: number
-  }>()
+  const connections = new Map<
+    string,
+    {
+      market: MarketRules
+      finder: Finder
+      number: number
+      epoch: number
+    }
+  >()
   const all: Recorded[] = []
   for (const line of lines) {
     const row = JSON.parse(line.toString()) as CryptofeedRow
@@ -155,17 +168,15 @@ export const cryptofeedRows = (
       const at = connections.get(row.conn)
       const found = at?.finder.find(bytes)
       if (at === undefined || found === undefined) continue
-      all.push(
-        {
-          what: 'message',
-          received,
-          source: at.market.name,
-          ...found,
-          connection: at.number,
-          epoch: at.epoch,
-          bytes,
-        },
-      )
+      all.push({
+        what: 'message',
+        received,
+        source: at.market.name,
+        ...found,
+        connection: at.number,
+        epoch: at.epoch,
+        bytes,
+      })
     }
   }
   return all.sort((a, b) => a.received - b.received)
@@ -174,8 +185,10 @@ export const cryptofeedRows = (
 const bodyOf = (body: Body) =>
   body.what === 'listing'
     ? ({ what: 'listing', source: body.market.name } as const)
-    : (
-      {
-        what: 'seed', source: body.market.name, channel: body.channel, symbol: body.symbol, limit: body.limit,
-      } as const
-    )
+    : ({
+        what: 'seed',
+        source: body.market.name,
+        channel: body.channel,
+        symbol: body.symbol,
+        limit: body.limit,
+      } as const)

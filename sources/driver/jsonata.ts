@@ -12,7 +12,8 @@ export const loadMapping = (file: string): Mapping => {
   const known = loaded.get(file)
   if (known !== undefined) return known
   const mapping = parseMapping(
-    file, readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8'),
+    file,
+    readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8'),
   )
   loaded.set(file, mapping)
   return mapping
@@ -28,7 +29,8 @@ export const parseMapping = (file: string, text: string): Mapping => {
   if (names.length !== texts.length) {
     const found = `mapping "${file}" has ${names.length} parts, and ${texts.length} were found`
     throw new GraphError('KT2001', found, {
-      where: file, fix: 'Let the file be one object, with nothing around it.',
+      where: file,
+      fix: 'Let the file be one object, with nothing around it.',
     })
   }
   const parts = new Map(names.map((name, i) => [name, parsed(file, texts[i] ?? '')]))
@@ -43,7 +45,8 @@ const parsed = (file: string, text: string): jsonata.Expression => {
   } catch (cause) {
     const { message, position } = cause as { readonly message?: string; readonly position?: number }
     throw new GraphError('KT2003', `mapping "${file}" is not JSONata: ${message ?? String(cause)}`, {
-      where: `${file}, line ${text.slice(0, position ?? 0).split('\n').length}`, cause,
+      where: `${file}, line ${text.slice(0, position ?? 0).split('\n').length}`,
+      cause,
       fix: 'See https://docs.jsonata.org for the language.',
     })
   }
@@ -56,9 +59,9 @@ const parsed = (file: string, text: string): jsonata.Expression => {
 const split = (text: string): readonly string[] => {
   const texts: string[] = []
   let [depth, from, named] = [0, -1, false]
-  for (
-    const token of text.matchAll(/\/\*[\s\S]*?\*\/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|[{}()[\],:]/g)
-  ) {
+  for (const token of text.matchAll(
+    /\/\*[\s\S]*?\*\/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|[{}()[\],:]/g,
+  )) {
     const mark = token[0]
     if ('{(['.includes(mark)) depth += 1
     else if (mark === ':' && depth === 1 && !named) [from, named] = [token.index + 1, true]

@@ -21,8 +21,11 @@ export async function* linesOf(path: string): AsyncGenerator<readonly Buffer[]> 
 
 const unpacked = (path: string): Readable => {
   const file = createReadStream(path, { highWaterMark: 1 << 18 })
-  const through = path.endsWith('.gz') ? createGunzip({ chunkSize: 1 << 20 })
-    : path.endsWith('.zst') ? createZstdDecompress({ chunkSize: 1 << 20 }) : undefined
+  const through = path.endsWith('.gz')
+    ? createGunzip({ chunkSize: 1 << 20 })
+    : path.endsWith('.zst')
+      ? createZstdDecompress({ chunkSize: 1 << 20 })
+      : undefined
   if (through === undefined) return file
   file.on('error', (error) => through.destroy(error))
   return file.pipe(through)

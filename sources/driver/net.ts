@@ -23,7 +23,11 @@ export const openNet = (options: NetOptions): Net => {
 }
 
 const connect = (
-  url: string, events: SocketEvents, clock: NetOptions['clock'], bytesMax: number, handshakeTimeout: number,
+  url: string,
+  events: SocketEvents,
+  clock: NetOptions['clock'],
+  bytesMax: number,
+  handshakeTimeout: number,
 ): Socket => {
   let [why, status, ended] = ['', 0, false]
   const end = (code: number, reason: string): void => {
@@ -33,9 +37,12 @@ const connect = (
   }
   let socket: WebSocket
   try {
-    socket = new WebSocket(
-      url, { perMessageDeflate: false, maxPayload: bytesMax, handshakeTimeout, followRedirects: false },
-    )
+    socket = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: bytesMax,
+      handshakeTimeout,
+      followRedirects: false,
+    })
   } catch (error) {
     setImmediate(() => end(0, messageOf(error)))
     return { send: () => {}, close: () => end(0, 'closed') }
@@ -73,15 +80,25 @@ const connect = (
 }
 
 const get = async (
-  url: string, timeoutMs: number, clock: NetOptions['clock'], bytesMax: number,
+  url: string,
+  timeoutMs: number,
+  clock: NetOptions['clock'],
+  bytesMax: number,
 ): Promise<Answer> => {
-  const none = (why: string): Answer =>
-    ({ status: 0, headers: {}, body: new Uint8Array(), why, received: clock.now() })
+  const none = (why: string): Answer => ({
+    status: 0,
+    headers: {},
+    body: new Uint8Array(),
+    why,
+    received: clock.now(),
+  })
   const deadline = AbortSignal.timeout(timeoutMs)
   try {
-    const response = await fetch(
-      url, { signal: deadline, redirect: 'error', headers: { accept: 'application/json' } },
-    )
+    const response = await fetch(url, {
+      signal: deadline,
+      redirect: 'error',
+      headers: { accept: 'application/json' },
+    })
     const body = await bodyOf(response, bytesMax)
     if (body === undefined) return none(`the answer was longer than ${bytesMax} bytes`)
     const headers = Object.fromEntries(response.headers)

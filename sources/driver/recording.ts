@@ -48,12 +48,16 @@ export interface RecordingOptions {
   readonly sources: readonly AnySource[]
   /** Leave out what this holds true of: holes are cut into recordings by tests. */
   readonly drop?: (recorded: Recorded) => boolean
+  /** Tapes of the caller's own, merged with the files by time; they are in neither `has` nor `absent`. */
+  readonly extra?: readonly Tape[]
 }
 
 /** Open files of kt's own tapes, of hftbacktest and of cryptofeed, and say what is in them. */
-export const openRecording = async (
-  { paths, sources, drop = () => false }: RecordingOptions,
-): Promise<Recording> => {
+export const openRecording = async ({
+  paths,
+  sources,
+  drop = () => false,
+}: RecordingOptions): Promise<Recording> => {
   const files = filesOf(paths)
   const markets = sources.map((source) => (source as Venue<string, unknown>).market)
   const contents = await Promise.all(files.map(async (file) => contentOf(tapeOf(file, markets))))
@@ -61,11 +65,13 @@ export const openRecording = async (
   const absent = sources.flatMap((source) =>
     Object.keys(source.channels)
       .filter((channel) => !has.some((one) => one.source === source.name && one.channel === channel))
-      .map((channel) => ({ source: source.name, channel })))
-  const players = new Map<string, Player>()
-  const tape = merge(
-    [...files.map((file) => tapeOf(file, markets)), endsOf(contents.flatMap(({ ends }) => ends))],
+      .map((channel) => ({ source: source.name, channel })),
   )
+  const players = new Map<string, Player>()
+  const tape = merge([
+    ...files.map((file) => tapeOf(file, markets)),
+    endsOf(contents.flatMap(({ ends }) => ends)),
+  ])
   const open: Recording['open'] = (source, host, opening) => {
     const player = new Player(source, host, opening)
     players.set(source.name, player)
@@ -74,10 +80,12 @@ export const openRecording = async (
   let clock = 0
   const next: Recording['next'] = async () => {
     const batch = await tape.next()
-    return batch?.filter((one) => !drop(one)).map((one) => {
-      clock = Math.max(clock, one.received)
-      return { received: clock, deliver: () => players.get(one.source)?.deliver(one) }
-    })
+    return batch
+      ?.filter((one) => !drop(one))
+      .map((one) => {
+        clock = Math.max(clock, one.received)
+        return { received: clock, deliver: () => players.get(one.source)?.deliver(one) }
+      })
   }
   return Object.freeze({ files, has, absent, open, next })
 }
@@ -96,9 +104,9 @@ const filesOf = (paths: readonly string[]): readonly string[] => {
 }
 
 const inside = (folder: string): readonly string[] =>
-  globSync('**/*', { cwd: folder }).map((name) => join(folder, name)).filter(
-    (path) => KNOWN.test(path) && statSync(path).isFile(),
-  )
+  globSync('**/*', { cwd: folder })
+    .map((name) => join(folder, name))
+    .filter((path) => KNOWN.test(path) && statSync(path).isFile())
 
 /** One file, whatever its form. A file that holds nothing of the markets is empty. */
 const tapeOf = (name: string, markets: readonly MarketRules[]): Tape => {
@@ -107,7 +115,8 @@ const tapeOf = (name: string, markets: readonly MarketRules[]): Tape => {
 }
 
 async function* read(
-  file: string, markets: readonly MarketRules[],
+  file: string,
+  markets: readonly MarketRules[],
 ): AsyncGenerator<readonly Recorded[], undefined> {
   let form: ((line: Buffer) => Recorded | undefined) | undefined
   let head: Buffer[] = []
@@ -134,7 +143,8 @@ const HEAD_LINES = 500
 const OPENING_BRACE = 0x7b
 
 const recordedOf = (
-  lines: readonly Buffer[], form: (line: Buffer) => Recorded | undefined,
+  lines: readonly Buffer[],
+  form: (line: Buffer) => Recorded | undefined,
 ): readonly Recorded[] => {
   const all: Recorded[] = []
   for (const line of lines) {
@@ -147,9 +157,10 @@ const recordedOf = (
 const cryptofeed = (head: readonly Buffer[]): boolean =>
   head[0]?.subarray(0, 13).toString() === '{"t":"header"'
 
-const formOf = (head: readonly Buffer[], markets: readonly MarketRules[]): (
-  (line: Buffer) => Recorded | undefined
-) | undefined => {
+const formOf = (
+  head: readonly Buffer[],
+  markets: readonly MarketRules[],
+): ((line: Buffer) => Recorded | undefined) | undefined => {
   const [first] = head
   if (first === undefined || cryptofeed(head)) return undefined
   if (first.subarray(0, 6).toString() === '{"kt":') return tapeReader()
@@ -169,8 +180,11 @@ interface Line {
 }
 
 /** Read a file once to know what it holds. */
-const contentOf = async (tape: Tape): Promise<{
-  readonly channels: readonly Content[]; readonly ends: readonly Line[]
+const contentOf = async (
+  tape: Tape,
+): Promise<{
+  readonly channels: readonly Content[]
+  readonly ends: readonly Line[]
 }> => {
   const channels = new Map<string, Content & { symbols: string[]; frames: number; to: number }>()
   const lines = new Map<string, Line>()
@@ -180,7 +194,12 @@ const contentOf = async (tape: Tape): Promise<{
       const { source, channel, symbol, received, connection, epoch } = one
       const key = `${source} ${channel}`
       const content = channels.get(key) ?? {
-        source, channel, symbols: [], frames: 0, from: received, to: received,
+        source,
+        channel,
+        symbols: [],
+        frames: 0,
+        from: received,
+        to: received,
       }
       content.frames += 1
       content.to = Math.max(content.to, received)
@@ -196,10 +215,18 @@ const combined = (contents: readonly Content[]): readonly Content[] => {
   const all = new Map<string, Content>()
   for (const one of contents) {
     const known = all.get(`${one.source} ${one.channel}`)
-    all.set(`${one.source} ${one.channel}`, known === undefined ? one : {
-      ...known, symbols: [...new Set([...known.symbols, ...one.symbols])], frames: known.frames + one.frames,
-      from: Math.min(known.from, one.from), to: Math.max(known.to, one.to),
-    })
+    all.set(
+      `${one.source} ${one.channel}`,
+      known === undefined
+        ? one
+        : {
+            ...known,
+            symbols: [...new Set([...known.symbols, ...one.symbols])],
+            frames: known.frames + one.frames,
+            from: Math.min(known.from, one.from),
+            to: Math.max(known.to, one.to),
+          },
+    )
   }
   return [...all.values()]
 }
@@ -214,7 +241,12 @@ const endsOf = (lines: readonly Line[]): Tape => {
   let batch: readonly Recorded[] | undefined = [...last.values()]
     .sort((a, b) => a.last - b.last)
     .map(({ source, connection, epoch, last: received }) => ({
-      what: 'end', received, source, connection, epoch, why: 'the recording ended',
+      what: 'end',
+      received,
+      source,
+      connection,
+      epoch,
+      why: 'the recording ended',
     }))
   const next = async (): Promise<readonly Recorded[] | undefined> => {
     const given = batch

@@ -68,7 +68,10 @@ const floats = (schema: AnySchema, column: Column, value: unknown): readonly num
 }
 
 const level = (
-  schema: AnySchema, row: Readonly<Record<string, unknown>>, prices: string, sizes: string,
+  schema: AnySchema,
+  row: Readonly<Record<string, unknown>>,
+  prices: string,
+  sizes: string,
 ): void => {
   const [priced, sized] = [row[prices] as readonly number[], row[sizes] as readonly number[]]
   if (priced.length === sized.length) return
@@ -96,9 +99,13 @@ const described = (column: Column, value: unknown): readonly [Code, string] => {
 }
 
 const short = (value: unknown): string => {
-  const text = typeof value === 'string' ? JSON.stringify(value)
-    : Array.isArray(value) ? 'a list'
-    : typeof value === 'object' ? 'an object'
-    : String(value)
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : Array.isArray(value)
+        ? 'a list'
+        : typeof value === 'object'
+          ? 'an object'
+          : String(value)
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`
 }

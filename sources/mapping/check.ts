@@ -9,8 +9,15 @@ export const FILLED: ReadonlySet<string> = new Set(['venue', 'instrument', 'rece
 type Sort = 'text' | 'number' | 'flag' | 'list' | 'object' | 'unknown'
 
 const NEEDS: Readonly<Record<Column['kind'], Sort>> = {
-  text: 'text', name: 'text', choice: 'text', flag: 'flag', floats: 'list',
-  float: 'number', count: 'number', int: 'number', micros: 'number',
+  text: 'text',
+  name: 'text',
+  choice: 'text',
+  flag: 'flag',
+  floats: 'list',
+  float: 'number',
+  count: 'number',
+  int: 'number',
+  micros: 'number',
 }
 
 /**
@@ -19,13 +26,16 @@ const NEEDS: Readonly<Record<Column['kind'], Sort>> = {
  */
 export const check = (file: string, part: string, tree: Tree, schemas: readonly AnySchema[]): void => {
   const refuse = (message: string, fix: string): never => {
-    throw new GraphError(
-      'KT2004', `the mapping of "${part}" ${message}`, { where: file, fix, facts: { part } },
-    )
+    throw new GraphError('KT2004', `the mapping of "${part}" ${message}`, {
+      where: file,
+      fix,
+      facts: { part },
+    })
   }
   if (!braces(tree)) {
     return refuse(
-      'is not an object of rows by schema', `Write { "${schemas[0]?.name ?? 'trade'}": { ... } }.`,
+      'is not an object of rows by schema',
+      `Write { "${schemas[0]?.name ?? 'trade'}": { ... } }.`,
     )
   }
   const made = new Set<string>()
@@ -76,9 +86,11 @@ const checkRow = (row: Tree, schema: AnySchema, refuse: (message: string, fix: s
     if (!fits) {
       refuse(
         `makes ${sort === 'object' ? 'an' : 'a'} ${sort} of "${schema.name}.${name}", which is a ${needs}`,
-        needs === 'number' ? 'Use $number(...).'
-          : needs === 'text' ? 'Use $string(...).'
-          : `Make it a ${needs}.`,
+        needs === 'number'
+          ? 'Use $number(...).'
+          : needs === 'text'
+            ? 'Use $string(...).'
+            : `Make it a ${needs}.`,
       )
     }
     const odd = literalsOf(value).find((one) => column.kind === 'choice' && !column.values.includes(one))
@@ -104,8 +116,10 @@ const objectsOf = (node: Tree): readonly Tree[] | undefined => {
       const [yes, no] = [objectsOf(node.then as Tree), node.else === undefined ? [] : objectsOf(node.else)]
       return yes === undefined || no === undefined ? undefined : [...yes, ...no]
     }
-    case 'path': return objectsOf(node.steps?.at(-1) as Tree)
-    case 'block': return objectsOf(node.expressions?.at(-1) as Tree)
+    case 'path':
+      return objectsOf(node.steps?.at(-1) as Tree)
+    case 'block':
+      return objectsOf(node.expressions?.at(-1) as Tree)
     case 'function': {
       const made = node.procedure?.value === 'map' ? node.arguments?.[1] : undefined
       return made?.type === 'lambda' ? objectsOf(made.body as Tree) : undefined
@@ -114,39 +128,61 @@ const objectsOf = (node: Tree): readonly Tree[] | undefined => {
       const all = (node.value === '[' ? (node.expressions ?? []) : []).map(objectsOf)
       return all.length === 0 || all.includes(undefined) ? undefined : (all as (readonly Tree[])[]).flat()
     }
-    default: return undefined
+    default:
+      return undefined
   }
 }
 
-const TEXTS: ReadonlySet<unknown> = new Set(
-  ['string', 'lowercase', 'uppercase', 'trim', 'substring', 'substringBefore', 'substringAfter', 'join'],
-)
-const NUMBERS: ReadonlySet<unknown> = new Set(
-  ['number', 'count', 'sum', 'max', 'min', 'abs', 'floor', 'ceil', 'round', 'length'],
-)
+const TEXTS: ReadonlySet<unknown> = new Set([
+  'string',
+  'lowercase',
+  'uppercase',
+  'trim',
+  'substring',
+  'substringBefore',
+  'substringAfter',
+  'join',
+])
+const NUMBERS: ReadonlySet<unknown> = new Set([
+  'number',
+  'count',
+  'sum',
+  'max',
+  'min',
+  'abs',
+  'floor',
+  'ceil',
+  'round',
+  'length',
+])
 const FLAGS: ReadonlySet<unknown> = new Set(['boolean', 'not', 'exists', 'contains'])
 
 /** What an expression is sure to come to, if it comes to anything. */
 const sortOf = (node: Tree): Sort => {
   if (node.predicate !== undefined || node.keepArray === true) return 'unknown'
   switch (node.type) {
-    case 'string': return 'text'
-    case 'number': return 'number'
-    case 'value': return typeof node.value === 'boolean' ? 'flag' : 'unknown'
-    case 'binary': return '+-*/%'.includes(String(node.value)) ? 'number'
-      : node.value === '&' ? 'text'
-      : 'flag'
-    case 'unary': return node.value === '-' ? 'number' : node.value === '[' ? 'list' : 'object'
+    case 'string':
+      return 'text'
+    case 'number':
+      return 'number'
+    case 'value':
+      return typeof node.value === 'boolean' ? 'flag' : 'unknown'
+    case 'binary':
+      return '+-*/%'.includes(String(node.value)) ? 'number' : node.value === '&' ? 'text' : 'flag'
+    case 'unary':
+      return node.value === '-' ? 'number' : node.value === '[' ? 'list' : 'object'
     case 'condition': {
       const [yes, no] = [sortOf(node.then as Tree), node.else === undefined ? undefined : sortOf(node.else)]
       return no === undefined || yes === no ? yes : 'unknown'
     }
-    case 'block': return sortOf(node.expressions?.at(-1) as Tree)
+    case 'block':
+      return sortOf(node.expressions?.at(-1) as Tree)
     case 'function': {
       const name = node.procedure?.value
       return TEXTS.has(name) ? 'text' : NUMBERS.has(name) ? 'number' : FLAGS.has(name) ? 'flag' : 'unknown'
     }
-    default: return 'unknown'
+    default:
+      return 'unknown'
   }
 }
 

@@ -28,7 +28,11 @@ const DECIMAL = /^-?[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?$/
 const OTHER_BASE = /^(0[xX][0-9A-Fa-f]+)|(0[oO][0-7]+)|(0[bB][0-1]+)$/
 
 const digits = (decimal: string): number =>
-  decimal.replace(/[Ee].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '').length
+  decimal
+    .replace(/[Ee].*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+/, '')
+    .replace(/0+$/, '').length
 
 /** Digits, with a point between some of them: what nearly all numbers of venues are. */
 const plain = (decimal: string): boolean => {
@@ -113,21 +117,23 @@ const cut = (whole: string, mark: unknown, after: boolean): string => {
   return after ? whole.slice(place + by.length) : whole.slice(0, place)
 }
 
-const substring: Call = ([whole, from, length]) => whenText(whole, (of) => {
-  const letters = Array.from(of)
-  let start = Number(numerical(from))
-  const size = numerical(length)
-  if (letters.length + start < 0) start = 0
-  if (size === undefined) return letters.slice(start).join('')
-  if (size <= 0) return ''
-  return letters.slice(start, start >= 0 ? start + size : letters.length + start + size).join('')
-})
+const substring: Call = ([whole, from, length]) =>
+  whenText(whole, (of) => {
+    const letters = Array.from(of)
+    let start = Number(numerical(from))
+    const size = numerical(length)
+    if (letters.length + start < 0) start = 0
+    if (size === undefined) return letters.slice(start).join('')
+    if (size <= 0) return ''
+    return letters.slice(start, start >= 0 ? start + size : letters.length + start + size).join('')
+  })
 
-const split: Call = ([whole, mark, most]) => whenText(whole, (of) => {
-  const limit = numerical(most)
-  if (limit !== undefined && limit < 0) return wrong('D3020', limit)
-  return of.split(String(textual(mark)), limit === undefined ? undefined : Math.floor(limit))
-})
+const split: Call = ([whole, mark, most]) =>
+  whenText(whole, (of) => {
+    const limit = numerical(most)
+    if (limit !== undefined && limit < 0) return wrong('D3020', limit)
+    return of.split(String(textual(mark)), limit === undefined ? undefined : Math.floor(limit))
+  })
 
 const merge: Call = ([value]) => {
   if (value === undefined) return undefined
@@ -155,10 +161,12 @@ const joined: Call = ([value, mark]) => {
   return all.join(textual(mark) ?? '')
 }
 
-const extreme = (choose: (...all: number[]) => number): Call => ([value]) => {
-  const all = numbers(value)
-  return all === undefined || all.length === 0 ? undefined : choose(...all)
-}
+const extreme =
+  (choose: (...all: number[]) => number): Call =>
+  ([value]) => {
+    const all = numbers(value)
+    return all === undefined || all.length === 0 ? undefined : choose(...all)
+  }
 
 /**
  * https://docs.jsonata.org/string-functions and the pages beside it; what is not here is refused when a
@@ -195,10 +203,8 @@ export const builtins: Readonly<Record<string, Builtin>> = Object.freeze({
   append: given(2, 2, ([first, second]) => append(first, second)),
   keys: of1(([value]) => keys(value)),
   merge: given(1, 1, merge),
-  reverse: given(
-    1,
-    1,
-    ([value]) => (value === undefined ? undefined : Array.isArray(value) ? [...value].reverse() : [value]),
+  reverse: given(1, 1, ([value]) =>
+    value === undefined ? undefined : Array.isArray(value) ? [...value].reverse() : [value],
   ),
 })
 

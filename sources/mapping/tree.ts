@@ -49,7 +49,8 @@ export const partsOf = (file: string, tree: unknown): ReadonlyMap<string, Tree> 
   for (const [name, part] of pairsOf(whole)) {
     if (name.type !== 'string' || parts.has(String(name.value))) {
       throw new GraphError('KT2001', `mapping "${file}" has a part whose name is computed, or used twice`, {
-        where: file, fix: 'Name each part once, with a text in quotes.',
+        where: file,
+        fix: 'Name each part once, with a text in quotes.',
       })
     }
     parts.set(String(name.value), part)
@@ -67,9 +68,9 @@ export const unthunked = (node: Tree): Tree => {
   if (node.type === 'block') {
     return {
       ...node,
-      expressions: (node.expressions ?? []).map(
-        (part, i, all) => (i < all.length - 1 ? part : unthunked(part)),
-      )
+      expressions: (node.expressions ?? []).map((part, i, all) =>
+        i < all.length - 1 ? part : unthunked(part),
+      ),
     }
   }
   return node

@@ -5,7 +5,10 @@
  * https://docs.jsonata.org/processing
  */
 export type Sequence = unknown[] & {
-  sequence?: boolean; keepSingleton?: boolean; cons?: boolean; outerWrapper?: boolean
+  sequence?: boolean
+  keepSingleton?: boolean
+  cons?: boolean
+  outerWrapper?: boolean
 }
 
 /** What an expression sees besides its focus: the whole message, and what the reader binds. */
@@ -90,7 +93,11 @@ type Filter = number | Evaluate
 
 /** Walk a path. */
 export const path = (
-  focus: unknown, scope: Scope, steps: readonly Step[], absolute: boolean, keep: boolean,
+  focus: unknown,
+  scope: Scope,
+  steps: readonly Step[],
+  absolute: boolean,
+  keep: boolean,
 ): unknown => {
   let input: Sequence = Array.isArray(focus) && !absolute ? focus : sequenceOf(focus)
   let result: unknown = undefined

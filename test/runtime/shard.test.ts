@@ -25,18 +25,45 @@ interface World {
   readonly clock: VirtualClock
 }
 
-const newWorld = (): World => ({ store: new MemoryStore(), objects: memoryObjects(), clock: new VirtualClock(START) })
+const newWorld = (): World => ({
+  store: new MemoryStore(),
+  objects: memoryObjects(),
+  clock: new VirtualClock(START),
+})
 
-const newShard = ({ store, objects, clock }: World, log: MemoryLog, settings: { lingerMs?: number; rowsMax?: number; rebuild?: boolean } = {}): Shard => {
+const newShard = (
+  { store, objects, clock }: World,
+  log: MemoryLog,
+  settings: { lingerMs?: number; rowsMax?: number; rebuild?: boolean } = {},
+): Shard => {
   void store
   return new Shard({
-    plan: smallPlan.stages[0]!, shard: 'small/0/0', clock, log, objects, deadLetters: { add: () => {} }, report: quietReport(),
-    rowsMax: settings.rowsMax ?? 50, lingerMs: settings.lingerMs, tickMs: 250, checkpointEveryMs: 1000, pendingMaxBytes: 1 << 30, rebuild: settings.rebuild ?? false,
+    plan: smallPlan.stages[0]!,
+    shard: 'small/0/0',
+    clock,
+    log,
+    objects,
+    deadLetters: { add: () => {} },
+    report: quietReport(),
+    rowsMax: settings.rowsMax ?? 50,
+    lingerMs: settings.lingerMs,
+    tickMs: 250,
+    checkpointEveryMs: 1000,
+    pendingMaxBytes: 1 << 30,
+    rebuild: settings.rebuild ?? false,
   })
 }
 
 const upRow = (instrument: string, time: number) => ({
-  kind: 'up', source: 'venue', channel: 'tap', instrument, connection: 0, epoch: 0, why: '', time, received: time,
+  kind: 'up',
+  source: 'venue',
+  channel: 'tap',
+  instrument,
+  connection: 0,
+  epoch: 0,
+  why: '',
+  time,
+  received: time,
 })
 
 const settle = async (): Promise<void> => {
@@ -59,8 +86,16 @@ const tapsOf = (seed: number): readonly Tap[] => {
   })
 }
 
-/** Read the taps to the end, with crashes: what was not durable is lost with the process, and the taps are read again. */
-const runTo = async (world: World, taps: readonly Tap[], crashes: readonly number[], settings: { lingerMs?: number; rowsMax?: number; rebuild?: boolean } = {}): Promise<void> => {
+/**
+ * Read the taps to the end, with crashes: what was not durable is lost with the process, and the taps are
+ * read again.
+ */
+const runTo = async (
+  world: World,
+  taps: readonly Tap[],
+  crashes: readonly number[],
+  settings: { lingerMs?: number; rowsMax?: number; rebuild?: boolean } = {},
+): Promise<void> => {
   const breaks = [...crashes]
   for (;;) {
     const clock = new VirtualClock(START)
@@ -125,21 +160,33 @@ describe('a shard', () => {
 
   test('gives a tick to the keys in the order of their names', async () => {
     const world = newWorld()
-    await runTo(world, [...tapsOf(2)].reverse().map((tap, at) => ({ ...tap, received: START + at * 1000 + 7 })), [])
+    await runTo(
+      world,
+      [...tapsOf(2)].reverse().map((tap, at) => ({ ...tap, received: START + at * 1000 + 7 })),
+      [],
+    )
     const groups = ((await rowsOfLog(world))['total/0'] as { group: string; received: number }[])
-      .filter((row) => row.received === START + 250_000).map((row) => row.group)
+      .filter((row) => row.received === START + 250_000)
+      .map((row) => row.group)
     expect(groups.slice(-3)).toEqual(['a', 'b', 'c'])
   })
 
-  test.each(Array.from({ length: 25 }, (_, seed) => seed + 1))('writes the same rows with and without crashes (seed %i)', async (seed) => {
-    const taps = tapsOf(seed)
-    const draw = random(seed + 1000)
-    const calm = newWorld()
-    await runTo(calm, taps, [])
-    const cruel = newWorld()
-    await runTo(cruel, taps, Array.from({ length: 1 + draw(5) }, () => draw(400)))
-    expect(await rowsOfLog(cruel)).toEqual(await rowsOfLog(calm))
-  })
+  test.each(Array.from({ length: 25 }, (_, seed) => seed + 1))(
+    'writes the same rows with and without crashes (seed %i)',
+    async (seed) => {
+      const taps = tapsOf(seed)
+      const draw = random(seed + 1000)
+      const calm = newWorld()
+      await runTo(calm, taps, [])
+      const cruel = newWorld()
+      await runTo(
+        cruel,
+        taps,
+        Array.from({ length: 1 + draw(5) }, () => draw(400)),
+      )
+      expect(await rowsOfLog(cruel)).toEqual(await rowsOfLog(calm))
+    },
+  )
 
   test('writes the same rows with other batch bounds', async () => {
     const [one, other] = [newWorld(), newWorld()]
@@ -178,6 +225,8 @@ describe('a shard', () => {
   test('refuses a checkpoint whose log is gone', async () => {
     const world = newWorld()
     await runTo(world, tapsOf(6), [])
-    await expect(runTo({ ...world, store: new MemoryStore() }, tapsOf(6), [])).rejects.toMatchObject({ code: 'KT4003' })
+    await expect(runTo({ ...world, store: new MemoryStore() }, tapsOf(6), [])).rejects.toMatchObject({
+      code: 'KT4003',
+    })
   })
 })

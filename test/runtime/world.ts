@@ -35,21 +35,51 @@ interface Total extends Event<'total'> {
   readonly received: number
 }
 
-const tap = schema<Tap>('tap', 'a value', { instrument: name('which'), value: count('what'), time: micros('when'), received: micros('when') })
-const sum = schema<Sum>('sum', 'values so far', { instrument: name('which'), sum: count('what'), received: micros('when') })
-const total = schema<Total>('total', 'sums of a group so far', { group: name('which'), total: count('what'), ticks: int('ticks seen'), received: micros('when') })
+const tap = schema<Tap>('tap', 'a value', {
+  instrument: name('which'),
+  value: count('what'),
+  time: micros('when'),
+  received: micros('when'),
+})
+const sum = schema<Sum>('sum', 'values so far', {
+  instrument: name('which'),
+  sum: count('what'),
+  received: micros('when'),
+})
+const total = schema<Total>('total', 'sums of a group so far', {
+  group: name('which'),
+  total: count('what'),
+  ticks: int('ticks seen'),
+  received: micros('when'),
+})
 
-const byGroup = key('group', (event: { readonly instrument: string } | { readonly group: string }) => ('group' in event ? event.group : event.instrument.slice(0, 1)))
+const byGroup = key('group', (event: { readonly instrument: string } | { readonly group: string }) =>
+  'group' in event ? event.group : event.instrument.slice(0, 1),
+)
 const byOne = keyWithin('one', (event: { readonly instrument: string }) => event.instrument, byGroup)
 
 const read = Object.freeze({
-  name: 'read', inputs: [], outputs: [tap], reports: [], key: { name: 'frame', of: () => '', within: undefined }, frames: true, followedBy: [],
-  state: stateless, options: {},
-  on: { frame: (_: unknown, frame: Frame<Tap>, emit: { tap: (row: object) => void }) => frame.read((_schema, row) => emit.tap(row)) },
+  name: 'read',
+  inputs: [],
+  outputs: [tap],
+  reports: [],
+  key: { name: 'frame', of: () => '', within: undefined },
+  frames: true,
+  followedBy: [],
+  state: stateless,
+  options: {},
+  on: {
+    frame: (_: unknown, frame: Frame<Tap>, emit: { tap: (row: object) => void }) =>
+      frame.read((_schema, row) => emit.tap(row)),
+  },
 }) as unknown as import('../../graph/operator.ts').Operator<FrameOf<Tap>, Tap, string>
 
 const sums = operator({
-  name: 'sums', inputs: { tap }, outputs: [sum], key: byOne, state: plain(1, () => ({ sum: 0 })),
+  name: 'sums',
+  inputs: { tap },
+  outputs: [sum],
+  key: byOne,
+  state: plain(1, () => ({ sum: 0 })),
   on: {
     tap: (state, event: Tap, emit) => {
       state.sum += event.value
@@ -59,7 +89,16 @@ const sums = operator({
 })
 
 const totals = operator({
-  name: 'totals', inputs: { sum, control }, outputs: [total], key: byGroup, state: { version: 1, create: (group: string) => ({ group, total: 0, ticks: 0 }), save: (state: Totals) => ({ ...state }), load: (saved: Totals) => ({ ...saved }) },
+  name: 'totals',
+  inputs: { sum, control },
+  outputs: [total],
+  key: byGroup,
+  state: {
+    version: 1,
+    create: (group: string) => ({ group, total: 0, ticks: 0 }),
+    save: (state: Totals) => ({ ...state }),
+    load: (saved: Totals) => ({ ...saved }),
+  },
   on: {
     sum: (state, event: Sum, emit) => {
       state.total = (state.total * 31 + event.sum) % 1_000_003
@@ -74,7 +113,11 @@ const totals = operator({
 })
 
 /** The taps of a pretended venue. */
-const venue: Source<'venue', { tap: Tap }> = { name: 'venue', channels: { tap: { schemas: [tap], card: {} as never } }, open: () => ({ close: () => {}, renew: () => {}, status: () => [] }) }
+const venue: Source<'venue', { tap: Tap }> = {
+  name: 'venue',
+  channels: { tap: { schemas: [tap], card: {} as never } },
+  open: () => ({ close: () => {}, renew: () => {}, status: () => [] }),
+}
 
 const small = graph('small', (g) => {
   const { tap: taps } = g.source(venue, { channels: ['tap'], universe: {}, keep: byGroup })
@@ -83,11 +126,28 @@ const small = graph('small', (g) => {
   added.via(totals).through(topic('total', { schema: total, key: byGroup }))
 })
 
-export const smallPlan = plan(small, { topics: systemTopics, sink: () => { throw new Error('no sinks here') } })
+export const smallPlan = plan(small, {
+  topics: systemTopics,
+  sink: () => {
+    throw new Error('no sinks here')
+  },
+})
 
 /** A message of the pretended venue. */
-export const tapFrame = (number: number, instrument: string, value: number, received: number): Frame<never> => ({
-  source: 'venue', channel: 'tap', connection: 0, epoch: 0, frame: number, received, bytes: new Uint8Array(0), symbol: undefined,
+export const tapFrame = (
+  number: number,
+  instrument: string,
+  value: number,
+  received: number,
+): Frame<never> => ({
+  source: 'venue',
+  channel: 'tap',
+  connection: 0,
+  epoch: 0,
+  frame: number,
+  received,
+  bytes: new Uint8Array(0),
+  symbol: undefined,
   read: (emit) => emit('tap', { instrument, value, time: received, received }),
 })
 
@@ -106,6 +166,15 @@ export const memoryObjects = (): ObjectStore & { readonly files: Map<string, Uin
 
 /** A report that keeps nothing but the reason of a death. */
 export const quietReport = (died: (error: unknown) => void = () => {}): ShardReport => ({
-  frame: () => {}, row: () => {}, durable: () => {}, deadLetter: () => {}, dropped: () => {}, backlog: () => {}, checkpoint: () => {},
-  checkpointFailed: () => {}, brokenCheckpoint: () => {}, recovered: () => {}, died,
+  frame: () => {},
+  row: () => {},
+  durable: () => {},
+  deadLetter: () => {},
+  dropped: () => {},
+  backlog: () => {},
+  checkpoint: () => {},
+  checkpointFailed: () => {},
+  brokenCheckpoint: () => {},
+  recovered: () => {},
+  died,
 })

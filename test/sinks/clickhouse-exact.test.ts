@@ -145,7 +145,8 @@ describe.skipIf(started === undefined)(
       const first = topic.run(direct, { lingerMs: 10 })
       await caughtUp(topic, first)
       await first.stop()
-      // ClickHouse may note a token and die before the part is in place: here the rows go, and the token stays known.
+      // ClickHouse may note a token and die before the part is in place: here the rows go, and the token
+      // stays known.
       await direct.exec(
         'ALTER TABLE burned DELETE WHERE _off = 0 OR (_off = 2 AND _row % 2 = 1) SETTINGS mutations_sync = 2',
       )

@@ -38,7 +38,8 @@ interface Running {
 }
 
 /**
- * One table of a ClickHouse that behaves as the real one was seen to: an insert is one part for each day, a token is
+ * One table of a ClickHouse that behaves as the real one was seen to: an insert is one part for each day, a
+ * token is
  * remembered for each day before the part is in place, and everything between may fail.
  */
 export class FakeClickhouse {

@@ -38,7 +38,10 @@ interface Mortal {
   beforeClaim: () => Promise<void>
 }
 
-/** A seeded world: a log being written, a ClickHouse that fails, and runs of the sink that die, sleep and are twins. */
+/**
+ * A seeded world: a log being written, a ClickHouse that fails, and runs of the sink that die, sleep and
+ * are twins.
+ */
 class World {
   readonly clock = new VirtualClock(START)
   readonly random: Dice

@@ -6,13 +6,18 @@ export interface Wire {
   readonly url: string
   /** Cut a connection when its answer begins to come: the server has applied what was asked. */
   loseAnswers: number
-  /** Take what the client sends, deliver it this much later, and let the client believe that it was cut off. */
+  /**
+   * Take what the client sends, deliver it this much later, and let the client believe that it was cut off.
+   */
   delayMs: number
   readonly lost: () => number
   readonly close: () => Promise<void>
 }
 
-/** A wire to a port of this machine that can be cut at the worst moments. `inserts` alone: only requests that insert are hit. */
+/**
+ * A wire to a port of this machine that can be cut at the worst moments. `inserts` alone: only requests
+ * that insert are hit.
+ */
 export const startWire = async (port: number): Promise<Wire> => {
   const sockets = new Set<Socket>()
   let lost = 0

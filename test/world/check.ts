@@ -5,44 +5,76 @@ import type { BookTruth, FaultTruth, TradeTruth, Truth } from '../../sources/sim
 export type Checker = (outcome: Outcome) => readonly string[]
 
 const MOST = 5
-const few = (found: readonly string[]): readonly string[] => (found.length <= MOST ? found : [...found.slice(0, MOST), `and ${found.length - MOST} more`])
+const few = (found: readonly string[]): readonly string[] =>
+  found.length <= MOST ? found : [...found.slice(0, MOST), `and ${found.length - MOST} more`]
 
 const rowsOf = (outcome: Outcome, schema: string): readonly Row[] => outcome.rows[schema] ?? []
 
 /** Our name of a venue's symbol: `binance.spot BTCUSDT` is `binance:spot:BTC-USDT`. */
 const namesOf = (outcome: Outcome): ReadonlyMap<string, string> =>
-  new Map(rowsOf(outcome, 'instrument').map((row) => [`${String(row['source'])} ${String(row['symbol'])}`, String(row['instrument'])]))
+  new Map(
+    rowsOf(outcome, 'instrument').map((row) => [
+      `${String(row['source'])} ${String(row['symbol'])}`,
+      String(row['instrument']),
+    ]),
+  )
 
-const instrumentOf = (names: ReadonlyMap<string, string>, { venue, symbol }: { venue: string; symbol: string }): string => names.get(`${venue} ${symbol}`) ?? `${venue} ${symbol}`
+const instrumentOf = (
+  names: ReadonlyMap<string, string>,
+  { venue, symbol }: { venue: string; symbol: string },
+): string => names.get(`${venue} ${symbol}`) ?? `${venue} ${symbol}`
 
-const byInstrument = (rows: readonly Row[]): ReadonlyMap<string, readonly Row[]> => Map.groupBy(rows, (row) => String(row['instrument']))
+const byInstrument = (rows: readonly Row[]): ReadonlyMap<string, readonly Row[]> =>
+  Map.groupBy(rows, (row) => String(row['instrument']))
 
-const isBook = (truth: Truth): truth is BookTruth => truth.kind === 'book' && (truth.channel === 'book' || truth.channel.startsWith('orderbook.200.'))
+const isBook = (truth: Truth): truth is BookTruth =>
+  truth.kind === 'book' && (truth.channel === 'book' || truth.channel.startsWith('orderbook.200.'))
 const isTrade = (truth: Truth): truth is TradeTruth => truth.kind === 'trade'
 const isFault = (truth: Truth): truth is FaultTruth => truth.kind === 'fault'
 
 /** A quote with trust shows the venue's true best prices and sizes at its update id. */
 export const quotesAreTrue: Checker = (outcome) => {
   const names = namesOf(outcome)
-  const books = Map.groupBy(outcome.truth.filter(isBook), (truth) => `${instrumentOf(names, truth)} ${truth.id}`)
+  const books = Map.groupBy(
+    outcome.truth.filter(isBook),
+    (truth) => `${instrumentOf(names, truth)} ${truth.id}`,
+  )
   const text = (value: unknown): string => (value === null ? '' : String(value))
   const side = (value: string): string => (value === '' ? '' : String(Number(value)))
   const found = rowsOf(outcome, 'quote').flatMap((quote) => {
-    if (quote['trust'] !== 'live') return quote['bid'] === null && quote['ask'] === null ? [] : [`${String(quote['instrument'])} shows prices without trust`]
+    if (quote['trust'] !== 'live')
+      return quote['bid'] === null && quote['ask'] === null
+        ? []
+        : [`${String(quote['instrument'])} shows prices without trust`]
     // A venue that renumbers its books uses an id again: what it said last by then is meant.
-    const truth = books.get(`${String(quote['instrument'])} ${String(quote['last'])}`)?.findLast((one) => one.time * 1000 <= Number(quote['received']))
-    if (truth === undefined) return [`${String(quote['instrument'])} is live at ${String(quote['last'])}, which the venue never reached`]
+    const truth = books
+      .get(`${String(quote['instrument'])} ${String(quote['last'])}`)
+      ?.findLast((one) => one.time * 1000 <= Number(quote['received']))
+    if (truth === undefined)
+      return [
+        `${String(quote['instrument'])} is live at ${String(quote['last'])}, which the venue never reached`,
+      ]
     const shown = [quote['bid'], quote['bidSize'], quote['ask'], quote['askSize']].map(text).join(' ')
     const true_ = [truth.bid, truth.bidSize, truth.ask, truth.askSize].map(side).join(' ')
-    return shown === true_ ? [] : [`${String(quote['instrument'])} at ${String(quote['last'])} shows ${shown}, true is ${true_}`]
+    return shown === true_
+      ? []
+      : [`${String(quote['instrument'])} at ${String(quote['last'])} shows ${shown}, true is ${true_}`]
   })
   return few(found)
 }
 
-/** Instruments of which the venue itself got a number wrong: then neither it nor we can tell what is missing. */
+/**
+ * Instruments of which the venue itself got a number wrong: then neither it nor we can tell what is
+ * missing.
+ */
 const misnumberedIn = (outcome: Outcome): ReadonlySet<string> => {
   const names = namesOf(outcome)
-  return new Set(outcome.truth.filter(isFault).filter((fault) => fault.fault === 'wrongId').map((fault) => instrumentOf(names, fault)))
+  return new Set(
+    outcome.truth
+      .filter(isFault)
+      .filter((fault) => fault.fault === 'wrongId')
+      .map((fault) => instrumentOf(names, fault)),
+  )
 }
 
 interface Span {
@@ -52,10 +84,19 @@ interface Span {
 
 const gapSpans = (outcome: Outcome, channel: string, instrument: string): readonly Span[] =>
   rowsOf(outcome, 'gap')
-    .filter((gap) => gap['channel'] === channel && gap['instrument'] === instrument && gap['event'] === 'opened' && gap['first'] !== null)
+    .filter(
+      (gap) =>
+        gap['channel'] === channel &&
+        gap['instrument'] === instrument &&
+        gap['event'] === 'opened' &&
+        gap['first'] !== null,
+    )
     .map((gap) => ({ first: Number(gap['first']), last: Number(gap['last']) }))
 
-/** Every numbered trade between the first and the last that we have is in the log once, as the venue printed it, or in the ledger. */
+/**
+ * Every numbered trade between the first and the last that we have is in the log once, as the venue printed
+ * it, or in the ledger.
+ */
 export const tradesAreWhole: Checker = (outcome) => {
   const names = namesOf(outcome)
   const logged = byInstrument(rowsOf(outcome, 'trade'))
@@ -68,15 +109,18 @@ export const tradesAreWhole: Checker = (outcome) => {
     const spans = gapSpans(outcome, 'trade', instrument)
     const wrong: string[] = []
     if (have.size < ids.length) wrong.push(`${instrument}: ${ids.length - have.size} trades twice`)
-    for (const [at, id] of ids.entries()) if (at > 0 && id <= ids[at - 1]!) wrong.push(`${instrument}: trade ${id} after ${ids[at - 1]}`)
+    for (const [at, id] of ids.entries())
+      if (at > 0 && id <= ids[at - 1]!) wrong.push(`${instrument}: trade ${id} after ${ids[at - 1]}`)
     for (const truth of truths.get(instrument) ?? []) {
       const id = Number(truth.id)
       if (id < ids[0]! || id > ids.at(-1)!) continue
       const row = have.get(id)
       const inGap = spans.some((span) => span.first <= id && id <= span.last)
-      if (row === undefined && !inGap) wrong.push(`${instrument}: trade ${id} is neither in the log nor in the ledger`)
+      if (row === undefined && !inGap)
+        wrong.push(`${instrument}: trade ${id} is neither in the log nor in the ledger`)
       if (row !== undefined && inGap) wrong.push(`${instrument}: trade ${id} is in the log and in the ledger`)
-      if (row !== undefined && !sameTrade(row, truth)) wrong.push(`${instrument}: trade ${id} differs from the venue's`)
+      if (row !== undefined && !sameTrade(row, truth))
+        wrong.push(`${instrument}: trade ${id} differs from the venue's`)
     }
     return wrong
   })
@@ -86,7 +130,10 @@ export const tradesAreWhole: Checker = (outcome) => {
 const sameTrade = (row: Row, truth: TradeTruth): boolean =>
   row['price'] === Number(truth.price) && row['size'] === Number(truth.size) && row['side'] === truth.side
 
-/** Trades without numbers are in the log once, or were dropped on the way, or lie in an interruption that the ledger has. */
+/**
+ * Trades without numbers are in the log once, or were dropped on the way, or lie in an interruption that
+ * the ledger has.
+ */
 export const unnumberedTradesAreAccounted: Checker = (outcome) => {
   const names = namesOf(outcome)
   const logged = byInstrument(rowsOf(outcome, 'trade'))
@@ -95,15 +142,22 @@ export const unnumberedTradesAreAccounted: Checker = (outcome) => {
     if (!instrument.startsWith('bybit')) return []
     const ids = new Set(rows.map((row) => String(row['id'])))
     const wrong = ids.size < rows.length ? [`${instrument}: ${rows.length - ids.size} trades twice`] : []
-    const interruptions = rowsOf(outcome, 'gap').filter((gap) => gap['channel'] === 'trade' && gap['instrument'] === instrument && gap['event'] === 'opened')
-    const truths = outcome.truth.filter((truth): truth is TradeTruth => isTrade(truth) && instrumentOf(names, truth) === instrument)
+    const interruptions = rowsOf(outcome, 'gap').filter(
+      (gap) => gap['channel'] === 'trade' && gap['instrument'] === instrument && gap['event'] === 'opened',
+    )
+    const truths = outcome.truth.filter(
+      (truth): truth is TradeTruth => isTrade(truth) && instrumentOf(names, truth) === instrument,
+    )
     const begin = Number(rows[0]!['time'])
     const end = Number(rows.at(-1)!['time'])
     for (const truth of truths) {
       const time = truth.time * 1000
       if (ids.has(truth.id) || time <= begin || time >= end || dropped.has(truth.id)) continue
-      if (interruptions.some((gap) => Number(gap['fromTime']) <= time && time <= Number(gap['toTime']))) continue
-      wrong.push(`${instrument}: trade ${truth.id} at ${truth.time} is neither in the log nor in an interruption`)
+      if (interruptions.some((gap) => Number(gap['fromTime']) <= time && time <= Number(gap['toTime'])))
+        continue
+      wrong.push(
+        `${instrument}: trade ${truth.id} at ${truth.time} is neither in the log nor in an interruption`,
+      )
     }
     return wrong
   })
@@ -138,8 +192,11 @@ export const changesAreWhole: Checker = (outcome) => {
       const before = applied
       applied = last
       if (before === undefined || (first <= before + 1 && last > before)) return []
-      if (last <= before) return renumbered(outcome, instrument, row) ? [] : [`${instrument}: change ${last} after ${before}`]
-      return spans.some((span) => span.first <= before + 1 && first - 1 <= span.last) ? [] : [`${instrument}: changes ${before + 1} to ${first - 1} are missing without a word`]
+      if (last <= before)
+        return renumbered(outcome, instrument, row) ? [] : [`${instrument}: change ${last} after ${before}`]
+      return spans.some((span) => span.first <= before + 1 && first - 1 <= span.last)
+        ? []
+        : [`${instrument}: changes ${before + 1} to ${first - 1} are missing without a word`]
     })
   })
   return few(found)
@@ -147,15 +204,29 @@ export const changesAreWhole: Checker = (outcome) => {
 
 /** The ledger says that something may be missing before this row: the venue began to count anew. */
 const renumbered = (outcome: Outcome, instrument: string, row: Row): boolean =>
-  rowsOf(outcome, 'gap').some((gap) => gap['instrument'] === instrument && gap['proof'] === 'possible' && gap['toTime'] === row['time'])
+  rowsOf(outcome, 'gap').some(
+    (gap) => gap['instrument'] === instrument && gap['proof'] === 'possible' && gap['toTime'] === row['time'],
+  )
 
 /** A spread is computed of two live books and never of others; a withheld one has no prices. */
 export const spreadsAreProven: Checker = (outcome) => {
-  const live = new Set(rowsOf(outcome, 'quote').filter((quote) => quote['trust'] === 'live').map((quote) => `${String(quote['instrument'])} ${String(quote['last'])}`))
+  const live = new Set(
+    rowsOf(outcome, 'quote')
+      .filter((quote) => quote['trust'] === 'live')
+      .map((quote) => `${String(quote['instrument'])} ${String(quote['last'])}`),
+  )
   const found = rowsOf(outcome, 'basis').flatMap((row) => {
-    if (row['state'] === 'withheld') return row['bps'] === null && row['perpMid'] === null && row['why'] !== '' ? [] : ['a withheld spread shows prices, or does not say why']
-    const legs = [[row['perp'], row['perpLast']], [row['reference'], row['referenceLast']]]
-    return legs.every(([instrument, last]) => live.has(`${String(instrument)} ${String(last)}`)) ? [] : [`a spread of ${String(row['pair'])} stands on a book that is not proven`]
+    if (row['state'] === 'withheld')
+      return row['bps'] === null && row['perpMid'] === null && row['why'] !== ''
+        ? []
+        : ['a withheld spread shows prices, or does not say why']
+    const legs = [
+      [row['perp'], row['perpLast']],
+      [row['reference'], row['referenceLast']],
+    ]
+    return legs.every(([instrument, last]) => live.has(`${String(instrument)} ${String(last)}`))
+      ? []
+      : [`a spread of ${String(row['pair'])} stands on a book that is not proven`]
   })
   return few(found)
 }
@@ -164,19 +235,31 @@ export const spreadsAreProven: Checker = (outcome) => {
 export const orderHolds: Checker = (outcome) =>
   few(
     ['trade', 'bookDelta', 'quote', 'mark'].flatMap((schema) =>
-      [...byInstrument(rowsOf(outcome, schema).filter((row) => row['origin'] !== 'rest'))].flatMap(([instrument, rows]) =>
-        rows.flatMap((row, at) => (at > 0 && Number(row['received']) < Number(rows[at - 1]!['received']) ? [`${schema} of ${instrument} goes back in time`] : [])),
+      [...byInstrument(rowsOf(outcome, schema).filter((row) => row['origin'] !== 'rest'))].flatMap(
+        ([instrument, rows]) =>
+          rows.flatMap((row, at) =>
+            at > 0 && Number(row['received']) < Number(rows[at - 1]!['received'])
+              ? [`${schema} of ${instrument} goes back in time`]
+              : [],
+          ),
       ),
     ),
   )
 
 export const checkers: Readonly<Record<string, Checker>> = {
-  quotesAreTrue, tradesAreWhole, unnumberedTradesAreAccounted, changesAreWhole, spreadsAreProven, orderHolds,
+  quotesAreTrue,
+  tradesAreWhole,
+  unnumberedTradesAreAccounted,
+  changesAreWhole,
+  spreadsAreProven,
+  orderHolds,
 }
 
 /** All that is wrong with an outcome. */
 export const violations = (outcome: Outcome): Readonly<Record<string, readonly string[]>> =>
-  Object.fromEntries(Object.entries(checkers).flatMap(([name, check]) => {
-    const found = check(outcome)
-    return found.length === 0 ? [] : [[name, found]]
-  }))
+  Object.fromEntries(
+    Object.entries(checkers).flatMap(([name, check]) => {
+      const found = check(outcome)
+      return found.length === 0 ? [] : [[name, found]]
+    }),
+  )

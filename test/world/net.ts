@@ -7,9 +7,15 @@ import type { VenueName } from '../../sources/sim/universe.ts'
 const encoder = new TextEncoder()
 
 /** The endpoints under which a source finds the exchange of this world. */
-export const endpointOf = (venue: string): { socket: string; rest: string } => ({ socket: `sim://${venue}`, rest: `sim://${venue}` })
+export const endpointOf = (venue: string): { socket: string; rest: string } => ({
+  socket: `sim://${venue}`,
+  rest: `sim://${venue}`,
+})
 
-/** The network of a simulated world: every byte takes a millisecond, nothing else can happen to it than what the exchange does. */
+/**
+ * The network of a simulated world: every byte takes a millisecond, nothing else can happen to it than what
+ * the exchange does.
+ */
 export class WorldNet implements Net {
   readonly #exchange: Exchange
   readonly #clock: VirtualClock
@@ -53,10 +59,19 @@ export class WorldNet implements Net {
   readonly get: Net['get'] = (url, timeoutMs) => {
     const [venue, path] = parts(url)
     const { status, headers, body, delayMs } = this.#exchange.rest(venue, path)
-    const answer = (received: Partial<Answer>): Answer => ({ status: 0, headers: {}, body: new Uint8Array(0), why: '', received: this.#clock.now(), ...received })
+    const answer = (received: Partial<Answer>): Answer => ({
+      status: 0,
+      headers: {},
+      body: new Uint8Array(0),
+      why: '',
+      received: this.#clock.now(),
+      ...received,
+    })
     return new Promise((resolve) => {
-      if (delayMs + 1 >= timeoutMs) this.#clock.after(timeoutMs, () => resolve(answer({ why: `no answer within ${timeoutMs} ms` })))
-      else this.#clock.after(delayMs + 1, () => resolve(answer({ status, headers, body: encoder.encode(body) })))
+      if (delayMs + 1 >= timeoutMs)
+        this.#clock.after(timeoutMs, () => resolve(answer({ why: `no answer within ${timeoutMs} ms` })))
+      else
+        this.#clock.after(delayMs + 1, () => resolve(answer({ status, headers, body: encoder.encode(body) })))
     })
   }
 

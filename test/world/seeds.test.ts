@@ -6,11 +6,14 @@ import { runWorld, worldOf } from './world.ts'
 const SEEDS = process.env['KT_ALL'] === undefined ? 24 : 100
 
 describe('the graph in a simulated world', () => {
-  test.each(Array.from({ length: SEEDS }, (_, at) => at + 1))('keeps its promises (seed %i)', async (seed) => {
-    const outcome = await runWorld(worldOf(seed))
-    expect(violations(outcome)).toEqual({})
-    expect(outcome.rows['quote']?.some((quote) => quote['trust'] === 'live')).toBe(true)
-  })
+  test.each(Array.from({ length: SEEDS }, (_, at) => at + 1))(
+    'keeps its promises (seed %i)',
+    async (seed) => {
+      const outcome = await runWorld(worldOf(seed))
+      expect(violations(outcome)).toEqual({})
+      expect(outcome.rows['quote']?.some((quote) => quote['trust'] === 'live')).toBe(true)
+    },
+  )
 
   test.each([1, 2, 3])('writes the same bytes for the same seed (seed %i)', async (seed) => {
     const [one, other] = [await runWorld(worldOf(seed)), await runWorld(worldOf(seed))]
@@ -21,7 +24,9 @@ describe('the graph in a simulated world', () => {
     const outcome = await runWorld({ ...worldOf(1), faults: 'none', deaths: [] })
     expect(outcome.rows['gap']).toBeUndefined()
     const last = new Map((outcome.rows['quote'] ?? []).map((quote) => [quote['instrument'], quote]))
-    const trust = [...Map.groupBy(outcome.rows['quote'] ?? [], (quote) => quote['instrument']).values()].map((quotes) => quotes.some((quote) => quote['trust'] === 'live'))
+    const trust = [...Map.groupBy(outcome.rows['quote'] ?? [], (quote) => quote['instrument']).values()].map(
+      (quotes) => quotes.some((quote) => quote['trust'] === 'live'),
+    )
     expect(last.size).toBe(9)
     expect(trust.every(Boolean)).toBe(true)
   })

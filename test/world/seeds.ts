@@ -1,4 +1,5 @@
-// npm run seeds -- FIRST COUNT: as many simulated worlds as one likes; prints those in which a promise is broken.
+// npm run seeds -- FIRST COUNT: as many simulated worlds as one likes; prints those in which a promise is
+// broken.
 import { violations } from './check.ts'
 import { runWorld, worldOf } from './world.ts'
 

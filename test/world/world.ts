@@ -76,7 +76,12 @@ interface Life {
 export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
   const truth: Truth[] = []
   const exchange = new Exchange({
-    seed: options.seed, startMs: START_MS, pairs: options.pairs, rate: options.rate, depth: 60, faults: parseFaults(options.faults),
+    seed: options.seed,
+    startMs: START_MS,
+    pairs: options.pairs,
+    rate: options.rate,
+    depth: 60,
+    faults: parseFaults(options.faults),
     venues: ['binance.spot', 'binance.usdm', 'bybit.linear'],
     truth: (line) => {
       const parsed = parseTruth(line)
@@ -95,21 +100,52 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     let sources: readonly OpenSource[] = []
     const renewal = new Renewal(clock, (instrument) => sources.forEach((one) => one.renew(instrument)))
     const shard = new Shard({
-      plan: stage, shard: `${stage.name}/0`, clock, log, objects, deadLetters: { add: (letter) => void letters.push(letter) },
-      report: { ...quietReport((error) => (failure ??= error)), row: (schema, row) => renewal.see(schema, row) }, rowsMax: 1000, lingerMs: undefined, tickMs: 250, checkpointEveryMs: 2000,
-      pendingMaxBytes: 1 << 30, rebuild: false,
+      plan: stage,
+      shard: `${stage.name}/0`,
+      clock,
+      log,
+      objects,
+      deadLetters: { add: (letter) => void letters.push(letter) },
+      report: {
+        ...quietReport((error) => (failure ??= error)),
+        row: (schema, row) => renewal.see(schema, row),
+      },
+      rowsMax: 1000,
+      lingerMs: undefined,
+      tickMs: 250,
+      checkpointEveryMs: 2000,
+      pendingMaxBytes: 1 << 30,
+      rebuild: false,
     })
     const { first } = await shard.recover()
-    shard.system('control', { kind: 'start', source: '', channel: '', instrument: '', connection: 0, epoch: 0, why: first ? 'first start' : 'restart', time: now, received: now })
+    shard.system('control', {
+      kind: 'start',
+      source: '',
+      channel: '',
+      instrument: '',
+      connection: 0,
+      epoch: 0,
+      why: first ? 'first start' : 'restart',
+      time: now,
+      received: now,
+    })
     shard.start()
     const draw = randomOf(options.seed * 1000 + life)
     const host: SourceHost = {
-      clock, random: { below: draw }, net, mapping: loadMapping, frame: (frame) => shard.frame(frame), system: (schema, row) => shard.system(schema, row), note: () => {},
+      clock,
+      random: { below: draw },
+      net,
+      mapping: loadMapping,
+      frame: (frame) => shard.frame(frame),
+      system: (schema, row) => shard.system(schema, row),
+      note: () => {},
     }
     sources = [...new Set(stage.sources.map((want) => want.source))].map((source) =>
       source.open(host, {
         channels: stage.sources.filter((want) => want.source === source).map((want) => want.channel),
-        universe: { quote: 'USDT' }, endpoint: endpointOf(source.name), owns: () => true,
+        universe: { quote: 'USDT' },
+        endpoint: endpointOf(source.name),
+        owns: () => true,
       }),
     )
     return { clock, log, net, shard, sources }
