@@ -78,7 +78,8 @@ export const ascii = (plan: Plan): string => {
     return `  ${kind.padEnd(9)} ${name.padEnd(width)}${feeds}${tail}`.trimEnd()
   }
   const stages = plan.stages.map((stage) => {
-    const head = `stage ${stage.name}: ${stage.shards} shard${stage.shards === 1 ? '' : 's'}${stage.keep === undefined ? '' : `, kept by ${stage.keep.name}`}`
+    const kept = stage.keep === undefined ? '' : `, kept by ${stage.keep.name}`
+    const head = `stage ${stage.name}: ${stage.shards} shard${stage.shards === 1 ? '' : 's'}${kept}`
     return [head, ...nodes.filter((node) => node.stage === stage.name).map(line)].join('\n')
   })
   const sinks = ['sinks', ...nodes.filter((node) => node.kind === 'sink').map(line)].join('\n')

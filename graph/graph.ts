@@ -11,7 +11,7 @@ import type { AnyTopic, Topic } from './topic.ts'
  */
 export interface Stream<T, K extends string> extends Flow<T, K> {
   /** A sink reads the log, so there is none before a topic. */
-  readonly to: GraphTypeError<'put .through(topic) before .to(sink): a sink reads the log, to be exact and late'>
+  readonly to: GraphTypeError<'put .through(topic) before .to(sink): a sink reads the log'>
 }
 
 /** A stream that has been written to a topic, and is read back from it. */

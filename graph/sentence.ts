@@ -26,6 +26,18 @@ type LastOf<U> = (U extends unknown ? (member: () => U) => void : never) extends
 /** The events of `T` that no event of `In` is named like. */
 type Foreign<T, In> = Exclude<NameOf<T>, NameOf<In>>
 
+type KeptApart<K extends string, Under extends string> =
+  `this operator keeps its state by ${Listed<Under>}, and the stream is kept by ${K}`
+type Rekey<Under extends string> = `put .through(topic) with a key of ${Listed<Under>} before it`
+type Lacks<Names extends string> = `this operator also needs ${Listed<Names>}: merge a stream of that with this one`
+type Refuses<Names extends string, Takes extends string> =
+  `this operator does not take ${Listed<Names>}, it takes ${Listed<Takes>}`
+type Between = 'put an operator before it that makes one of the other'
+type Mismatch<What extends string, Has extends string, Is extends string> =
+  `this ${What} carries ${Listed<Has>}, and the stream is of ${Listed<Is>}: use the ${What} of ${Listed<Is>}`
+type Apart<One extends string, Other extends string> =
+  `cannot merge a stream kept by ${One} with one kept by ${Other}: bring one through(topic) to the key of the other`
+
 /**
  * Does an operator fit a stream: every event of the stream named, every event it needs there, and its key
  * held?
@@ -37,19 +49,19 @@ export type Fits<T, K extends string, In, Under extends string, System extends s
     ? K extends Under
       ? unknown
       : GraphTypeError<`${KeptApart<K, Under>}: ${Rekey<Under>}`>
-    : GraphTypeError<`this operator also needs ${Listed<Exclude<Foreign<In, T>, System>>}: merge a stream of that with this one`>
-  : GraphTypeError<`this operator does not take ${Listed<Foreign<T, In>>}, it takes ${Listed<Exclude<NameOf<In>, System>>}: put an operator before it that makes one of the other`>
+    : GraphTypeError<Lacks<Exclude<Foreign<In, T>, System>>>
+  : GraphTypeError<`${Refuses<Foreign<T, In>, Exclude<NameOf<In>, System>>}: ${Between}`>
 
 /** Does a topic or a sink fit a stream? */
 export type Carries<T, E, What extends string> = [Foreign<T, E> | Foreign<E, T>] extends [never]
   ? unknown
-  : GraphTypeError<`this ${What} carries ${Listed<NameOf<E>>}, and the stream is of ${Listed<NameOf<T>>}: use the ${What} of ${Listed<NameOf<T>>}`>
+  : GraphTypeError<Mismatch<What, NameOf<E>, NameOf<T>>>
 
 /** Do streams have one key? */
 export type SameKey<Keys extends readonly string[]> = {
   readonly [I in keyof Keys]: Keys[I] extends Keys[0]
     ? unknown
-    : GraphTypeError<`cannot merge a stream kept by ${Keys[I]} with one kept by ${Keys[0]}: bring one through(topic) to the key of the other`>
+    : GraphTypeError<Apart<Keys[I], Keys[0]>>
 }
 
 /** Does a source have the channels that are asked for? */

@@ -166,7 +166,7 @@ export class Stage {
     if (saved.version !== version) {
       throw new HostError(
         'KT4001',
-        `the checkpoint's state of "${saved.node}" has version ${saved.version}, and the graph has ${version}`,
+        `the state of "${saved.node}" in the checkpoint is version ${saved.version}, the graph's is ${version}`,
         {
           why: 'the operator has changed the shape of what it remembers',
           fix: 'Start with --rebuild to make the state from the log again, or give the operator another name.',
