@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { VenueError } from '../graph/error.ts'
 import type { Plan, Stage } from '../graph/plan.ts'
-import type { SourceHost } from '../graph/source.ts'
+import type { Frame, SourceHost } from '../graph/source.ts'
 import type { Shard } from '../runtime/shard.ts'
 import type { VirtualClock } from '../runtime/virtual-clock.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
@@ -35,9 +36,14 @@ export interface Replaying {
   readonly run: (options: ReplayOptions) => Promise<void>
 }
 
-export const openReplay = async (stage: Stage, paths: readonly string[], drop?: RecordingOptions['drop']): Promise<Replaying> => {
+/** Open files for the sources of a stage. */
+export const openReplay = async (
+  stage: Stage,
+  paths: readonly string[],
+  changes: Pick<RecordingOptions, 'drop' | 'extra'> = {},
+): Promise<Replaying> => {
   const wants = wantsOf(stage)
-  const recording = await openRecording({ paths, sources: wants.map((want) => want.source), ...(drop === undefined ? {} : { drop }) })
+  const recording = await openRecording({ paths, sources: wants.map((want) => want.source), ...changes })
   const begin = Math.min(...recording.has.map((one) => one.from))
   return { begin: Number.isFinite(begin) ? begin : 0, run: (options) => read(recording, stage, options) }
 }
@@ -48,6 +54,7 @@ const ROUND_MS = 20
 const read = async (recording: Recording, stage: Stage, options: ReplayOptions): Promise<void> => {
   const { clock, shard, speed, eventsMax = Number.POSITIVE_INFINITY, stopped, note } = options
   let frames = 0
+  let past = true
   const host: SourceHost = {
     clock,
     random: { below: () => 0 },
@@ -55,7 +62,8 @@ const read = async (recording: Recording, stage: Stage, options: ReplayOptions):
     mapping: loadMapping,
     frame: (frame) => {
       frames++
-      shard.frame(frame)
+      if (past) past = passed(shard, frame)
+      else shard.frame(frame)
     },
     system: (schema, row) => shard.system(schema, row),
     note,
@@ -79,9 +87,32 @@ const read = async (recording: Recording, stage: Stage, options: ReplayOptions):
   for (const one of opened) one.close()
 }
 
+/**
+ * Hand on a frame that the log may hold already, and say whether it does: then the shard does not read it.
+ * Its reader
+ * must, because what it remembers (patched fields, how far a book goes) is in no checkpoint.
+ */
+const passed = (shard: Shard, frame: Frame<never>): boolean => {
+  let taken = false
+  const read: typeof frame.read = (emit) => {
+    taken = true
+    frame.read(emit)
+  }
+  shard.frame({ ...frame, read })
+  if (taken) return false
+  try {
+    frame.read(() => {})
+  } catch (error) {
+    if (!(error instanceof VenueError)) throw error
+    // It became a dead letter when it was first read.
+  }
+  return true
+}
+
 /** Wait until the wall clock has come this far, in rounds short enough that a stop is heard. */
 const reach = async (untilMs: number, stopped: () => boolean): Promise<void> => {
-  for (let left = untilMs - Date.now(); left > 1 && !stopped(); left = untilMs - Date.now()) await pause(Math.min(left, ROUND_MS))
+  for (let left = untilMs - Date.now(); left > 1 && !stopped(); left = untilMs - Date.now())
+    await pause(Math.min(left, ROUND_MS))
 }
 
 /** Channels that a recording lacks, with the nodes that depend on them. */

@@ -57,6 +57,7 @@ export const openRecording = async ({
   paths,
   sources,
   drop = () => false,
+  extra = [],
 }: RecordingOptions): Promise<Recording> => {
   const files = filesOf(paths)
   const markets = sources.map((source) => (source as Venue<string, unknown>).market)
@@ -70,6 +71,7 @@ export const openRecording = async ({
   const players = new Map<string, Player>()
   const tape = merge([
     ...files.map((file) => tapeOf(file, markets)),
+    ...extra,
     endsOf(contents.flatMap(({ ends }) => ends)),
   ])
   const open: Recording['open'] = (source, host, opening) => {

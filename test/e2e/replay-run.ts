@@ -14,7 +14,10 @@ import { clickhouse } from '../../sinks/index.ts'
 import type { RecordingOptions } from '../../sources/driver/recording.ts'
 import { memoryObjects, quietReport } from '../runtime/world.ts'
 
-export const planned = plan(basisGraph, { topics: systemTopics, sink: (_, schema) => clickhouse(schema as never) })
+export const planned = plan(basisGraph, {
+  topics: systemTopics,
+  sink: (_, schema) => clickhouse(schema as never),
+})
 const stage = planned.stages[0]!
 
 export type Row = Readonly<Record<string, unknown>>
@@ -47,7 +50,11 @@ interface Home {
 }
 
 /** One life of the process, from the beginning of the recording or from where the last one ended. */
-export const live = async (options: PlayOptions, home: Home, eventsMax: number | undefined): Promise<number> => {
+export const live = async (
+  options: PlayOptions,
+  home: Home,
+  eventsMax: number | undefined,
+): Promise<number> => {
   const { paths, drop, extra, speed, lingerMs, rowsMax = 8192, killed = false } = options
   const { clock, log, objects } = home
   const changes = { ...(drop === undefined ? {} : { drop }), ...(extra === undefined ? {} : { extra }) }
@@ -56,13 +63,30 @@ export const live = async (options: PlayOptions, home: Home, eventsMax: number |
   let failure: unknown
   let letters = 0
   const shard = new Shard({
-    plan: stage, shard: `${stage.name}/0`, clock, log, objects, deadLetters: { add: () => void letters++ },
-    report: quietReport((error) => (failure ??= error)), rowsMax, lingerMs, tickMs: 250,
-    checkpointEveryMs: 5000, pendingMaxBytes: Number.POSITIVE_INFINITY, rebuild: false,
+    plan: stage,
+    shard: `${stage.name}/0`,
+    clock,
+    log,
+    objects,
+    deadLetters: { add: () => void letters++ },
+    report: quietReport((error) => (failure ??= error)),
+    rowsMax,
+    lingerMs,
+    tickMs: 250,
+    checkpointEveryMs: 5000,
+    pendingMaxBytes: Number.POSITIVE_INFINITY,
+    rebuild: false,
   })
   const { inputs } = await shard.recover()
   shard.skip(inputs)
-  await replaying.run({ clock, shard, speed, eventsMax, stopped: () => failure !== undefined, note: () => {} })
+  await replaying.run({
+    clock,
+    shard,
+    speed,
+    eventsMax,
+    stopped: () => failure !== undefined,
+    note: () => {},
+  })
   if (killed && eventsMax !== undefined) log.crash?.()
   else await shard.stop()
   if (failure !== undefined) throw failure
