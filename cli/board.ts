@@ -5,7 +5,13 @@ import { paint, print, printJson, say } from './outcome.ts'
 
 interface SinkStatus {
   readonly lag: number
-  readonly sinks: readonly { readonly sink: string; readonly rows: number; readonly lag: number; readonly state?: string; readonly error?: string }[]
+  readonly sinks: readonly {
+    readonly sink: string
+    readonly rows: number
+    readonly lag: number
+    readonly state?: string
+    readonly error?: string
+  }[]
 }
 
 interface ConnectionLine {
@@ -18,7 +24,10 @@ type Live = ShardStatus & { readonly connections: readonly ConnectionLine[]; rea
 
 const LINE_EVERY_MS = 10_000
 
-/** What a run shows: in a terminal a picture that is drawn again each second, elsewhere a line every ten seconds. */
+/**
+ * What a run shows: in a terminal a picture that is drawn again each second, elsewhere a line every ten
+ * seconds.
+ */
 export class Board {
   readonly #options: LaunchOptions
   readonly #status = new Map<string, unknown>()
@@ -35,13 +44,20 @@ export class Board {
   }
 
   /** What runs where, and what to type next. */
-  started(parts: readonly (readonly [string, number | undefined])[], clickhouse: string, chdbPid: number | undefined): void {
+  started(
+    parts: readonly (readonly [string, number | undefined])[],
+    clickhouse: string,
+    chdbPid: number | undefined,
+    metrics: string,
+  ): void {
     const { plan, source, folders, quiet } = this.#options
     if (quiet) return
     const folder = relative(process.cwd(), folders.root) || '.'
     say(`${paint('bold', `graph ${plan.name}`)} on ${source.text}; everything is kept in ${folder}/`)
     for (const [name, pid] of parts) if (pid !== undefined) say(`  ${name.padEnd(16)} process ${pid}`)
-    say(`  ${'clickhouse'.padEnd(16)} ${clickhouse}${chdbPid === undefined ? '' : `, embedded, process ${chdbPid}`}`)
+    const embedded = chdbPid === undefined ? '' : `, embedded, process ${chdbPid}`
+    say(`  ${'clickhouse'.padEnd(16)} ${clickhouse}${embedded}`)
+    say(`  ${'metrics'.padEnd(16)} ${metrics}`)
     say(`  ${'lake'.padEnd(16)} ${folder}/lake`)
     if (source.kind !== 'replay') say(this.#next())
     say('')
@@ -77,11 +93,20 @@ export class Board {
   /** The sum of a run. */
   ended(whole: boolean): void {
     const shard = this.#status.get('shard') as Live | undefined
-    const document = { ok: whole, seconds: Math.round((Date.now() - this.#started) / 100) / 10, shard, sinks: { clickhouse: this.#sink('sink-clickhouse'), lake: this.#sink('sink-lake') } }
+    const document = {
+      ok: whole,
+      seconds: Math.round((Date.now() - this.#started) / 100) / 10,
+      shard,
+      sinks: { clickhouse: this.#sink('sink-clickhouse'), lake: this.#sink('sink-lake') },
+    }
     if (this.#options.json) return printJson(document)
     if (this.#options.quiet || shard === undefined) return
-    const rows = Object.entries(shard.rows).map(([name, count]) => `${name} ${count}`).join(', ')
-    print(`${shard.frames} messages; rows: ${rows || 'none'}; gaps opened ${shard.gaps.opened}, healed ${shard.gaps.healed}; dead letters ${shard.deadLetters}`)
+    const rows = Object.entries(shard.rows)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ')
+    print(
+      `${shard.frames} messages; rows: ${rows || 'none'}; gaps opened ${shard.gaps.opened}, healed ${shard.gaps.healed}; dead letters ${shard.deadLetters}`,
+    )
     for (const name of ['sink-clickhouse', 'sink-lake'] as const) print(`${name}: ${this.#sinkText(name)}`)
   }
 
@@ -100,12 +125,19 @@ export class Board {
     const live = this.#status.get('shard') as Live
     const seconds = Math.max(0.001, (now - this.#beforeAt) / 1000)
     const before = this.#before
-    const rate = (is: number, was: number | undefined): string => String(Math.round(Math.max(0, is - (was ?? is)) / seconds))
-    const rows = Object.entries(live.rows).filter(([name]) => !['control', 'latency', 'instrument'].includes(name))
+    const rate = (is: number, was: number | undefined): string =>
+      String(Math.round(Math.max(0, is - (was ?? is)) / seconds))
+    const rows = Object.entries(live.rows).filter(
+      ([name]) => !['control', 'latency', 'instrument'].includes(name),
+    )
     const lines = [
       `${new Date(live.time / 1000).toISOString().slice(11, 19)}  ${rate(live.frames, before?.frames)} msg/s`,
       `rows/s ${rows.map(([name, count]) => `${name} ${rate(count, before?.rows[name])}`).join(' ') || '-'}`,
-      `books ${Object.entries(live.trust).map(([trust, count]) => `${count} ${trust}`).join(' ') || '-'}`,
+      `books ${
+        Object.entries(live.trust)
+          .map(([trust, count]) => `${count} ${trust}`)
+          .join(' ') || '-'
+      }`,
       `venue lag ${(live.venueP50Us / 1000).toFixed(1)} ms, to log p50 ${(live.durableP50Us / 1000).toFixed(1)} p99 ${(live.durableP99Us / 1000).toFixed(1)} ms`,
       `gaps ${live.gaps.opened} opened ${live.gaps.healed} healed, dead letters ${live.deadLetters}, dropped ${live.dropped}`,
       `clickhouse ${this.#sinkText('sink-clickhouse')}`,

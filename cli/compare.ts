@@ -9,8 +9,10 @@ import type { LakeReader } from '../sinks/driver/duckdb.ts'
 import type { Server } from './server.ts'
 
 /**
- * What one engine holds of one topic: how many rows, how many places (`_part, _off, _row`) these are, and a digest of
- * the rows in order. Equal digests are equal rows: the digest covers every value of every column of the event.
+ * What one engine holds of one topic: how many rows, how many places (`_part, _off, _row`) these are, and a
+ * digest of
+ * the rows in order. Equal digests are equal rows: the digest covers every value of every column of the
+ * event.
  */
 export interface Holding {
   readonly rows: number
@@ -45,18 +47,34 @@ class Tally {
 
 const BYTES = 8_000_000
 
-/** The rows of a topic in the log. Where a log no longer begins at 0, the engines are compared from `first` on. */
-export const inLog = async (log: Log, topic: AnyTopic): Promise<Holding & { readonly first: ReadonlyMap<number, number> }> => {
+/**
+ * The rows of a topic in the log. Where a log no longer begins at 0, the engines are compared from `first`
+ * on.
+ */
+export const inLog = async (
+  log: Log,
+  topic: AnyTopic,
+): Promise<Holding & { readonly first: ReadonlyMap<number, number> }> => {
   const tally = new Tally()
   const ends = (await log.ends()).filter((end) => end.topic === topic.name)
   const schema = logged(topic.schema)
   for (const { partition, first } of ends.toSorted((a, b) => a.partition - b.partition)) {
     const reader = await log.read([{ topic: topic.name, partition, offset: first }])
-    for (let records = await reader.read(BYTES, 0); records.length > 0; records = await reader.read(BYTES, 0)) {
+    for (
+      let records = await reader.read(BYTES, 0);
+      records.length > 0;
+      records = await reader.read(BYTES, 0)
+    ) {
       for (const { offset, bytes } of records) {
         const { rows, columns } = readBatch(schema, bytes)
         const own = columns.filter(({ column }) => column.name !== '_order')
-        for (let row = 0; row < rows; row++) tally.add(partition, offset, row, own.map((buffers) => cellOf(buffers, row)))
+        for (let row = 0; row < rows; row++)
+          tally.add(
+            partition,
+            offset,
+            row,
+            own.map((buffers) => cellOf(buffers, row)),
+          )
       }
     }
     await reader.close()
@@ -73,56 +91,98 @@ const asked = (column: Column, micros: (name: string) => string): string =>
 
 const valueOf = (column: Column, value: unknown): unknown => {
   if (value === null || value === undefined) return null
-  if (column.kind === 'count' || column.kind === 'int' || column.kind === 'micros' || column.kind === 'float') return Number(value)
+  if (column.kind === 'count' || column.kind === 'int' || column.kind === 'micros' || column.kind === 'float')
+    return Number(value)
   if (column.kind === 'floats') return (value as readonly unknown[]).map(Number)
   return column.kind === 'flag' ? value === true || value === 1 : value
 }
 
-const selectOf = (schema: AnySchema, table: string, micros: (name: string) => string, where: string): string => {
+const selectOf = (
+  schema: AnySchema,
+  table: string,
+  micros: (name: string) => string,
+  where: string,
+): string => {
   const columns = schema.columns.map((column) => asked(column, micros)).join(', ')
-  return `SELECT _part, _off, _row${columns === '' ? '' : `, ${columns}`} FROM "${table}" WHERE ${where} ORDER BY _part, _off, _row`
+  return `SELECT _part, _off, _row, ${columns} FROM "${table}" WHERE ${where} ORDER BY _part, _off, _row`
 }
 
 const addRow = (tally: Tally, schema: AnySchema, row: readonly unknown[]): void => {
   const [part, offset, at, ...values] = row
-  tally.add(Number(part), Number(offset), Number(at), values.map((value, i) => valueOf(schema.columns[i]!, value)))
+  tally.add(
+    Number(part),
+    Number(offset),
+    Number(at),
+    values.map((value, i) => valueOf(schema.columns[i]!, value)),
+  )
 }
 
 /** The rows of a topic in a ClickHouse table. */
-export const inClickhouse = async (server: Server, topic: AnyTopic, table: string, first: ReadonlyMap<number, number>): Promise<Holding> => {
+export const inClickhouse = async (
+  server: Server,
+  topic: AnyTopic,
+  table: string,
+  first: ReadonlyMap<number, number>,
+): Promise<Holding> => {
   const tally = new Tally()
   const where = `_topic = '${topic.name}' AND (${beyond(first)})`
   const query = selectOf(topic.schema, table, (name) => `toUnixTimestamp64Micro(${name})`, where)
-  const settings = { output_format_json_quote_64bit_integers: 1, output_format_json_quote_denormals: 1 } as const
-  const result = await server.client.query({ query, format: 'JSONCompactEachRow', clickhouse_settings: settings })
-  for await (const rows of result.stream<unknown[]>()) for (const row of rows) addRow(tally, topic.schema, row.json())
+  const settings = {
+    output_format_json_quote_64bit_integers: 1,
+    output_format_json_quote_denormals: 1,
+  } as const
+  const result = await server.client.query({
+    query,
+    format: 'JSONCompactEachRow',
+    clickhouse_settings: settings,
+  })
+  for await (const rows of result.stream<unknown[]>())
+    for (const row of rows) addRow(tally, topic.schema, row.json())
   return tally.done()
 }
 
 const PAGE = 200_000
 
 /** The rows of a topic in the lake. */
-export const inLake = async (lake: LakeReader, topic: AnyTopic, table: string, first: ReadonlyMap<number, number>): Promise<Holding> => {
+export const inLake = async (
+  lake: LakeReader,
+  topic: AnyTopic,
+  table: string,
+  first: ReadonlyMap<number, number>,
+): Promise<Holding> => {
   const tally = new Tally()
   for (let after = 0; ; after += PAGE) {
     const where = `_topic = '${topic.name}' AND (${beyond(first)})`
     const query = `${selectOf(topic.schema, table, (name) => `epoch_us(${name})`, where)} LIMIT ${PAGE} OFFSET ${after}`
     const { rows, columns } = await lake.query(query)
     const names = columns.map((column) => column.name)
-    for (const row of rows) addRow(tally, topic.schema, names.map((name) => row[name]))
+    for (const row of rows)
+      addRow(
+        tally,
+        topic.schema,
+        names.map((name) => row[name]),
+      )
     if (rows.length < PAGE) return tally.done()
   }
 }
 
 /** How one holding differs from the log's, as sentences; none when it does not. */
-export const differences = (name: string, engine: string, log: Holding, other: Holding): readonly string[] => {
+export const differences = (
+  name: string,
+  engine: string,
+  log: Holding,
+  other: Holding,
+): readonly string[] => {
   const found: string[] = []
   const missing = [...log.records].filter(([record, rows]) => (other.records.get(record) ?? 0) < rows)
   const extra = [...other.records].filter(([record, rows]) => (log.records.get(record) ?? 0) < rows)
   const lost = missing.reduce((sum, [record, rows]) => sum + rows - (other.records.get(record) ?? 0), 0)
   if (lost > 0) found.push(`${name}: ${lost} rows are not in ${engine}, first in record ${missing[0]![0]}`)
-  if (other.places < other.rows) found.push(`${name}: ${other.rows - other.places} rows are twice in ${engine}`)
-  else if (extra.length > 0) found.push(`${name}: ${engine} has rows that the log has not, first in record ${extra[0]![0]}`)
-  if (found.length === 0 && log.digest !== other.digest) found.push(`${name}: the rows of ${engine} have other values than those of the log`)
+  if (other.places < other.rows)
+    found.push(`${name}: ${other.rows - other.places} rows are twice in ${engine}`)
+  else if (extra.length > 0)
+    found.push(`${name}: ${engine} has rows that the log has not, first in record ${extra[0]![0]}`)
+  if (found.length === 0 && log.digest !== other.digest)
+    found.push(`${name}: the rows of ${engine} have other values than those of the log`)
   return found
 }

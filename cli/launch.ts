@@ -5,6 +5,7 @@ import { Fleet } from '../deploy/driver/fleet.ts'
 import type { PartMessage } from '../deploy/driver/fleet.ts'
 import type { Described } from '../graph/describe.ts'
 import type { Plan } from '../graph/plan.ts'
+import { GraphError, KtError } from '../graph/error.ts'
 import { startChdb } from '../sinks/driver/chdb.ts'
 import type { RunningChdb } from '../sinks/driver/chdb.ts'
 import { Board } from './board.ts'
@@ -59,11 +60,19 @@ export class Launch {
       logs: options.folders.logs,
       message: (name, message) => this.#hear(name, message),
       failed: (_, error) => this.#end(error as Error),
-      restarted: (name, restarts) => this.#board.note(`part "${name}" died and was started again (${restarts})`),
+      restarted: (name, restarts) =>
+        this.#board.note(`part "${name}" died and was started again (${restarts})`),
     })
   }
 
   async run(): Promise<number> {
+    const { plan } = this.#options
+    if (plan.stages.length !== 1) {
+      throw new GraphError('KT1054', `graph "${plan.name}" has ${plan.stages.length} stages, and one can be run`, {
+        why: 'A local run is one shard of one stage: a stage that reads topics is not started yet.',
+        fix: 'Let operators follow each other without a topic between them, or make a graph of each stage.',
+      })
+    }
     const asked = this.#listen()
     try {
       await this.#start()
@@ -88,7 +97,9 @@ export class Launch {
     let times = 0
     const ask = (): void => {
       if (times++ > 0) process.exit(EXIT.interrupted)
-      say('\nstopping: the last rows go to the log, the states to a checkpoint, the backlog to the sinks (Ctrl-C again stops now)')
+      say(
+        '\nstopping: rows go to the log, states to a checkpoint, the backlog to the sinks (Ctrl-C again stops now)',
+      )
       this.#end('asked')
     }
     const listeners = (['SIGINT', 'SIGTERM'] as const).map((signal) => [signal, ask] as const)
@@ -97,13 +108,35 @@ export class Launch {
   }
 
   async #start(): Promise<void> {
-    const { folders, file, plan, described, source, sim, speed, lingerMs, rowsMax, rebuild, eventsMax } = this.#options
+    const { folders, file, plan, described, source, sim, speed, lingerMs, rowsMax, rebuild, eventsMax } =
+      this.#options
     const endpoints = source.kind === 'sim' ? await this.#startSim(sim) : {}
     const clickhouse = await this.#startClickhouse()
     saveRun(folders, { graph: plan.name, file, source: source.text, clickhouse, plan: described })
-    const settings: ShardSettings = { root: folders.root, file, source: source.text, endpoints, speed, lingerMs, rowsMax, rebuild, eventsMax }
-    await this.#fleet.start({ name: 'shard', file: part('shard'), settings, restart: source.kind === 'replay' ? 'never' : 'always' })
-    const load: ClickhouseSettings = { root: folders.root, file, ...clickhouse, passwordFile: clickhouse.passwordFile, drainMs: DRAIN_MS }
+    const settings: ShardSettings = {
+      root: folders.root,
+      file,
+      source: source.text,
+      endpoints,
+      speed,
+      lingerMs,
+      rowsMax,
+      rebuild,
+      eventsMax,
+    }
+    const { metrics } = await this.#fleet.start({
+      name: 'shard',
+      file: part('shard'),
+      settings,
+      restart: source.kind === 'replay' ? 'never' : 'always',
+    })
+    const load: ClickhouseSettings = {
+      root: folders.root,
+      file,
+      ...clickhouse,
+      passwordFile: clickhouse.passwordFile,
+      drainMs: DRAIN_MS,
+    }
     const lake: LakeSettings = {
       root: folders.root,
       file,
@@ -111,15 +144,32 @@ export class Launch {
       cut: source.kind === 'replay' ? 'events' : 'clock',
     }
     await Promise.all([
-      this.#fleet.start({ name: 'sink-clickhouse', file: part('clickhouse'), settings: load, restart: 'always' }),
+      this.#fleet.start({
+        name: 'sink-clickhouse',
+        file: part('clickhouse'),
+        settings: load,
+        restart: 'always',
+      }),
       this.#fleet.start({ name: 'sink-lake', file: part('lake'), settings: lake, restart: 'always' }),
     ])
-    this.#board.started(['sim', 'shard', 'sink-clickhouse', 'sink-lake'].map((name) => [name, this.#fleet.pid(name)]), clickhouse.url, this.#chdb?.pid)
+    this.#board.started(
+      ['sim', 'shard', 'sink-clickhouse', 'sink-lake'].map((name) => [name, this.#fleet.pid(name)]),
+      clickhouse.url,
+      this.#chdb?.pid,
+      String(metrics),
+    )
   }
 
-  async #startSim(sim: Omit<SimSettings, 'truth'>): Promise<Readonly<Record<string, { socket: string; rest: string }>>> {
+  async #startSim(
+    sim: Omit<SimSettings, 'truth'>,
+  ): Promise<Readonly<Record<string, { socket: string; rest: string }>>> {
     const settings: SimSettings = { ...sim, truth: join(this.#options.folders.root, 'truth.jsonl') }
-    const { endpoints } = await this.#fleet.start({ name: 'sim', file: part('sim'), settings, restart: 'never' })
+    const { endpoints } = await this.#fleet.start({
+      name: 'sim',
+      file: part('sim'),
+      settings,
+      restart: 'never',
+    })
     return endpoints as Readonly<Record<string, { socket: string; rest: string }>>
   }
 
@@ -132,26 +182,40 @@ export class Launch {
     const chdb = await startChdb({ dir: folders.clickhouse, port })
     if (chdb.kind === 'running') {
       this.#chdb = chdb
-      chdb.onRestart((restarts) => this.#board.note(`the embedded ClickHouse died and was started again (${restarts})`))
+      chdb.onRestart((restarts) =>
+        this.#board.note(`the embedded ClickHouse died and was started again (${restarts})`),
+      )
       return { url: chdb.url, user: chdb.user, passwordFile: chdb.passwordFile }
     }
-    this.#board.note(`no embedded ClickHouse: ${chdb.why}. Its sink waits; set KT_CLICKHOUSE_URL, or ask the lake.`)
+    this.#board.note(
+      `no embedded ClickHouse: ${chdb.why}. Its sink waits; set KT_CLICKHOUSE_URL, or ask the lake.`,
+    )
     return { url: `http://127.0.0.1:${port === 0 ? 8123 : port}`, user, passwordFile: undefined }
   }
 
   #hear(name: string, message: PartMessage): void {
     if (message.kind === 'status') this.#board.status(name, message.status)
     else if (message.kind === 'done') this.#end('done')
-    else if (message.kind === 'failed') this.#board.note(`part "${name}": ${String((message.error as { message?: string }).message)}`)
+    else if (message.kind === 'failed')
+      this.#board.note(`part "${name}": ${String((message.error as { message?: string }).message)}`)
   }
 
   /** First what feeds, then what reads: each part finds all that the one before it wrote. */
   async #stop(why: 'done' | 'asked' | Error): Promise<void> {
-    await this.#fleet.stop('shard')
-    await Promise.all([this.#fleet.stop('sink-clickhouse', DRAIN_MS + 10_000), this.#fleet.stop('sink-lake', DRAIN_MS + 10_000)])
+    const { folders } = this.#options
+    const clean = [await this.#fleet.stop('shard')]
+    const sinks = ['sink-clickhouse', 'sink-lake'].map((name) => this.#fleet.stop(name, DRAIN_MS + 10_000))
+    clean.push(...(await Promise.all(sinks)))
     await this.#fleet.stopAll()
     await this.#chdb?.stop()
     this.#board.ended(why === 'done' || why === 'asked')
-    if (!existsSync(this.#options.folders.log)) this.#board.note('nothing was written')
+    if (clean.includes(false)) {
+      throw new KtError('KT5003', 'a part did not stop in time, and was killed', {
+        where: folders.logs,
+        why: 'The machine is too busy, or a disk or a server does not answer.',
+        fix: 'Start again with the same command: nothing that is in the log is lost, and nothing comes twice.',
+      })
+    }
+    if (!existsSync(folders.log)) this.#board.note('nothing was written')
   }
 }

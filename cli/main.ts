@@ -15,7 +15,8 @@ const program = new Command('kt')
   .exitOverride()
   .addHelpText('after', `\nExit codes:\n${exitCodes.replaceAll(/^/gm, '  ')}`)
 
-const run = <A extends unknown[]>(load: () => Promise<(...args: A) => Promise<number>>) =>
+const run =
+  <A extends unknown[]>(load: () => Promise<(...args: A) => Promise<number>>) =>
   async (...args: A): Promise<void> => {
     try {
       process.exitCode = await (await load())(...args)
@@ -34,6 +35,7 @@ program
   .option('--port <port>', 'ClickHouse HTTP port', '8123')
   .option('--data <dir>', 'where everything is kept')
   .option('--for <duration>', 'stop after this long (90s, 5m)')
+  .option('--rebuild', 'make the states again from the log')
   .option('--rate <n>', 'messages per second of the simulated exchange', '5000')
   .option('--pairs <n>', 'pairs of the simulated exchange', '60')
   .option('--seed <n>', 'seed of the simulated exchange', '1')

@@ -2,8 +2,17 @@ import { styleText } from 'node:util'
 import { GraphError, KtError } from '../graph/error.ts'
 import { plainError } from '../deploy/driver/part.ts'
 
-/** How a command ended, for scripts: `kt help exit-codes` prints this table. */
-export const EXIT = Object.freeze({ ok: 0, failed: 1, findings: 2, usage: 64, graph: 65, unreachable: 69, late: 75, interrupted: 130 })
+/** How a command ended, for scripts: `kt --help` prints this table. */
+export const EXIT = Object.freeze({
+  ok: 0,
+  failed: 1,
+  findings: 2,
+  usage: 64,
+  graph: 65,
+  unreachable: 69,
+  late: 75,
+  interrupted: 130,
+})
 
 export const exitCodes = `0    done
 1    failed
@@ -23,16 +32,34 @@ export interface GlobalOptions {
 
 /** Data goes to stdout; everything else goes to stderr, so that a pipe sees data alone. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`)
-export const print = (text: string): void => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
-export const printJson = (document: unknown): void => print(JSON.stringify(document, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2))
+export const print = (text: string): void =>
+  void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+export const printJson = (document: unknown): void =>
+  print(
+    JSON.stringify(
+      document,
+      (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value),
+      2,
+    ),
+  )
 
-const colored = (): boolean => process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined && !process.argv.includes('--no-color')
+const colored = (): boolean =>
+  process.stderr.isTTY === true &&
+  process.env['NO_COLOR'] === undefined &&
+  !process.argv.includes('--no-color')
 
-export const paint = (style: Parameters<typeof styleText>[0], text: string): string => (colored() ? styleText(style, text) : text)
+export const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
+  colored() ? styleText(style, text) : text
 
 /** What, where, why, fix, code. */
-export const errorText = (error: unknown): string => {
-  const { code, message, where, why, fix } = plainError(error) as { code: string; message: string; where?: string; why?: string; fix: string[] }
+const errorText = (error: unknown): string => {
+  const { code, message, where, why, fix } = plainError(error) as {
+    code: string
+    message: string
+    where?: string
+    why?: string
+    fix: string[]
+  }
   const lines = [`${paint('red', 'error')} ${message} ${paint('dim', `[${code}]`)}`]
   if (where !== undefined) lines.push(`  where  ${where}`)
   if (why !== undefined) lines.push(`  why    ${why}`)

@@ -5,7 +5,10 @@ import { HostError } from '../graph/error.ts'
 import { startChdb } from '../sinks/driver/chdb.ts'
 import { foldersOf, loadRun } from './settings.ts'
 
-/** A ClickHouse to ask: the one of a live run, the one that is named, or the embedded one, opened for this command. */
+/**
+ * A ClickHouse to ask: the one of a live run, the one that is named, or the embedded one, opened for this
+ * command.
+ */
 export interface Server {
   readonly client: ClickHouseClient
   readonly url: string
@@ -18,7 +21,9 @@ export const openServer = async (root: string): Promise<Server> => {
   const user = process.env['KT_CLICKHOUSE_USER'] ?? run?.clickhouse?.user ?? 'default'
   const password = (): string => {
     const file = run?.clickhouse?.passwordFile
-    return file !== undefined && existsSync(file) ? readFileSync(file, 'utf8').trim() : (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
+    return file !== undefined && existsSync(file)
+      ? readFileSync(file, 'utf8').trim()
+      : (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
   }
   if (url !== undefined) {
     const client = connect(url, user, password())
@@ -45,4 +50,12 @@ export const openServer = async (root: string): Promise<Server> => {
 }
 
 const connect = (url: string, username: string, password: string): ClickHouseClient =>
-  createClient({ url, username, password, database: 'kt', request_timeout: 300_000, application: 'kt', log: { level: 127 } })
+  createClient({
+    url,
+    username,
+    password,
+    database: 'kt',
+    request_timeout: 300_000,
+    application: 'kt',
+    log: { level: 127 },
+  })

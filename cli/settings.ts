@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { KtError } from '../graph/error.ts'
+import { parseFaults } from '../sources/sim/fault.ts'
+import type { Faults } from '../sources/sim/fault.ts'
 
 /** Where one run keeps everything, by name. */
 export interface Folders {
@@ -59,7 +61,9 @@ export const dataFolder = (named: string | undefined): string => {
   if (named !== undefined) return resolve(named)
   if (process.env['KT_DATA'] !== undefined) return resolve(process.env['KT_DATA'])
   if (existsSync(LAST)) return readFileSync(LAST, 'utf8')
-  throw new KtError('KT5011', 'there is no run to look at', { fix: 'Start one with npm start, or name its folder with --data.' })
+  throw new KtError('KT5011', 'there is no run to look at', {
+    fix: 'Start one with npm start, or name its folder with --data.',
+  })
 }
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/
@@ -69,19 +73,28 @@ const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as co
 export const durationMs = (text: string, flag: string): number => {
   const match = DURATION.exec(text)
   if (match !== null) return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
-  throw new KtError('KT6401', `"${text}" is not a duration`, { where: flag, fix: 'Write a number and a unit: 90s, 5m, 8h, 7d.' })
+  throw new KtError('KT6401', `"${text}" is not a duration`, {
+    where: flag,
+    fix: 'Write a number and a unit: 90s, 5m, 8h, 7d.',
+  })
 }
 
 /** A whole number within bounds. */
 export const wholeNumber = (text: string, flag: string, least: number, most: number): number => {
   const value = Number(text)
   if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw new KtError('KT6402', `"${text}" is not a whole number from ${least} to ${most}`, { where: flag, fix: 'Correct the flag.' })
+  throw new KtError('KT6402', `"${text}" is not a whole number from ${least} to ${most}`, {
+    where: flag,
+    fix: 'Correct the flag.',
+  })
 }
 
 /** One of a few words. */
 export const oneOf = <const W extends string>(text: string, flag: string, words: readonly W[]): W => {
   const found = words.find((word) => word === text)
   if (found !== undefined) return found
-  throw new KtError('KT6403', `"${text}" is not one of ${words.join(', ')}`, { where: flag, fix: `Use ${words.join(' or ')}.` })
+  throw new KtError('KT6403', `"${text}" is not one of ${words.join(', ')}`, {
+    where: flag,
+    fix: `Use ${words.join(' or ')}.`,
+  })
 }

@@ -9,20 +9,29 @@ import { openNet } from '../sources/driver/net.ts'
 
 /** What `--source` says. */
 export type SourceChoice = { readonly text: string } & (
-  | { readonly kind: 'sim' | 'live' }
-  | { readonly kind: 'replay'; readonly paths: readonly string[] }
+  { readonly kind: 'sim' | 'live' } | { readonly kind: 'replay'; readonly paths: readonly string[] }
 )
 
 export type Endpoints = Readonly<Record<string, { readonly socket: string; readonly rest: string }>>
 
 export const parseSource = (text: string): SourceChoice => {
   if (text === 'sim' || text === 'live') return { kind: text, text }
-  const paths = text.startsWith('replay:') ? text.slice('replay:'.length).split(',').filter((path) => path !== '') : []
+  const paths = text.startsWith('replay:')
+    ? text
+        .slice('replay:'.length)
+        .split(',')
+        .filter((path) => path !== '')
+    : []
   if (paths.length > 0) return { kind: 'replay', paths, text }
-  throw new KtError('KT6406', `"${text}" is not a source`, { where: '--source', fix: 'Use sim, live, or replay:PATH.' })
+  throw new KtError('KT6406', `"${text}" is not a source`, {
+    where: '--source',
+    fix: 'Use sim, live, or replay:PATH.',
+  })
 }
 
-/** Recordings each get a folder of their own; the simulated and the real exchange must not share one either. */
+/**
+ * Recordings each get a folder of their own; the simulated and the real exchange must not share one either.
+ */
 export const defaultFolder = (graph: string, text: string): string => {
   const source = parseSource(text)
   if (source.kind === 'sim') return join('data', graph)

@@ -29,14 +29,14 @@ type Foreign<T, In> = Exclude<NameOf<T>, NameOf<In>>
 type KeptApart<K extends string, Under extends string> =
   `this operator keeps its state by ${Listed<Under>}, and the stream is kept by ${K}`
 type Rekey<Under extends string> = `put .through(topic) with a key of ${Listed<Under>} before it`
-type Lacks<Names extends string> = `this operator also needs ${Listed<Names>}: merge a stream of that with this one`
+type Lacks<Names extends string> = `this operator also needs ${Listed<Names>}: merge a stream of that with it`
 type Refuses<Names extends string, Takes extends string> =
   `this operator does not take ${Listed<Names>}, it takes ${Listed<Takes>}`
 type Between = 'put an operator before it that makes one of the other'
 type Mismatch<What extends string, Has extends string, Is extends string> =
   `this ${What} carries ${Listed<Has>}, and the stream is of ${Listed<Is>}: use the ${What} of ${Listed<Is>}`
 type Apart<One extends string, Other extends string> =
-  `cannot merge a stream kept by ${One} with one kept by ${Other}: bring one through(topic) to the key of the other`
+  `cannot merge a stream kept by ${One} with one kept by ${Other}: bring one through(topic) to the other key`
 
 /**
  * Does an operator fit a stream: every event of the stream named, every event it needs there, and its key

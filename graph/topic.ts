@@ -41,7 +41,7 @@ export const topic = <E, K extends string, Up extends string>(
   const { schema, key, partitions = 1, lingerMs = 5 } = options
   if (!TOPIC_NAME.test(name) || name.startsWith('kt.')) {
     throw new GraphError('KT1002', `"${name}" cannot name a topic`, {
-      fix: 'Use letters, digits, dots and dashes after a small letter; names that begin with "kt." are taken.',
+      fix: 'Use a small letter, then letters, digits, dots, dashes; "kt." begins the names of kt itself.',
     })
   }
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > 10_000) {

@@ -19,6 +19,7 @@ export interface Checkpoint {
 /** A checkpoint as text, and the step at which saving it began. */
 export interface Written {
   readonly step: number
+  readonly from: Checkpoint['from']
   readonly text: string
 }
 
@@ -124,9 +125,9 @@ export class Saver {
       if (saved !== undefined) this.#entries.push(JSON.stringify(saved))
     }
     if (this.#left.length > 0) return undefined
-    const { step: begun } = this.#begun
+    const { step: begun, from: begunFrom } = this.#begun
     const head = JSON.stringify({ shard: this.#shard, ...this.#begun })
     this.#begun = undefined
-    return { step: begun, text: `${head.slice(0, -1)},"entries":[${this.#entries.join(',')}]}` }
+    return { step: begun, from: begunFrom, text: `${head.slice(0, -1)},"entries":[${this.#entries.join(',')}]}` }
   }
 }

@@ -1,4 +1,3 @@
-import type { Frame } from '../graph/source.ts'
 import type { ShardReport } from './status.ts'
 
 /**
@@ -64,7 +63,7 @@ class Samples {
   }
 }
 
-/** Counts what a shard reports. `report` goes to the shard; `status` and `hops` read. */
+/** Counts what a shard reports; `status` and `hops` read the counts. */
 export class Meter {
   readonly #hops = new Map<
     string,
@@ -89,23 +88,11 @@ export class Meter {
   #bytes = 0
   #checkpointStep = 0
   #recovered: ShardStatus['recovered']
-  readonly #note: (
-    level: 'info' | 'warn' | 'error',
-    what: string,
-    facts: Readonly<Record<string, unknown>>,
-  ) => void
 
-  /** `note` gets the remarks worth a line in the log. */
-  constructor(
-    note: (level: 'info' | 'warn' | 'error', what: string, facts: Readonly<Record<string, unknown>>) => void,
-  ) {
-    this.#note = note
-  }
-
-  readonly report: ShardReport = {
+  readonly report: Omit<ShardReport, 'checkpointFailed' | 'brokenCheckpoint' | 'died'> = {
     frame: () => void this.#frames++,
     row: (schema, row) => this.#row(schema, row as MeteredRow),
-    durable: ({ rows: _, bytes, us }) => {
+    durable: ({ bytes, us }) => {
       this.#steps++
       this.#bytes += bytes
       this.#durable.add(us)
@@ -114,25 +101,11 @@ export class Meter {
     deadLetter: (frame, error) => {
       this.#deadLetters++
       this.#lastDeadLetter = `${frame.source} ${frame.channel}: ${error.message}`
-      this.#note('warn', 'dead letter', { ...idOf(frame), code: error.code, error: error.message })
     },
-    dropped: (frame) => {
-      if (this.#dropped++ % 1000 === 0)
-        this.#note('warn', 'frames dropped', { ...idOf(frame), dropped: this.#dropped })
-    },
+    dropped: () => void this.#dropped++,
     backlog: (bytes) => void (this.#backlogBytes = bytes),
-    checkpoint: ({ step, bytes }) => {
-      this.#checkpointStep = step
-      this.#note('info', 'checkpoint', { step, bytes })
-    },
-    checkpointFailed: (error) => this.#note('error', 'checkpoint failed', { error: String(error) }),
-    brokenCheckpoint: (path) => this.#note('warn', 'broken checkpoint passed over', { path }),
-    recovered: (from) => {
-      this.#recovered = { step: from.step, rows: from.rows }
-      this.#note('info', 'recovered', from)
-    },
-    died: (error) =>
-      this.#note('error', 'shard died', { error: error instanceof Error ? error.stack : String(error) }),
+    checkpoint: ({ step }) => void (this.#checkpointStep = step),
+    recovered: ({ step, rows }) => void (this.#recovered = { step, rows }),
   }
 
   status(): ShardStatus {
@@ -198,11 +171,3 @@ interface MeteredRow {
   readonly time: number
   readonly received: number
 }
-
-const idOf = ({
-  source,
-  channel,
-  connection,
-  epoch,
-  frame,
-}: Frame<never>): Readonly<Record<string, unknown>> => ({ source, channel, connection, epoch, frame })

@@ -249,10 +249,12 @@ export class Shard {
     const written = this.#saver.some(most, this.#step, this.#from())
     if (written === undefined) return
     const durable = this.#durable
+    const { step, from, text } = written
+    const begun = clock.now()
     this.#saving = durable
       .then(() => saveCheckpoint(objects, shard, written))
       .then(
-        () => report.checkpoint({ step: written.step, bytes: written.text.length }),
+        () => report.checkpoint({ step, from, bytes: text.length, us: clock.now() - begun }),
         (error: unknown) => report.checkpointFailed(error),
       )
       .finally(() => (this.#saving = undefined))

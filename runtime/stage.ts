@@ -166,10 +166,10 @@ export class Stage {
     if (saved.version !== version) {
       throw new HostError(
         'KT4001',
-        `the state of "${saved.node}" in the checkpoint is version ${saved.version}, the graph's is ${version}`,
+        `the state of "${saved.node}" in the checkpoint is of version ${saved.version}, not ${version}`,
         {
           why: 'the operator has changed the shape of what it remembers',
-          fix: 'Start with --rebuild to make the state from the log again, or give the operator another name.',
+          fix: 'Start with --rebuild to make the state from the log, or give the operator another name.',
           retry: 'never',
         },
       )

@@ -1,4 +1,5 @@
 import type { VenueError } from '../graph/error.ts'
+import type { Partition } from '../graph/port.ts'
 import type { Frame } from '../graph/source.ts'
 
 /**
@@ -12,7 +13,13 @@ export interface ShardReport {
   readonly deadLetter: (frame: Frame<never>, error: VenueError) => void
   readonly dropped: (frame: Frame<never>) => void
   readonly backlog: (bytes: number, bytesMax: number) => void
-  readonly checkpoint: (written: { readonly step: number; readonly bytes: number }) => void
+  /** `us`: how long it took. `from`: where a restart with it begins to read the log. */
+  readonly checkpoint: (written: {
+    readonly step: number
+    readonly bytes: number
+    readonly us: number
+    readonly from: readonly (Partition & { readonly next: number })[]
+  }) => void
   readonly checkpointFailed: (error: unknown) => void
   readonly brokenCheckpoint: (path: string) => void
   readonly recovered: (from: {

@@ -25,25 +25,43 @@ export const doctor = async (options: GlobalOptions & { readonly data?: string }
   if (options.json === true) printJson({ ok: checks.every((one) => one.state !== 'bad'), checks })
   else {
     const sign = { ok: paint('green', '✓'), note: paint('yellow', '!'), bad: paint('red', '✗') }
-    for (const { name, state, found, fix } of checks) print(`${sign[state]} ${name.padEnd(14)} ${found}${fix === undefined ? '' : `\n    fix  ${fix}`}`)
+    for (const { name, state, found, fix } of checks)
+      print(`${sign[state]} ${name.padEnd(14)} ${found}${fix === undefined ? '' : `\n    fix  ${fix}`}`)
   }
   return checks.some((one) => one.state === 'bad') ? EXIT.failed : EXIT.ok
 }
 
 const node = (): Check => {
   const [major = 0] = process.versions.node.split('.').map(Number)
-  return major >= 24 ? { name: 'node', state: 'ok', found: process.version } : { name: 'node', state: 'bad', found: process.version, fix: 'Start with npm start or bin/kt, which fetch Node 24.' }
+  return major >= 24
+    ? { name: 'node', state: 'ok', found: process.version }
+    : {
+        name: 'node',
+        state: 'bad',
+        found: process.version,
+        fix: 'Start with npm start or bin/kt, which fetch Node 24.',
+      }
 }
 
 const packages = (): Check => {
   const root = resolve(import.meta.dirname, '../..')
-  const { dependencies } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
+  const { dependencies } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
   const wrong = Object.entries(dependencies).filter(([name, version]) => {
     const file = resolve(root, 'node_modules', name, 'package.json')
-    return !existsSync(file) || (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version !== version
+    return (
+      !existsSync(file) || (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version !== version
+    )
   })
-  if (wrong.length === 0) return { name: 'packages', state: 'ok', found: `${Object.keys(dependencies).length} as pinned` }
-  return { name: 'packages', state: 'bad', found: `missing or of another version: ${wrong.map(([name]) => name).join(', ')}`, fix: 'Run npm install.' }
+  if (wrong.length === 0)
+    return { name: 'packages', state: 'ok', found: `${Object.keys(dependencies).length} as pinned` }
+  return {
+    name: 'packages',
+    state: 'bad',
+    found: `missing or of another version: ${wrong.map(([name]) => name).join(', ')}`,
+    fix: 'Run npm install.',
+  }
 }
 
 const chdb = (): Check => {
@@ -51,7 +69,12 @@ const chdb = (): Check => {
     createRequire(import.meta.url).resolve('chdb')
     return { name: 'chdb', state: 'ok', found: 'installed: ClickHouse is embedded' }
   } catch {
-    return { name: 'chdb', state: 'note', found: 'absent: the ClickHouse sink waits for a server', fix: 'Run npm install --include=optional, or set KT_CLICKHOUSE_URL.' }
+    return {
+      name: 'chdb',
+      state: 'note',
+      found: 'absent: the ClickHouse sink waits for a server',
+      fix: 'Run npm install --include=optional, or set KT_CLICKHOUSE_URL.',
+    }
   }
 }
 
@@ -59,7 +82,14 @@ const disk = async (): Promise<Check> => {
   const { bavail, bsize } = await statfs('.')
   const free = (bavail * bsize) / GIGABYTE
   const found = `${free.toFixed(1)} GB free`
-  return free > 10 ? { name: 'disk', state: 'ok', found } : { name: 'disk', state: free > 2 ? 'note' : 'bad', found, fix: 'The log keeps up to 5 GB, and the lake grows: make room.' }
+  return free > 10
+    ? { name: 'disk', state: 'ok', found }
+    : {
+        name: 'disk',
+        state: free > 2 ? 'note' : 'bad',
+        found,
+        fix: 'The log keeps up to 5 GB, and the lake grows: make room.',
+      }
 }
 
 const port = async (number: number): Promise<Check> => {
@@ -71,7 +101,12 @@ const port = async (number: number): Promise<Check> => {
     socket.on('error', () => known(false))
   })
   if (!taken) return { name: `port ${number}`, state: 'ok', found: 'free for ClickHouse' }
-  return { name: `port ${number}`, state: 'note', found: 'in use, perhaps by a run of kt', fix: 'Choose another for a second run with --port (0 takes any).' }
+  return {
+    name: `port ${number}`,
+    state: 'note',
+    found: 'in use, perhaps by a run of kt',
+    fix: 'Choose another for a second run with --port (0 takes any).',
+  }
 }
 
 /** The last run, if there is one. */
@@ -84,7 +119,8 @@ const run = async (named: string | undefined): Promise<readonly Check[]> => {
   }
   const folders = foldersOf(root)
   const state = loadRun(root)
-  if (state === undefined) return [{ name: 'run', state: 'note', found: `nothing in ${root}`, fix: 'npm start' }]
+  if (state === undefined)
+    return [{ name: 'run', state: 'note', found: `nothing in ${root}`, fix: 'npm start' }]
   const log = await look('log', async () => {
     const opened = await segmentLog(folders.log)
     const ends = await opened.ends()

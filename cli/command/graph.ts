@@ -22,14 +22,19 @@ export const check = async (files: readonly string[], options: GlobalOptions): P
     checked.push({ file, graph: graph.name, nodes: graph.nodes.length, sinks: plan.sinks.length })
   }
   if (options.json === true) printJson({ ok: true, graphs: checked })
-  else for (const one of checked) print(`ok  ${one.file}: graph "${one.graph}", ${one.nodes} nodes, ${one.sinks} sinks`)
+  else
+    for (const one of checked)
+      print(`ok  ${one.file}: graph "${one.graph}", ${one.nodes} nodes, ${one.sinks} sinks`)
   return EXIT.ok
 }
 
 /** The type checker's sentences about this file; errors elsewhere are not this graph's. */
 const typeCheck = (file: string): void => {
   const root = resolve(import.meta.dirname, '../..')
-  const { stdout, error } = spawnSync(resolve(root, 'node_modules/.bin/tsc'), ['--noEmit'], { cwd: root, encoding: 'utf8' })
+  const { stdout, error } = spawnSync(resolve(root, 'node_modules/.bin/tsc'), ['--noEmit'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   if (error !== undefined) return say('types were not checked: the TypeScript compiler is not installed')
   const lines = stdout.split('\n')
   const first = lines.findIndex((line) => line.startsWith(relative(root, resolve(file))))
@@ -41,9 +46,16 @@ const typeCheck = (file: string): void => {
   })
 }
 
-export const show = async (file: string, options: GlobalOptions & { readonly format: string }): Promise<number> => {
+export const show = async (
+  file: string,
+  options: GlobalOptions & { readonly format: string },
+): Promise<number> => {
   const plan = planOf(await loadGraph(file))
-  const format = oneOf(options.json === true ? 'json' : options.format, '--format', ['ascii', 'mermaid', 'json'])
+  const format = oneOf(options.json === true ? 'json' : options.format, '--format', [
+    'ascii',
+    'mermaid',
+    'json',
+  ])
   if (format === 'json') printJson(describe(plan))
   else print(format === 'mermaid' ? mermaid(plan) : ascii(plan))
   return EXIT.ok
@@ -63,16 +75,31 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
   const before = loadRun(foldersOf(folder).root)
   const changed = changes(before?.plan as ReturnType<typeof describe> | undefined, described)
   const absent = await absentOf(planned, options.source)
-  const tables = planned.sinks.flatMap(({ sink }) => (sink.engine === 'clickhouse' ? [createTable(sink as ClickhouseSink)] : []))
-  const document = { graph: planned.name, source: options.source, folder, changes: changed, absent, plan: described, tables }
+  const tables = planned.sinks.flatMap(({ sink }) =>
+    sink.engine === 'clickhouse' ? [createTable(sink as ClickhouseSink)] : [],
+  )
+  const document = {
+    graph: planned.name,
+    source: options.source,
+    folder,
+    changes: changed,
+    absent,
+    plan: described,
+    tables,
+  }
   if (options.out !== undefined) writeFileSync(options.out, JSON.stringify(document, null, 2))
   if (options.json === true) printJson(document)
   else {
     print(ascii(planned))
     print('')
-    for (const one of absent) print(`! absent    ${one.node}: ${one.why}; ${one.below.join(', ')} lack its rows`)
+    for (const one of absent)
+      print(`! absent    ${one.node}: ${one.why}; ${one.below.join(', ')} lack its rows`)
     for (const line of changed) print(line)
-    print(changed.length === 0 ? 'nothing would change' : `${changed.length} would change. Run it with: kt graph run ${file} --source ${options.source}`)
+    print(
+      changed.length === 0
+        ? 'nothing would change'
+        : `${changed.length} would change. Run it with: kt graph run ${file} --source ${options.source}`,
+    )
   }
   return changed.length === 0 ? EXIT.ok : EXIT.findings
 }

@@ -6,14 +6,19 @@ import type { GlobalOptions } from '../outcome.ts'
 import { dataFolder, foldersOf } from '../settings.ts'
 
 /** Execute a notebook over a run's lake, in place, or compare it with its expectations. */
-export const run = async (file: string, options: GlobalOptions & { readonly check?: boolean; readonly data?: string }): Promise<number> => {
+export const run = async (
+  file: string,
+  options: GlobalOptions & { readonly check?: boolean; readonly data?: string },
+): Promise<number> => {
   const lake = foldersOf(dataFolder(options.data)).lake
   const { cells, expectations } = await runNotebook(file, { check: options.check === true, lake })
   const moved = expectations.filter((one) => !one.holds)
   if (options.json === true) printJson({ ok: moved.length === 0, cells, expectations })
   else {
     for (const one of moved) print(`! cell ${one.cell}: expected ${one.expected}, found ${one.found}`)
-    print(`${cells} cells ran, ${expectations.length - moved.length} of ${expectations.length} expectations met`)
+    print(
+      `${cells} cells ran, ${expectations.length - moved.length} of ${expectations.length} expectations met`,
+    )
   }
   return moved.length === 0 ? EXIT.ok : EXIT.findings
 }
@@ -23,7 +28,10 @@ export const check = async (file: string, options: GlobalOptions): Promise<numbe
   const mistakes = checkNotebook(file)
   if (options.json === true) printJson({ ok: mistakes.length === 0, mistakes })
   else for (const one of mistakes) print(`cell ${one.cell} line ${one.line}: ${one.message}`)
-  if (mistakes.length > 0) throw new KtError('KT5060', `${mistakes.length} type errors in "${file}"`, { fix: 'Correct the cells that are named above.' })
+  if (mistakes.length > 0)
+    throw new KtError('KT5060', `${mistakes.length} type errors in "${file}"`, {
+      fix: 'Correct the cells that are named above.',
+    })
   if (options.json !== true) print(`ok  ${file}`)
   return EXIT.ok
 }

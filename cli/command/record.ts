@@ -5,7 +5,7 @@ import { systemClock } from '../../runtime/driver/clock.ts'
 import { openCapture } from '../../sources/driver/capture.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { openNet } from '../../sources/driver/net.ts'
-import { binance, bybit } from '../../sources/index.ts'
+import { markets } from '../../sources/index.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs } from '../settings.ts'
@@ -18,18 +18,23 @@ interface RecordOptions extends GlobalOptions {
   readonly endpoint?: string
 }
 
-const SOURCES: readonly AnySource[] = [...Object.values(binance), ...Object.values(bybit)]
+const SOURCES: readonly AnySource[] = markets
 
 /** Write a source's messages, as they come off the socket, to a tape that `kt replay` reads. */
 export const record = async (name: string, options: RecordOptions): Promise<number> => {
   const source = SOURCES.find((one) => one.name === name)
   if (source === undefined) {
-    throw new KtError('KT6408', `there is no source "${name}"`, { fix: `Sources are ${SOURCES.map((one) => one.name).join(', ')}.` })
+    throw new KtError('KT6408', `there is no source "${name}"`, {
+      fix: `Sources are ${SOURCES.map((one) => one.name).join(', ')}.`,
+    })
   }
   const channels = options.channels.split(',')
   for (const channel of channels) {
     if (channel in source.channels) continue
-    throw new KtError('KT6409', `${name} has no channel "${channel}"`, { where: '--channels', fix: `It has ${Object.keys(source.channels).join(', ')}.` })
+    throw new KtError('KT6409', `${name} has no channel "${channel}"`, {
+      where: '--channels',
+      fix: `It has ${Object.keys(source.channels).join(', ')}.`,
+    })
   }
   const clock = systemClock()
   const capture = openCapture({ folder: options.out }, source)
@@ -38,27 +43,27 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
     random: { below: (n) => Math.floor(Math.random() * n) },
     net: openNet({ clock }),
     mapping: loadMapping,
-    frame: (frame) => {
-      capture.frame(frame)
-      // Reading a message keeps the source's own checks going, and with them reseeding and resubscription.
-      try {
-        frame.read(() => {})
-      } catch {
-        // A message that cannot be mapped is on the tape all the same, where it can be looked at.
-      }
-    },
+    frame: capture.frame,
     system: capture.system,
-    note: (level, what, facts) => level === 'warn' && options.quiet !== true && say(`! ${what} ${JSON.stringify(facts)}`),
+    note: (level, what, facts) =>
+      level === 'warn' && options.quiet !== true && say(`! ${what} ${JSON.stringify(facts)}`),
   }
   const [socket, rest] = options.endpoint?.split(',') ?? []
   const endpoint = socket === undefined || rest === undefined ? undefined : { socket, rest }
-  const opened = source.open(host, { channels, universe: { pairs: options.pairs.split(',') }, endpoint, owns: () => true })
+  const opened = source.open(host, {
+    channels,
+    universe: { pairs: options.pairs.split(',') },
+    endpoint,
+    owns: () => true,
+  })
   const stopped = new AbortController()
   process.once('SIGINT', () => stopped.abort())
   await pause(durationMs(options.for, '--for'), undefined, { signal: stopped.signal }).catch(() => {})
   opened.close()
   await capture.close()
+  const { frames, bytes, files } = capture.counts
   if (options.json === true) printJson(capture.counts)
-  else print(`${capture.counts.frames} messages, ${capture.counts.bytes} bytes, ${capture.counts.files} files in ${options.out}`)
+  else
+    print(`${frames} messages, ${bytes} bytes, ${files} files in ${options.out}`)
   return capture.counts.frames > 0 ? EXIT.ok : EXIT.unreachable
 }

@@ -3,7 +3,7 @@ import { describe } from '../../graph/describe.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { Launch } from '../launch.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { durationMs, foldersOf, oneOf, wholeNumber } from '../settings.ts'
+import { durationMs, faultsOf, foldersOf, oneOf, wholeNumber } from '../settings.ts'
 import { defaultFolder, parseSource } from '../source.ts'
 
 interface SimFlags {
@@ -31,6 +31,8 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
   const source = parseSource(flags.source)
   const root = resolve(flags.data ?? defaultFolder(plan.name, flags.source))
   const speed = flags.speed ?? 'max'
+  const faults = flags.faults ?? 'none'
+  faultsOf(faults)
   const launch = new Launch({
     file: resolve(file),
     plan,
@@ -39,7 +41,8 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
     folders: foldersOf(root),
     port: wholeNumber(flags.port, '--port', 0, 65_535),
     forMs: flags.for === undefined ? undefined : durationMs(flags.for, '--for'),
-    eventsMax: flags.maxEvents === undefined ? undefined : wholeNumber(flags.maxEvents, '--max-events', 1, 2 ** 52),
+    eventsMax:
+      flags.maxEvents === undefined ? undefined : wholeNumber(flags.maxEvents, '--max-events', 1, 2 ** 52),
     speed: speed === 'max' ? undefined : wholeNumber(speed, '--speed', 1, 1_000_000),
     lingerMs: flags.linger === undefined ? undefined : wholeNumber(flags.linger, '--linger', 0, 60_000),
     rowsMax: wholeNumber(flags.rowsMax ?? '8192', '--rows-max', 1, 1_000_000),
@@ -50,14 +53,15 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
       rate: wholeNumber(flags.rate ?? '5000', '--rate', 1, 1_000_000),
       pairs: wholeNumber(flags.pairs ?? '60', '--pairs', 1, 500),
       seed: wholeNumber(flags.seed ?? '1', '--seed', 0, 2 ** 31),
-      faults: flags.faults ?? 'none',
+      faults,
     },
   })
   return launch.run()
 }
 
 /** The main job: the graph of this folder on the simulated exchange, with everything embedded. */
-export const dev = (file: string, flags: Omit<RunFlags, 'source'>): Promise<number> => run(file, { ...flags, source: 'sim' })
+export const dev = (file: string, flags: Omit<RunFlags, 'source'>): Promise<number> =>
+  run(file, { ...flags, source: 'sim' })
 
 interface ReplayFlags extends GlobalOptions {
   readonly graph: string

@@ -1,10 +1,9 @@
 import { KtError } from '../../graph/error.ts'
 import { startSim } from '../../sources/driver/sim-server.ts'
 import { truthSummary } from '../../sources/driver/sim-truth.ts'
-import { parseFaults } from '../../sources/sim/fault.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { wholeNumber } from '../settings.ts'
+import { faultsOf, wholeNumber } from '../settings.ts'
 
 interface SimOptions extends GlobalOptions {
   readonly seed: string
@@ -24,15 +23,19 @@ export const sim = async (options: SimOptions): Promise<number> => {
     seed: wholeNumber(options.seed, '--seed', 0, 2 ** 31),
     pairs: wholeNumber(options.pairs, '--pairs', 1, 500),
     rate: wholeNumber(options.rate, '--rate', 1, 1_000_000),
-    faults: parseFaults(options.faults),
+    faults: faultsOf(options.faults),
     ports,
     ...(options.truth === undefined ? {} : { truthPath: options.truth }),
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error
-    throw new KtError('KT5020', `a port of the simulated exchange is taken: ${error.message}`, { fix: 'Stop the other one, or choose others with --port (0 takes any).' })
+    throw new KtError('KT5020', `a port of the simulated exchange is taken: ${error.message}`, {
+      fix: 'Stop the other one, or choose others with --port (0 takes any).',
+    })
   })
   if (options.json === true) printJson(started.endpoints)
-  else for (const [name, { socket, rest }] of Object.entries(started.endpoints)) print(`${name.padEnd(13)} ${socket}   ${rest}`)
+  else
+    for (const [name, { socket, rest }] of Object.entries(started.endpoints))
+      print(`${name.padEnd(13)} ${socket}   ${rest}`)
   if (options.quiet !== true) say('Ctrl-C stops it')
   await new Promise<void>((stopped) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped())

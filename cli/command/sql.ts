@@ -24,12 +24,17 @@ interface Answer {
 export const sql = async (query: string | undefined, options: SqlOptions): Promise<number> => {
   const on = oneOf(options.on, '--on', ['clickhouse', 'lake'])
   const format = oneOf(options.json === true ? 'json' : options.format, '--format', ['table', 'csv', 'json'])
-  const asked = query ?? (options.file === undefined ? await text(process.stdin) : readFileSync(options.file, 'utf8'))
-  if (asked.trim() === '') throw new KtError('KT6407', 'there is no query', { fix: 'Write it behind kt sql, in a file (-f), or on standard input.' })
+  const asked =
+    query ?? (options.file === undefined ? await text(process.stdin) : readFileSync(options.file, 'utf8'))
+  if (asked.trim() === '')
+    throw new KtError('KT6407', 'there is no query', {
+      fix: 'Write it behind kt sql, in a file (-f), or on standard input.',
+    })
   const begun = performance.now()
   const { names, rows } = await (on === 'lake' ? askLake : askClickhouse)(dataFolder(options.data), asked)
   const ms = Math.round(performance.now() - begun)
-  if (format === 'json') printJson(rows.map((row) => Object.fromEntries(row.map((value, at) => [names[at]!, value]))))
+  if (format === 'json')
+    printJson(rows.map((row) => Object.fromEntries(row.map((value, at) => [names[at]!, value]))))
   else if (format === 'csv') print([names, ...rows].map((row) => row.map(csvCell).join(',')).join('\n'))
   else if (names.length > 0) print(table(names, rows))
   if (options.quiet !== true && format === 'table') say(`${rows.length} rows · ${ms} ms · ${on}`)
@@ -53,7 +58,10 @@ const askLake = async (root: string, query: string): Promise<Answer> => {
   }
 }
 
-/** 64-bit integers come as text where a double could not hold them; see ClickHouse's output_format_json_quote_64bit_integers. */
+/**
+ * 64-bit integers come as text where a double could not hold them; see ClickHouse's
+ * output_format_json_quote_64bit_integers.
+ */
 const askClickhouse = async (root: string, query: string): Promise<Answer> => {
   const server = await openServer(root)
   try {
@@ -62,16 +70,27 @@ const askClickhouse = async (root: string, query: string): Promise<Answer> => {
       return { names: [], rows: [] }
     }
     const result = await server.client.query({ query, format: 'JSONCompact' })
-    const { meta, data } = (await result.json()) as { meta: { name: string; type: string }[]; data: unknown[][] }
+    const { meta, data } = (await result.json()) as {
+      meta: { name: string; type: string }[]
+      data: unknown[][]
+    }
     const whole = meta.map(({ type }) => /^(Nullable\()?U?Int64/.test(type))
-    const rows = data.map((row) => row.map((value, at) => (whole[at] === true && Number.isSafeInteger(Number(value)) && value !== null ? Number(value) : value)))
+    const rows = data.map((row) =>
+      row.map((value, at) =>
+        whole[at] === true && Number.isSafeInteger(Number(value)) && value !== null ? Number(value) : value,
+      ),
+    )
     return { names: meta.map((column) => column.name), rows }
   } catch (error) {
     if (error instanceof KtError) throw error
-    throw new KtError('KT5040', `ClickHouse refused the question: ${(error as Error).message.split('\n')[0]!}`, {
-      where: server.url,
-      fix: 'See the tables with "show tables", and the columns of one with "describe trade".',
-    })
+    throw new KtError(
+      'KT5040',
+      `ClickHouse refused the question: ${(error as Error).message.split('\n')[0]!}`,
+      {
+        where: server.url,
+        fix: 'See the tables with "show tables", and the columns of one with "describe trade".',
+      },
+    )
   } finally {
     await server.close()
   }

@@ -21,14 +21,24 @@ export const list = async (options: TopicOptions): Promise<number> => {
   await log.close()
   if (options.json === true) printJson(ends)
   else {
-    const rows = ends.map(({ topic, partition, first, next, rows: count, bytes }) => [topic, partition, first, next, count, bytes])
+    const rows = ends.map(({ topic, partition, first, next, rows: count, bytes }) => [
+      topic,
+      partition,
+      first,
+      next,
+      count,
+      bytes,
+    ])
     print(table(['topic', 'part', 'first', 'next', 'rows', 'bytes'], rows))
   }
   return EXIT.ok
 }
 
 /** The rows of a topic as JSON lines: each with its partition and offset, so that it can be found again. */
-export const tail = async (name: string, options: TopicOptions & { readonly n: string; readonly follow?: boolean }): Promise<number> => {
+export const tail = async (
+  name: string,
+  options: TopicOptions & { readonly n: string; readonly follow?: boolean },
+): Promise<number> => {
   const root = dataFolder(options.data)
   const topic = await topicNamed(root, name)
   const log = await segmentLog(foldersOf(root).log)
@@ -36,7 +46,11 @@ export const tail = async (name: string, options: TopicOptions & { readonly n: s
   const ends = (await log.ends()).filter((end) => end.topic === name)
   let stopped = false
   process.once('SIGINT', () => (stopped = true))
-  const from = ends.map(({ partition, first, next }) => ({ topic: name, partition, offset: Math.max(first, next - Math.max(1, wanted)) }))
+  const from = ends.map(({ partition, first, next }) => ({
+    topic: name,
+    partition,
+    offset: Math.max(first, next - Math.max(1, wanted)),
+  }))
   const reader = await log.read(from)
   let shown: string[] = []
   for (;;) {
@@ -54,14 +68,22 @@ export const tail = async (name: string, options: TopicOptions & { readonly n: s
 
 const topicNamed = async (root: string, name: string): Promise<AnyTopic> => {
   const run = loadRun(root)
-  if (run === undefined) throw new KtError('KT5011', 'there is no run to look at', { where: root, fix: 'Start one with npm start, or name its folder with --data.' })
+  if (run === undefined)
+    throw new KtError('KT5011', 'there is no run to look at', {
+      where: root,
+      fix: 'Start one with npm start, or name its folder with --data.',
+    })
   const { topics } = planOf(await loadGraph(run.file))
   const topic = topics.find((one) => one.name === name)
   if (topic !== undefined) return topic
-  throw new KtError('KT6405', `there is no topic "${name}"`, { fix: `Topics are ${topics.map((one) => one.name).join(', ')}.` })
+  throw new KtError('KT6405', `there is no topic "${name}"`, {
+    fix: `Topics are ${topics.map((one) => one.name).join(', ')}.`,
+  })
 }
 
 const lines = (topic: AnyTopic, record: Placed): readonly string[] => {
   const batch = readBatch(logged(topic.schema), record.bytes)
-  return Array.from({ length: batch.rows }, (_, row) => JSON.stringify({ _part: record.partition, _off: record.offset, _row: row, ...rowOf(batch, row) }))
+  return Array.from({ length: batch.rows }, (_, row) =>
+    JSON.stringify({ _part: record.partition, _off: record.offset, _row: row, ...rowOf(batch, row) }),
+  )
 }

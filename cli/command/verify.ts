@@ -30,11 +30,18 @@ interface Checked {
 /** Host times are no part of a run's identity. */
 const NOT_IDENTITY = new Set(['latency'])
 
-/** Compare the log with what its sinks hold, row for row and value for value; the gap ledger is summed up beside it. */
+/**
+ * Compare the log with what its sinks hold, row for row and value for value; the gap ledger is summed up
+ * beside it.
+ */
 export const verify = async (options: VerifyOptions): Promise<number> => {
   const root = dataFolder(options.data)
   const run = loadRun(root)
-  if (run === undefined) throw new KtError('KT5011', 'there is no run to look at', { where: root, fix: 'Start one with npm start.' })
+  if (run === undefined)
+    throw new KtError('KT5011', 'there is no run to look at', {
+      where: root,
+      fix: 'Start one with npm start.',
+    })
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
   const plan = planOf(await loadGraph(run.file))
   const log = await segmentLog(foldersOf(root).log)
@@ -47,11 +54,20 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
     const sinks = plan.sinks.filter((one) => one.topic.name === topic.name)
     const found: { clickhouse?: Holding; lake?: Holding } = {}
     for (const { sink } of sinks) {
-      if (sink.engine === 'clickhouse' && server !== undefined) found.clickhouse = await inClickhouse(server, topic, (sink as ClickhouseSink).table, held.first)
-      if (sink.engine === 'lake' && lake !== undefined) found.lake = await inLake(lake, topic, tableName(topic.schema), held.first)
+      if (sink.engine === 'clickhouse' && server !== undefined)
+        found.clickhouse = await inClickhouse(server, topic, (sink as ClickhouseSink).table, held.first)
+      if (sink.engine === 'lake' && lake !== undefined)
+        found.lake = await inLake(lake, topic, tableName(topic.schema), held.first)
     }
-    for (const [engine, other] of Object.entries(found)) findings.push(...differences(topic.name, engine, held, other))
-    checked.push({ topic: topic.name, log: held.rows, clickhouse: found.clickhouse?.rows, lake: found.lake?.rows, digest: held.digest })
+    for (const [engine, other] of Object.entries(found))
+      findings.push(...differences(topic.name, engine, held, other))
+    checked.push({
+      topic: topic.name,
+      log: held.rows,
+      clickhouse: found.clickhouse?.rows,
+      lake: found.lake?.rows,
+      digest: held.digest,
+    })
   }
   lake?.close()
   await server?.close()
@@ -61,16 +77,27 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
 
 const report = (checked: readonly Checked[], findings: readonly string[], options: VerifyOptions): number => {
   const identity = createHash('sha256')
-  for (const { topic, digest } of checked) if (!NOT_IDENTITY.has(topic.replace(/^kt\./, ''))) identity.update(`${topic} ${digest}\n`)
+  for (const { topic, digest } of checked)
+    if (!NOT_IDENTITY.has(topic.replace(/^kt\./, ''))) identity.update(`${topic} ${digest}\n`)
   const digest = identity.digest('hex')
   if (options.json === true) printJson({ ok: findings.length === 0, digest, topics: checked, findings })
   else {
     const cell = (count: number | undefined): unknown => count ?? '-'
-    const rows = checked.map((one) => [one.topic, one.log, cell(one.clickhouse), cell(one.lake), ...(options.digest === true ? [one.digest.slice(0, 16)] : [])])
+    const rows = checked.map((one) => [
+      one.topic,
+      one.log,
+      cell(one.clickhouse),
+      cell(one.lake),
+      ...(options.digest === true ? [one.digest.slice(0, 16)] : []),
+    ])
     print(table(['topic', 'log', 'clickhouse', 'lake', ...(options.digest === true ? ['digest'] : [])], rows))
     for (const finding of findings) print(`! ${finding}`)
     if (options.digest === true) print(`digest ${digest}`)
-    print(findings.length === 0 ? 'log = ClickHouse = lake, row for row: 0 lost, 0 duplicated' : `${findings.length} findings`)
+    print(
+      findings.length === 0
+        ? 'log = ClickHouse = lake, row for row: 0 lost, 0 duplicated'
+        : `${findings.length} findings`,
+    )
   }
   return findings.length === 0 ? EXIT.ok : EXIT.findings
 }

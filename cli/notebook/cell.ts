@@ -113,8 +113,7 @@ const importEdit = (node: ImportDeclaration, code: string, names: string[]): Edi
     names.push(one.local.name)
     if (one.type === 'ImportNamespaceSpecifier') whole = one.local.name
     else if (one.type === 'ImportDefaultSpecifier') parts.push(`default: ${one.local.name}`)
-    else
-      parts.push(`${JSON.stringify(nameOf(one.imported))}: ${one.local.name}`)
+    else parts.push(`${JSON.stringify(nameOf(one.imported))}: ${one.local.name}`)
   }
   const loaded = `await __import(${JSON.stringify(node.source.value)})`
   const text = whole === '' ? `;({ ${parts.join(', ')} } = ${loaded});` : `;(${whole} = ${loaded});`

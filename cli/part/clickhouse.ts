@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { servePart } from '../../deploy/driver/part.ts'
+import type { Log } from '../../graph/port.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
@@ -26,7 +27,10 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
   const folders = foldersOf(root)
   const log = await segmentLog(folders.log)
   const plan = planOf(await loadGraph(file))
-  const password = passwordFile === undefined ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '') : readFileSync(passwordFile, 'utf8').trim()
+  const password =
+    passwordFile === undefined
+      ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
+      : readFileSync(passwordFile, 'utf8').trim()
   const tables = connectTables({ url, user, password })
   const loading = runClickhouse({
     log,
@@ -36,14 +40,15 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
     sinks: plan.sinks.map(({ sink, topic }) => ({ topic: topic.name, partitions: topic.partitions, sink })),
     views: readFileSync(resolve(import.meta.dirname, '../../sql/clickhouse/views.sql'), 'utf8'),
     hold: (reader, positions) => log.hold(reader, positions),
-    report: ({ sink, state, error }) => console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
+    report: ({ sink, state, error }) =>
+      console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
   })
   const timer = setInterval(() => parent.status(statusOf(loading)), 1000)
   return {
     facts: {},
     stop: async () => {
       const until = Date.now() + drainMs
-      while (Date.now() < until && lagOf(loading) > 0 && !loading.status().every((one) => one.state === 'waiting')) await pause(100)
+      while (Date.now() < until && (await behind(loading, log)) && !unreachable(loading)) await pause(100)
       clearInterval(timer)
       parent.status(statusOf(loading))
       await loading.stop()
@@ -53,8 +58,23 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
   }
 })
 
+/** Has the log records that are not in their tables? The log itself is asked: a status may be older than its end. */
+async function behind(loading: Loading, log: Log): Promise<boolean> {
+  const ends = new Map((await log.ends()).map((end) => [`${end.topic}/${end.partition}`, end.next]))
+  return loading
+    .status()
+    .some(({ topic, partitions }) => partitions.some(({ partition, next }) => next < (ends.get(`${topic}/${partition}`) ?? 0)))
+}
+
+/** Nothing more can be loaded now: every table waits for a server, and says why. */
+function unreachable(loading: Loading): boolean {
+  return loading.status().every((one) => one.state === 'waiting' && one.error !== undefined)
+}
+
 function lagOf(loading: Loading): number {
-  return loading.status().reduce((sum, one) => sum + one.partitions.reduce((lag, partition) => lag + partition.lagRecords, 0), 0)
+  return loading
+    .status()
+    .reduce((sum, one) => sum + one.partitions.reduce((lag, partition) => lag + partition.lagRecords, 0), 0)
 }
 
 function statusOf(loading: Loading): object {

@@ -35,8 +35,10 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
       sink: rollMs === undefined || sink.engine !== 'lake' ? sink : ({ ...sink, rollMs } as AnyLakeSink),
     })),
     cut,
-    report: ({ sink, state, error }) => console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
-    keep: (sink, topic, partition, offset) => void log.hold(`${sink}/${partition}`, [{ topic, partition, offset }]),
+    report: ({ sink, state, error }) =>
+      console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
+    keep: (sink, topic, partition, offset) =>
+      void log.hold(`${sink}/${partition}`, [{ topic, partition, offset }]),
   })
   const timer = setInterval(() => parent.status(statusOf(load.status())), 1000)
   return {
@@ -51,11 +53,18 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
 })
 
 function statusOf(sinks: readonly LakeStatus[]): object {
-  const lagOf = (one: LakeStatus): number => one.partitions.reduce((sum, partition) => sum + partition.lagRecords, 0)
+  const lagOf = (one: LakeStatus): number =>
+    one.partitions.reduce((sum, partition) => sum + partition.lagRecords, 0)
   return {
     lag: sinks.reduce((sum, one) => sum + lagOf(one), 0),
     sinks: sinks.map((one) => ({
-      sink: one.sink, state: one.state, lag: lagOf(one), rows: one.rows, files: one.files, bytes: one.bytes, error: one.error?.message,
+      sink: one.sink,
+      state: one.state,
+      lag: lagOf(one),
+      rows: one.rows,
+      files: one.files,
+      bytes: one.bytes,
+      error: one.error?.message,
     })),
   }
 }

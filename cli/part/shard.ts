@@ -2,17 +2,23 @@ import { servePart } from '../../deploy/driver/part.ts'
 import type { Parent, Served } from '../../deploy/driver/part.ts'
 import type { Clock } from '../../graph/port.ts'
 import type { ConnectionStatus, OpenSource } from '../../graph/source.ts'
+import { serveMetrics } from '../../deploy/driver/metrics.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { FileDeadLetters } from '../../runtime/driver/dead-letters.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
+import { systemReport } from '../../runtime/driver/report.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import type { KeptLog } from '../../runtime/log.ts'
 import { Meter } from '../../runtime/meter.ts'
 import { Renewal } from '../../runtime/renewal.ts'
+import type { Report } from '../../runtime/report.ts'
 import { Shard } from '../../runtime/shard.ts'
+import type { ShardReport } from '../../runtime/status.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { foldersOf } from '../settings.ts'
 import { openReplay } from '../replay.ts'
+import { shardReport } from './reporting.ts'
 import type { Replaying } from '../replay.ts'
 import { openLive, parseSource } from '../source.ts'
 import type { Endpoints } from '../source.ts'
@@ -32,10 +38,6 @@ export interface ShardSettings {
   readonly eventsMax: number | undefined
 }
 
-/** A line in the part's log. */
-const note = (level: string, what: string, facts: Readonly<Record<string, unknown>>): void =>
-  console.error(JSON.stringify({ time: new Date().toISOString(), level, what, ...facts }))
-
 const TICK_MS = 250
 const CHECKPOINT_EVERY_MS = 10_000
 /** Of the recording's time, which passes quickly. */
@@ -47,28 +49,26 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const plan = planOf(await loadGraph(settings.file))
   const source = parseSource(settings.source)
   const log = await segmentLog(folders.log)
+  const system = systemReport()
+  const metrics = await serveMetrics(system.metrics, system.contentType)
+  const { note } = system.report
   const deadLetters = new FileDeadLetters(folders.deadLetters, {
     refused: ({ code, message, fix }) => note('error', message, { code, fix, dropped: deadLetters.dropped }),
   })
-  const meter = new Meter(note)
+  const meter = new Meter()
+  const name = `${plan.stages[0]!.name}/0`
   const replaying = source.kind === 'replay' ? await openReplay(plan.stages[0]!, source.paths) : undefined
   const clock = replaying === undefined ? systemClock() : new VirtualClock(replaying.begin)
   let live: readonly OpenSource[] = []
   const renewal = new Renewal(clock, (instrument) => live.forEach((one) => one.renew(instrument)))
   const shard = new Shard({
     plan: plan.stages[0]!,
-    shard: `${plan.stages[0]!.name}/0`,
+    shard: name,
     clock,
     log,
     objects: fileStore(folders.objects),
     deadLetters,
-    report: {
-      ...meter.report,
-      row: (schema, row) => {
-        meter.report.row(schema, row)
-        renewal.see(schema, row)
-      },
-    },
+    report: holding(shardReport(name, meter, system.report, renewal), log),
     rowsMax: settings.rowsMax,
     lingerMs: settings.lingerMs,
     tickMs: TICK_MS,
@@ -78,21 +78,29 @@ await servePart<ShardSettings>(async (settings, parent) => {
   })
   const { inputs, first } = await shard.recover()
   let connections: () => readonly ConnectionStatus[] = () => []
-  const timer = setInterval(() => parent.status({ ...meter.status(), connections: connections(), time: clock.now() }), 1000)
+  const tell = (): void => {
+    const status = meter.status()
+    parent.status({ ...status, connections: connections(), time: clock.now() })
+    system.report.shardCounted({ shard: name, frames: status.frames, rows: status.rows })
+    system.report.bookStates({ shard: name, books: status.trust })
+  }
+  const timer = setInterval(tell, 1000)
   const end = async (): Promise<void> => {
     clearInterval(timer)
     await shard.stop()
-    parent.status({ ...meter.status(), connections: connections(), time: clock.now() })
+    tell()
+    metrics.close()
     await deadLetters.close()
     await log.close()
   }
-  if (replaying !== undefined) return replay(settings, replaying, clock as VirtualClock, shard, inputs, parent, end)
-  live = run(settings, shard, clock, first, meter)
+  if (replaying !== undefined)
+    return replay(settings, replaying, { clock: clock as VirtualClock, shard, note }, inputs, parent, end)
+  live = run(settings, shard, clock, first, meter, note)
   connections = () => live.flatMap((one) => one.status())
   watch(settings, meter, parent)
-  shard.failure.catch(() => setTimeout(() => process.exit(1), 100))
+  shard.failure.catch((error: unknown) => parent.failed(error))
   return {
-    facts: {},
+    facts: { metrics: metrics.url },
     stop: async () => {
       for (const one of live) one.close()
       await end()
@@ -100,11 +108,45 @@ await servePart<ShardSettings>(async (settings, parent) => {
   }
 })
 
+/**
+ * The log keeps what a restart would read: from the checkpoint before the newest on, so that a torn newest one does no
+ * harm.
+ */
+function holding(report: ShardReport, log: KeptLog): ShardReport {
+  let before: Parameters<ShardReport['checkpoint']>[0]['from'] | undefined
+  return {
+    ...report,
+    checkpoint: (written) => {
+      const from = before ?? written.from
+      before = written.from
+      void log.hold('shard', from.map(({ topic, partition, next }) => ({ topic, partition, offset: next })))
+      report.checkpoint(written)
+    },
+  }
+}
+
 /** Begin to tick, say that the shard (re)started, open the sources. */
-function run(settings: ShardSettings, shard: Shard, clock: Clock, first: boolean, meter: Meter): readonly OpenSource[] {
+function run(
+  settings: ShardSettings,
+  shard: Shard,
+  clock: Clock,
+  first: boolean,
+  meter: Meter,
+  note: Report['note'],
+): readonly OpenSource[] {
   const now = clock.now()
   const why = first ? 'first start' : 'restart'
-  shard.system('control', { kind: 'start', source: '', channel: '', instrument: '', connection: 0, epoch: 0, why, time: now, received: now })
+  shard.system('control', {
+    kind: 'start',
+    source: '',
+    channel: '',
+    instrument: '',
+    connection: 0,
+    epoch: 0,
+    why,
+    time: now,
+    received: now,
+  })
   shard.start()
   const hops = (): void => {
     clock.after(1000, () => {
@@ -132,13 +174,19 @@ function watch({ eventsMax }: ShardSettings, meter: Meter, parent: Parent): void
 
 /** Read a recording through the shard: its time is the recording's, its speed whatever was asked for. */
 function replay(
-  settings: ShardSettings, replaying: Replaying, clock: VirtualClock, shard: Shard, inputs: number, parent: Parent, end: () => Promise<void>,
+  settings: ShardSettings,
+  replaying: Replaying,
+  on: { readonly clock: VirtualClock; readonly shard: Shard; readonly note: Report['note'] },
+  inputs: number,
+  parent: Parent,
+  end: () => Promise<void>,
 ): Served {
+  const { shard } = on
   shard.skip(inputs)
   const stopping = { asked: false }
   const { speed, eventsMax } = settings
-  const done = replaying.run({ clock, shard, speed, eventsMax, stopped: () => stopping.asked, note })
-  shard.failure.catch(() => setTimeout(() => process.exit(1), 100))
+  const done = replaying.run({ ...on, speed, eventsMax, stopped: () => stopping.asked })
+  shard.failure.catch((error: unknown) => parent.failed(error))
   void done.then(() => parent.done())
   return {
     facts: {},

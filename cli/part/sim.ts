@@ -12,7 +12,13 @@ export interface SimSettings {
 }
 
 await servePart<SimSettings>(async ({ seed, pairs, rate, faults, truth }, parent) => {
-  const sim = await startSim({ seed, pairs, rate, faults: parseFaults(faults), ...(truth === undefined ? {} : { truthPath: truth }) })
+  const sim = await startSim({
+    seed,
+    pairs,
+    rate,
+    faults: parseFaults(faults),
+    ...(truth === undefined ? {} : { truthPath: truth }),
+  })
   const timer = setInterval(() => parent.status(sim.stats()), 1000)
   return {
     facts: { endpoints: sim.endpoints },

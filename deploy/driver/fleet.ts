@@ -22,12 +22,19 @@ export type PartMessage =
   | { readonly kind: 'ready'; readonly facts: Readonly<Record<string, unknown>> }
   | { readonly kind: 'status'; readonly status: unknown }
   | { readonly kind: 'done' }
-  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly retry: 'never' | 'passing' | undefined }
 
 interface Running {
   readonly part: Part
   child: ChildProcess
+  /** All of them, and those in a row that nobody could explain as passing. */
   restarts: number
+  streak: number
+  launchedAt: number
+  /** It was ready once: before that, `start` says what went wrong. */
+  ready: boolean
+  /** Why it is about to end, as it said itself. */
+  last: Extract<PartMessage, { readonly kind: 'failed' }> | undefined
   stopping: boolean
   ended: Promise<number>
 }
@@ -62,6 +69,10 @@ export class Fleet {
         part,
         child: undefined as never,
         restarts: 0,
+        streak: 0,
+        launchedAt: 0,
+        ready: false,
+        last: undefined,
         stopping: false,
         ended: Promise.resolve(0),
       }
@@ -92,16 +103,21 @@ export class Fleet {
     return this.#running.get(name)?.child.pid
   }
 
-  /** Ask a part to finish what it holds, and wait; after `deadlineMs` it is killed. */
-  async stop(name: string, deadlineMs = 20_000): Promise<void> {
+  /** Ask a part to finish what it holds, and wait. False: it did not within `deadlineMs`, and was killed. */
+  async stop(name: string, deadlineMs = 60_000): Promise<boolean> {
     const running = this.#running.get(name)
-    if (running === undefined || running.stopping) return running?.ended.then(() => {})
+    if (running === undefined) return true
     running.stopping = true
     if (running.child.connected) running.child.send({ kind: 'stop' })
-    const timer = setTimeout(() => running.child.kill('SIGKILL'), deadlineMs)
+    let killed = false
+    const timer = setTimeout(() => {
+      killed = true
+      running.child.kill('SIGKILL')
+    }, deadlineMs)
     await running.ended
     clearTimeout(timer)
     this.#running.delete(name)
+    return !killed
   }
 
   async stopAll(): Promise<void> {
@@ -121,32 +137,42 @@ export class Fleet {
     })
     closeSync(log)
     running.child = child
+    running.launchedAt = Date.now()
+    running.last = undefined
     running.ended = new Promise((ended) =>
       child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : 137))),
     )
-    child.on('message', (message) => hear(message as PartMessage))
+    child.on('message', (message: PartMessage) => {
+      if (message.kind === 'ready') running.ready = true
+      if (message.kind === 'failed') running.last = message
+      hear(message)
+    })
     void running.ended.then((code) => this.#ended(running, code, hear))
   }
 
   #ended(running: Running, code: number, hear: (message: PartMessage) => void): void {
-    const { part } = running
-    if (running.stopping || code === 0) return
-    if (part.restart === 'never' || running.restarts >= 50) {
-      return this.#options.failed(
-        part.name,
-        new KtError('KT5002', `part "${part.name}" ended with ${code}`, {
-          fix: `Read ${this.#logOf(part.name)}.`,
-        }),
-      )
+    const { part, last } = running
+    if (running.stopping || !running.ready) return
+    if (Date.now() - running.launchedAt > STEADY_MS) running.streak = 0
+    const hopeless =
+      last === undefined || last.retry === undefined ? running.streak >= STREAK_MAX : last.retry === 'never'
+    if (part.restart === 'never' || hopeless) {
+      const died = new KtError('KT5002', `part "${part.name}" ended with ${code}`, {
+        fix: `Read ${this.#logOf(part.name)}.`,
+      })
+      return this.#options.failed(part.name, last === undefined ? died : revive(part.name, last.error))
     }
     running.restarts++
+    running.streak++
     this.#options.restarted(part.name, running.restarts)
-    setTimeout(
-      () => !running.stopping && this.#launch(running, hear),
-      Math.min(5000, 100 * 2 ** running.restarts),
-    )
+    const pauseMs = Math.min(5000, 100 * 2 ** running.streak)
+    setTimeout(() => !running.stopping && this.#launch(running, hear), pauseMs)
   }
 }
+
+/** A part that lived this long did not die of its start. */
+const STEADY_MS = 60_000
+const STREAK_MAX = 50
 
 /** An error as it crossed the channel between two processes. */
 const revive = (part: string, error: unknown): KtError => {

@@ -1,4 +1,4 @@
-import { KtError } from '../../graph/error.ts'
+import { HostError, KtError } from '../../graph/error.ts'
 import type { PartMessage } from './fleet.ts'
 
 /** What a started part can be asked. */
@@ -12,6 +12,8 @@ export interface Parent {
   readonly status: (status: unknown) => void
   /** All there was to do is done: the parent decides what follows. */
   readonly done: () => void
+  /** This part cannot go on: the parent hears why, and the process ends. */
+  readonly failed: (error: unknown) => void
 }
 
 const send = (message: PartMessage): void => void (process.connected && process.send?.(message))
@@ -63,6 +65,7 @@ export const servePart = async <S>(
     served = await start(settings, {
       status: (status) => send({ kind: 'status', status }),
       done: () => send({ kind: 'done' }),
+      failed: fail,
     })
     send({ kind: 'ready', facts: served.facts })
   } catch (error) {
@@ -72,6 +75,12 @@ export const servePart = async <S>(
 
 const fail = (error: unknown): void => {
   console.error(error)
-  send({ kind: 'failed', error: plainError(error) })
+  send({ kind: 'failed', error: plainError(error), retry: retryOf(error) })
   setTimeout(() => process.exit(1), 50)
+}
+
+/** Whether the same start would fail the same way: a full disk passes, a damaged log does not. */
+const retryOf = (error: unknown): 'never' | 'passing' | undefined => {
+  if (!(error instanceof HostError)) return undefined
+  return error.retry === 'never' ? 'never' : 'passing'
 }

@@ -48,6 +48,7 @@ class SegmentLog implements KeptLog {
   readonly #readers = new Set<SegmentReader>()
   #writing: Promise<Writing> | undefined
   #following: Following | undefined
+  #follows: Promise<unknown> = Promise.resolve()
   #closed = false
 
   constructor(folder: string, options: Required<SegmentOptions>) {
@@ -122,6 +123,7 @@ class SegmentLog implements KeptLog {
     if (this.#closed) return
     this.#closed = true
     await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
+    await this.#follows
     await this.#following?.cursor.handle.close()
     const writing = await this.#writing?.catch(() => undefined)
     await writing?.writer.close()
@@ -165,8 +167,15 @@ class SegmentLog implements KeptLog {
     return dropped
   }
 
-  /** What a reading process knows of the log: the table at its durable end, carried on from the last time. */
-  async #followed(): Promise<Table> {
+  /** What a reading process knows of the log. One at a time: all who ask share one cursor. */
+  #followed(): Promise<Table> {
+    const table = this.#follows.then(() => this.#follow())
+    this.#follows = table.catch(() => undefined)
+    return table
+  }
+
+  /** The table at the durable end, carried on from the last time. */
+  async #follow(): Promise<Table> {
     this.#durable.refresh()
     const { segment, length } = this.#durable
     if (segment === 0) return new Table()
