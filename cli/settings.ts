@@ -98,3 +98,15 @@ export const oneOf = <const W extends string>(text: string, flag: string, words:
     fix: `Use ${words.join(' or ')}.`,
   })
 }
+
+/** Faults of the simulated exchange, checked before anything starts. */
+export const faultsOf = (text: string): Faults => {
+  try {
+    return parseFaults(text)
+  } catch (error) {
+    throw new KtError('KT6403', (error as Error).message, {
+      where: '--faults',
+      fix: 'Use none, calm, cruel, or single faults such as drop=0.01,gap=0.001.',
+    })
+  }
+}
