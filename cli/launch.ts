@@ -9,6 +9,7 @@ import { GraphError, KtError } from '../graph/error.ts'
 import { startChdb } from '../sinks/driver/chdb.ts'
 import type { RunningChdb } from '../sinks/driver/chdb.ts'
 import { Board } from './board.ts'
+import { claimFolder } from './claim.ts'
 import type { ShardSettings } from './part/shard.ts'
 import type { ClickhouseSettings } from './part/clickhouse.ts'
 import type { LakeSettings } from './part/lake.ts'
@@ -68,11 +69,16 @@ export class Launch {
   async run(): Promise<number> {
     const { plan } = this.#options
     if (plan.stages.length !== 1) {
-      throw new GraphError('KT1054', `graph "${plan.name}" has ${plan.stages.length} stages, and one can be run`, {
-        why: 'A local run is one shard of one stage: a stage that reads topics is not started yet.',
-        fix: 'Let operators follow each other without a topic between them, or make a graph of each stage.',
-      })
+      throw new GraphError(
+        'KT1054',
+        `graph "${plan.name}" has ${plan.stages.length} stages, and one can be run`,
+        {
+          why: 'A local run is one shard of one stage: a stage that reads topics is not started yet.',
+          fix: 'Let operators follow each other without a topic between them, or make a graph of each stage.',
+        },
+      )
     }
+    const release = await claimFolder(this.#options.folders.root)
     const asked = this.#listen()
     try {
       await this.#start()
@@ -88,6 +94,7 @@ export class Launch {
       throw error
     } finally {
       this.#board.close()
+      await release().catch(() => {})
       for (const [signal, listener] of asked) process.off(signal, listener)
     }
   }
@@ -98,7 +105,7 @@ export class Launch {
     const ask = (): void => {
       if (times++ > 0) process.exit(EXIT.interrupted)
       say(
-        '\nstopping: rows go to the log, states to a checkpoint, the backlog to the sinks (Ctrl-C again stops now)',
+        '\nstopping: rows go to the log, states to a checkpoint, the backlog to the sinks (again: at once)',
       )
       this.#end('asked')
     }
