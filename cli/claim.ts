@@ -1,0 +1,35 @@
+import { mkdirSync } from 'node:fs'
+import { HostError } from '../graph/error.ts'
+import { errnoOf } from '../runtime/driver/disk.ts'
+import { lockFolder } from '../runtime/driver/segment-lock.ts'
+
+/**
+ * Take a data folder for this run, before anything of the run is started or written, and return what gives it
+ * back. A dead process (kill -9) holds nothing.
+ * @throws HostError KT5004 (another run has it), KT5005 (the disk refuses it)
+ */
+export const claimFolder = async (root: string): Promise<() => Promise<void>> => {
+  try {
+    mkdirSync(root, { recursive: true })
+    return await lockFolder(root)
+  } catch (error) {
+    if (error instanceof HostError && error.code === 'KT3009') throw held(root, Number(error.facts['pid']))
+    const errno = errnoOf(error)
+    if (errno === undefined) throw error
+    throw new HostError('KT5005', `the data folder refused a write (${errno})`, {
+      where: root,
+      fix: 'Make space, give the rights to write there, or name another folder with --data.',
+      retry: 'never',
+      cause: error,
+    })
+  }
+}
+
+const held = (root: string, pid: number): HostError =>
+  new HostError('KT5004', `process ${pid} runs in this data folder`, {
+    where: root,
+    why: 'A data folder belongs to one run at a time.',
+    fix: `Stop it (Ctrl-C, or kill ${pid}), or give this run its own folder with --data.`,
+    facts: { folder: root, pid },
+    retry: 'never',
+  })
