@@ -22,6 +22,9 @@ interface ConnectionLine {
 
 type Live = ShardStatus & { readonly connections: readonly ConnectionLine[]; readonly time: number }
 
+const ms = (micros: number): string => `${(micros / 1000).toFixed(1)} ms`
+const gapsText = ({ gaps }: ShardStatus): string => `gaps opened ${gaps.opened}, healed ${gaps.healed}`
+
 const LINE_EVERY_MS = 10_000
 
 /**
@@ -104,9 +107,7 @@ export class Board {
     const rows = Object.entries(shard.rows)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')
-    print(
-      `${shard.frames} messages; rows: ${rows || 'none'}; gaps opened ${shard.gaps.opened}, healed ${shard.gaps.healed}; dead letters ${shard.deadLetters}`,
-    )
+    print(`${shard.frames} messages; rows: ${rows}; ${gapsText(shard)}; dead letters ${shard.deadLetters}`)
     for (const name of ['sink-clickhouse', 'sink-lake'] as const) print(`${name}: ${this.#sinkText(name)}`)
   }
 
@@ -138,7 +139,7 @@ export class Board {
           .map(([trust, count]) => `${count} ${trust}`)
           .join(' ') || '-'
       }`,
-      `venue lag ${(live.venueP50Us / 1000).toFixed(1)} ms, to log p50 ${(live.durableP50Us / 1000).toFixed(1)} p99 ${(live.durableP99Us / 1000).toFixed(1)} ms`,
+      `venue lag ${ms(live.venueP50Us)}, to log p50 ${ms(live.durableP50Us)} p99 ${ms(live.durableP99Us)}`,
       `gaps ${live.gaps.opened} opened ${live.gaps.healed} healed, dead letters ${live.deadLetters}, dropped ${live.dropped}`,
       `clickhouse ${this.#sinkText('sink-clickhouse')}`,
       `lake ${this.#sinkText('sink-lake')}`,

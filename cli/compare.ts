@@ -153,7 +153,8 @@ export const inLake = async (
   const tally = new Tally()
   for (let after = 0; ; after += PAGE) {
     const where = `_topic = '${topic.name}' AND (${beyond(first)})`
-    const query = `${selectOf(topic.schema, table, (name) => `epoch_us(${name})`, where)} LIMIT ${PAGE} OFFSET ${after}`
+    const all = selectOf(topic.schema, table, (name) => `epoch_us(${name})`, where)
+    const query = `${all} LIMIT ${PAGE} OFFSET ${after}`
     const { rows, columns } = await lake.query(query)
     const names = columns.map((column) => column.name)
     for (const row of rows)

@@ -128,6 +128,10 @@ export class Saver {
     const { step: begun, from: begunFrom } = this.#begun
     const head = JSON.stringify({ shard: this.#shard, ...this.#begun })
     this.#begun = undefined
-    return { step: begun, from: begunFrom, text: `${head.slice(0, -1)},"entries":[${this.#entries.join(',')}]}` }
+    return {
+      step: begun,
+      from: begunFrom,
+      text: `${head.slice(0, -1)},"entries":[${this.#entries.join(',')}]}`,
+    }
   }
 }

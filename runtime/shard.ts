@@ -283,15 +283,11 @@ export class Shard {
   }
 
   #orphan(): KtError {
-    return new HostError(
-      'KT4003',
-      `shard "${this.#options.shard}" has a checkpoint and no steps in the log`,
-      {
-        why: 'the log was removed, or belongs to another run',
-        fix: 'Give the data folder its log back, or remove its checkpoints to start anew.',
-        retry: 'never',
-      },
-    )
+    return new HostError('KT4003', `shard "${this.#options.shard}" has a checkpoint and no log`, {
+      why: 'the log was removed, or belongs to another run',
+      fix: 'Give the data folder its log back, or remove its checkpoints to start anew.',
+      retry: 'never',
+    })
   }
 }
 

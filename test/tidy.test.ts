@@ -156,11 +156,7 @@ describe('the house', () => {
 
   test('every error code is explained, and every explanation has its code', () => {
     const used = new Set(
-      files.flatMap(({ file, text }) =>
-        file === 'cli/command/explain.ts'
-          ? []
-          : (text.match(/'KT\d{4}'/g) ?? []).map((code) => code.slice(1, -1)),
-      ),
+      files.flatMap(({ text }) => (text.match(/'KT\d{4}'/g) ?? []).map((code) => code.slice(1, -1))),
     )
     const explained = new Set(
       [...readFileSync('docs/errors.md', 'utf8').matchAll(/^## (KT\d{4})/gm)].map(([, code]) => code!),

@@ -63,7 +63,6 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
   await capture.close()
   const { frames, bytes, files } = capture.counts
   if (options.json === true) printJson(capture.counts)
-  else
-    print(`${frames} messages, ${bytes} bytes, ${files} files in ${options.out}`)
+  else print(`${frames} messages, ${bytes} bytes, ${files} files in ${options.out}`)
   return capture.counts.frames > 0 ? EXIT.ok : EXIT.unreachable
 }

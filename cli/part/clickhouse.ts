@@ -58,12 +58,17 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
   }
 })
 
-/** Has the log records that are not in their tables? The log itself is asked: a status may be older than its end. */
+/**
+ * Has the log records that are not in their tables? The log itself is asked: a status may be older than its
+ * end.
+ */
 async function behind(loading: Loading, log: Log): Promise<boolean> {
   const ends = new Map((await log.ends()).map((end) => [`${end.topic}/${end.partition}`, end.next]))
   return loading
     .status()
-    .some(({ topic, partitions }) => partitions.some(({ partition, next }) => next < (ends.get(`${topic}/${partition}`) ?? 0)))
+    .some(({ topic, partitions }) =>
+      partitions.some(({ partition, next }) => next < (ends.get(`${topic}/${partition}`) ?? 0)),
+    )
 }
 
 /** Nothing more can be loaded now: every table waits for a server, and says why. */

@@ -5,7 +5,10 @@ import type { Renewal } from '../../runtime/renewal.ts'
 import type { ShardReport } from '../../runtime/status.ts'
 import type { Gap } from '../../market/system.ts'
 
-/** What a shard tells, told on: to the meter of the terminal, to the metrics and the log, and to the renewal of books. */
+/**
+ * What a shard tells, told on: to the meter of the terminal, to the metrics and the log, and to the renewal
+ * of books.
+ */
 export const shardReport = (shard: string, meter: Meter, report: Report, renewal: Renewal): ShardReport => ({
   frame: meter.report.frame,
   row: (schema, row) => {

@@ -109,7 +109,8 @@ await servePart<ShardSettings>(async (settings, parent) => {
 })
 
 /**
- * The log keeps what a restart would read: from the checkpoint before the newest on, so that a torn newest one does no
+ * The log keeps what a restart would read: from the checkpoint before the newest on, so that a torn newest
+ * one does no
  * harm.
  */
 function holding(report: ShardReport, log: KeptLog): ShardReport {
@@ -119,7 +120,10 @@ function holding(report: ShardReport, log: KeptLog): ShardReport {
     checkpoint: (written) => {
       const from = before ?? written.from
       before = written.from
-      void log.hold('shard', from.map(({ topic, partition, next }) => ({ topic, partition, offset: next })))
+      void log.hold(
+        'shard',
+        from.map(({ topic, partition, next }) => ({ topic, partition, offset: next })),
+      )
       report.checkpoint(written)
     },
   }

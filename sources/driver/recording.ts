@@ -126,7 +126,7 @@ async function* read(
     if (form === undefined) {
       head.push(...lines)
       if (head.length < HEAD_LINES && head[0]?.[0] !== OPENING_BRACE) continue
-      form = await formOf(head, markets)
+      form = formOf(head, markets)
       if (form === undefined && !cryptofeed(head)) return undefined
       if (form !== undefined) yield recordedOf(head, form)
       if (form !== undefined) head = []
@@ -134,7 +134,7 @@ async function* read(
   }
   if (cryptofeed(head)) yield cryptofeedRows(head, markets)
   else if (form === undefined && head.length > 0) {
-    const late = await formOf(head, markets)
+    const late = formOf(head, markets)
     if (late !== undefined) yield recordedOf(head, late)
   }
   return undefined
