@@ -140,7 +140,7 @@ export class Board {
           .join(' ') || '-'
       }`,
       `venue lag ${ms(live.venueP50Us)}, to log p50 ${ms(live.durableP50Us)} p99 ${ms(live.durableP99Us)}`,
-      `gaps ${live.gaps.opened} opened ${live.gaps.healed} healed, dead letters ${live.deadLetters}, dropped ${live.dropped}`,
+      `${gapsText(live)}, dead letters ${live.deadLetters}, dropped ${live.dropped}`,
       `clickhouse ${this.#sinkText('sink-clickhouse')}`,
       `lake ${this.#sinkText('sink-lake')}`,
     ]

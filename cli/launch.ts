@@ -220,7 +220,7 @@ export class Launch {
       throw new KtError('KT5003', 'a part did not stop in time, and was killed', {
         where: folders.logs,
         why: 'The machine is too busy, or a disk or a server does not answer.',
-        fix: 'Start again with the same command: nothing that is in the log is lost, and nothing comes twice.',
+        fix: 'Start again with the same command: what is in the log is not lost, and does not come twice.',
       })
     }
     if (!existsSync(folders.log)) this.#board.note('nothing was written')
