@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { HostError, KtError } from '../../graph/error.ts'
 import type { PartMessage } from './fleet.ts'
 
@@ -42,6 +43,8 @@ export const plainError = (error: unknown): Readonly<Record<string, unknown>> =>
 export const servePart = async <S>(
   start: (settings: S, parent: Parent) => Promise<Served>,
 ): Promise<void> => {
+  unbreakable(process.stdout)
+  unbreakable(process.stderr)
   let served: Served | undefined
   let stopping = false
   const stop = async (): Promise<void> => {
@@ -70,6 +73,18 @@ export const servePart = async <S>(
     send({ kind: 'ready', facts: served.facts })
   } catch (error) {
     fail(error)
+  }
+}
+
+/** A log on a full disk loses lines; the process that writes them must go on. */
+const unbreakable = (stream: NodeJS.WriteStream & { readonly fd: number }): void => {
+  stream.write = (text: string | Uint8Array): boolean => {
+    try {
+      writeSync(stream.fd, typeof text === 'string' ? Buffer.from(text) : text)
+    } catch {
+      return false
+    }
+    return true
   }
 }
 

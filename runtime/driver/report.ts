@@ -25,6 +25,8 @@ export const systemReport = (options: ReportOptions = {}): SystemReport => {
   const { level = 'info', file } = options
   // Lines are few, and the last one before a death is the one that is wanted: so they are not buffered.
   const destination = pino.destination({ dest: file ?? 2, sync: true, mkdir: file !== undefined })
+  // A full disk costs lines of the log, never the process that writes them.
+  destination.on('error', () => {})
   const log = pino(
     { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
     destination,

@@ -65,6 +65,8 @@ interface Front {
   readonly child: ChildProcess
   readonly ended: Promise<string>
   readonly first: Promise<FrontReport>
+  /** What it said, the first lines. */
+  readonly heard: readonly string[]
 }
 
 const source = fileURLToPath(new URL('./chdb-front.ts', import.meta.url))
@@ -105,10 +107,16 @@ const launch = (options: FrontOptions, log: (line: string) => void): Front => {
     ended.then((how) => other(`the process ended (${how}): ${heard.slice(-3).join(' | ')}`)),
     pause(startMs, undefined, { ref: false }).then(() => other(`no answer within ${startMs / 1000} s`)),
   ])
-  return { child, ended, first }
+  return { child, ended, first, heard }
 }
 
-type Failed = Extract<FrontReport, { kind: 'failed' }>
+/** The engine's own words when it cannot read its files; a directory that is in use is said in other ones. */
+const isDamage = (line: string): boolean =>
+  line.includes('DB::Exception') && !/Cannot lock|already running|CANNOT_OPEN_FILE/.test(line)
+
+type Failed =
+  | Extract<FrontReport, { kind: 'failed' }>
+  | { readonly kind: 'failed'; readonly cause: 'damage'; readonly text: string }
 
 const explain = (failed: Failed, options: FrontOptions): KtError => {
   const about = { where: options.dir, why: failed.text, facts: { dir: options.dir, port: options.port } }
@@ -121,6 +129,12 @@ const explain = (failed: Failed, options: FrontOptions): KtError => {
         fix: 'Stop the other kt that uses this directory, or give this one a directory of its own.',
       },
     )
+  }
+  if (failed.cause === 'damage') {
+    return new KtError('KT5206', 'the embedded ClickHouse cannot read its own files', {
+      ...about,
+      fix: `Move ${options.dir} away and start again: tables are made anew from what the log still holds.`,
+    })
   }
   if (failed.cause === 'port') {
     return new KtError('KT5203', `port ${options.port} for the embedded ClickHouse is taken`, {
@@ -147,8 +161,12 @@ const startFront = async (options: FrontOptions, log: (line: string) => void) =>
     const front = launch(options, log)
     const report = await front.first
     if (report.kind === 'ready') return { front, report }
+    const damage = report.cause === 'directory' ? front.heard.findLast(isDamage) : undefined
     front.child.kill('SIGKILL')
     await front.ended
+    if (damage !== undefined) {
+      return { front: undefined, report: { kind: 'failed', cause: 'damage', text: damage } as const }
+    }
     const passing = report.cause === 'directory' || report.cause === 'port'
     if (!passing || Date.now() > until) return { front: undefined, report }
     await pause(200)
@@ -179,7 +197,8 @@ const filled = (options: ChdbOptions): FrontOptions => {
  * users other than `default`. Rows stream in formats without beginning or end (JSONEachRow, CSV, TSV,
  * RowBinary, Native); JSON, Parquet and Arrow answers are made whole first and are bounded by an eighth of
  * the memory.
- * @throws KtError KT5202 (directory in use), KT5203 (port taken), KT5204 (disk full), KT5205 (did not start)
+ * @throws KtError KT5202 (directory in use), KT5203 (port taken), KT5204 (disk full), KT5205 (did not start),
+ * KT5206 (damaged files)
  */
 export const startChdb = async (options: ChdbOptions): Promise<RunningChdb | AbsentChdb> => {
   const log = options.log ?? (() => {})

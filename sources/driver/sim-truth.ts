@@ -17,6 +17,7 @@ export interface TruthFile {
 const parts = 16
 const bufferLetters = 1 << 18
 const leastPartBytes = 1 << 16
+const restBytesMax = 1 << 26
 
 /**
  * Opens a truth log for appending: JSON lines in `path`, older parts in `path.000001`, `path.000002`, ...
@@ -30,15 +31,23 @@ export function openTruth(path: string, maxBytes = 1 << 30): TruthFile {
   let file = openSync(path, 'a')
   let size = statSync(path).size
   let buffer: string[] = []
+  let rest: Uint8Array = new Uint8Array()
   let letters = 0
   const flush = (): void => {
     if (buffer.length === 0) return
-    const bytes = Buffer.from(`${buffer.join('\n')}\n`)
+    const bytes = Buffer.concat([rest, Buffer.from(`${buffer.join('\n')}\n`)])
     buffer = []
     letters = 0
-    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
-    size += bytes.length
-    if (size < partBytes) return
+    let written = 0
+    try {
+      while (written < bytes.length) written += writeSync(file, bytes, written)
+    } catch (error) {
+      // A full disk does not stop the exchange: what it would not take is written with the next lines.
+      if (bytes.length - written > restBytesMax) throw error
+    }
+    rest = bytes.subarray(written)
+    size += written
+    if (size < partBytes || rest.length > 0) return
     closeSync(file)
     const older = olderParts(path)
     const number = Number(older.at(-1)?.slice(-6) ?? 0) + 1
