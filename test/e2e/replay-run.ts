@@ -100,11 +100,20 @@ export const play = async (options: PlayOptions): Promise<Played> => {
   let deadLetters = 0
   for (const eventsMax of [...(options.stops ?? []), undefined]) {
     const clock = new VirtualClock(0)
-    deadLetters = await live(options, { clock, log: new MemoryLog(clock, { store }), objects }, eventsMax)
+    deadLetters = await live(options, { clock, log: unweighed(new MemoryLog(clock, { store })), objects }, eventsMax)
   }
   const log = new MemoryLog(new VirtualClock(0), { store })
   return { rows: rowsIn(store), digest: await digestOf(log), deadLetters }
 }
+
+/** The memory log sums up what waits at each frame, and a replay hands it thousands of steps at once. */
+const unweighed = (log: MemoryLog): Home['log'] => ({
+  write: async (name) => ({ ...(await log.write(name)), pendingBytes: () => 0 }),
+  read: (from) => log.read(from),
+  ends: () => log.ends(),
+  close: () => log.close(),
+  crash: () => log.crash(),
+})
 
 /** The rows of a log in order, as `kt verify --digest` sums them up. */
 export const digestOf = async (log: Log): Promise<string> => {
