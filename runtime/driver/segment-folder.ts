@@ -1,7 +1,7 @@
 import { open, readFile, readdir, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HostError, KtError } from '../../graph/error.ts'
+import { HostError } from '../../graph/error.ts'
 import { errnoOf, whenThere } from './disk.ts'
 import { HEAD_BYTES, TABLE, chunkOf, kindAt, lengthAt, soundAt, tableAt } from './segment-frame.ts'
 import type { TableText } from './segment-name.ts'
@@ -26,12 +26,13 @@ export const damaged = (
   at: number,
   why: string,
   facts: Readonly<Record<string, unknown>> = {},
-): KtError =>
-  new KtError('KT3003', `a frame of the log is damaged at byte ${at}`, {
+): HostError =>
+  new HostError('KT3003', `a frame of the log is damaged at byte ${at}`, {
     where: file,
     why,
     fix: 'The disk gave back other bytes than it was given: restore the file, or read on behind the hole.',
     facts: { file, at, ...facts },
+    retry: 'never',
   })
 
 /** KT3005: the disk would not take it; nothing of it is visible. */

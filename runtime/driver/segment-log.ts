@@ -1,10 +1,12 @@
 import { mkdir, open } from 'node:fs/promises'
+import { KtError } from '../../graph/error.ts'
 import type { Log, LogWriter } from '../../graph/port.ts'
 import { closed, overtaken } from '../log.ts'
 import type { Dropped, KeptLog, Limits } from '../log.ts'
+import { errnoOf } from './disk.ts'
 import { Cursor, follow } from './segment-cursor.ts'
 import { Durable } from './segment-durable.ts'
-import { headOf, segmentFile, segmentsOf } from './segment-folder.ts'
+import { headOf, refusedByDisk, segmentFile, segmentsOf } from './segment-folder.ts'
 import { lockFolder } from './segment-lock.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { recover } from './segment-recovery.ts'
@@ -111,7 +113,9 @@ class SegmentLog implements KeptLog {
   }
 
   hold(...[reader, positions]: Parameters<KeptLog['hold']>): Promise<void> {
-    return putHold(this.#folder, reader, positions)
+    return putHold(this.#folder, reader, positions).catch((error: unknown) => {
+      throw this.#named(error)
+    })
   }
 
   async retain(limits: Limits): ReturnType<KeptLog['retain']> {
@@ -142,7 +146,9 @@ class SegmentLog implements KeptLog {
   }
 
   async #recovered(): Promise<Writing> {
-    const unlock = await lockFolder(this.#folder)
+    const unlock = await lockFolder(this.#folder).catch((error: unknown) => {
+      throw this.#named(error)
+    })
     try {
       const { segmentBytes, pendingBytesMax, keep } = this.#options
       const tail = await recover(this.#folder, this.#durable)
@@ -156,9 +162,15 @@ class SegmentLog implements KeptLog {
         unlock,
       }
     } catch (error) {
-      await unlock()
-      throw error
+      await unlock().catch(() => undefined)
+      throw this.#named(error)
     }
+  }
+
+  /** What the disk said in its own words gets its code. */
+  #named(error: unknown): unknown {
+    if (error instanceof KtError || errnoOf(error) === undefined) return error
+    return refusedByDisk(this.#folder, error)
   }
 
   async #drop(limits: Limits): Promise<Dropped> {
