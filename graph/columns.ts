@@ -1,4 +1,4 @@
-import { assert } from './error.ts'
+import { KtError } from './error.ts'
 import type { AnySchema, Column } from './schema.ts'
 
 const encoder = new TextEncoder()
@@ -115,10 +115,17 @@ const valuesOf = (column: Column): Filling => {
 }
 
 const putWhole = (view: DataView, at: number, value: number, name: string): void => {
-  assert(Number.isSafeInteger(value), `column "${name}" holds whole numbers up to 2^53, not ${value}`)
+  // The sentence is made only when it is needed: this runs for every cell.
+  if (!Number.isSafeInteger(value)) refuse(name, 'whole numbers up to 2^53', value)
   const high = Math.floor(value / HIGH)
   view.setUint32(at, value - high * HIGH, true)
   view.setInt32(at + 4, high, true)
+}
+
+const refuse = (column: string, holds: string, value: unknown): never => {
+  throw new KtError('KT9000', `an invariant of kt is broken: column "${column}" holds ${holds}, not ${String(value)}`, {
+    fix: 'Report this with the lines of the log before it.',
+  })
 }
 
 const fixed = (width: number, write: (view: DataView, at: number, value: unknown) => void): Filling => {
@@ -159,10 +166,7 @@ const choices = (column: Column): Filling => {
   const codes = new Map(column.values.map((value, code) => [value, code]))
   return fixed(1, (view, at, value) => {
     const code = value === 0 ? 0 : codes.get(value as string)
-    assert(
-      code !== undefined,
-      `column "${column.name}" is one of ${column.values.join(', ')}, not ${String(value)}`,
-    )
+    if (code === undefined) return refuse(column.name, column.values.join(', '), value)
     view.setInt8(at, code)
   })
 }
@@ -187,12 +191,9 @@ const texts = (column: Column, few: boolean): Filling => {
   }
   return {
     put: (value, row) => {
-      assert(
-        typeof value === 'string' || (column.nullable && value === null),
-        `column "${column.name}" holds texts, not ${String(value)}`,
-      )
+      if (typeof value !== 'string' && !(column.nullable && value === null)) refuse(column.name, 'texts', value)
       offsets.put(store.used, row)
-      if (value !== null) write(value)
+      if (value !== null) write(value as string)
     },
     parts: (rows) => {
       offsets.put(store.used, rows)
@@ -234,7 +235,7 @@ const nullable = (values: Filling, column: Column): Filling => {
   let missing = 0
   return {
     put: (value, row) => {
-      assert(value !== undefined, `column "${column.name}" may be missing, and then it is null`)
+      if (value === undefined) refuse(column.name, 'null where it has no value', value)
       if (value === null) missing++
       putBit(present, row, value !== null)
       values.put(value, row)

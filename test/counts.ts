@@ -1,5 +1,27 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
 import type { Reporter, TestModule } from 'vitest/node'
+
+/** Seconds that a suite may take, from the table in docs/checks.md: `| test/e2e/kill.suite.ts | 300 |`. */
+const budgets = (): ReadonlyMap<string, number> =>
+  new Map(
+    [...readFileSync('docs/checks.md', 'utf8').matchAll(/^\| (test\/\S+\.suite\.ts) \| (\d+) \|/gm)].map(
+      ([, suite, seconds]) => [suite!, Number(seconds)],
+    ),
+  )
+
+/** A suite without a budget, or beyond it, is a failure: a slow suite is soon not run. */
+const overBudget = (modules: readonly TestModule[]): readonly string[] => {
+  const allowed = budgets()
+  return modules.flatMap((module) => {
+    const name = relative(process.cwd(), module.moduleId)
+    if (!name.endsWith('.suite.ts')) return []
+    const seconds = Math.round(module.diagnostic().duration / 1000)
+    const budget = allowed.get(name)
+    if (budget === undefined) return [`${name} has no budget in docs/checks.md`]
+    return seconds <= budget ? [] : [`${name} took ${seconds} s, and its budget is ${budget} s`]
+  })
+}
 
 /** Names what was skipped, and writes the counts for the line that CI reads. */
 export default class Counts implements Reporter {
@@ -17,6 +39,10 @@ export default class Counts implements Reporter {
           skipped.push(test.fullName)
         }
       }
+    }
+    for (const late of overBudget(modules)) {
+      console.log(late)
+      sum.failed++
     }
     for (const name of skipped) console.log(`skipped: ${name}`)
     const file = process.env['KT_COUNTS']

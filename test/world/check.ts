@@ -33,7 +33,7 @@ const isTrade = (truth: Truth): truth is TradeTruth => truth.kind === 'trade'
 const isFault = (truth: Truth): truth is FaultTruth => truth.kind === 'fault'
 
 /** A quote with trust shows the venue's true best prices and sizes at its update id. */
-export const quotesAreTrue: Checker = (outcome) => {
+const quotesAreTrue: Checker = (outcome) => {
   const names = namesOf(outcome)
   const books = Map.groupBy(
     outcome.truth.filter(isBook),
@@ -97,7 +97,7 @@ const gapSpans = (outcome: Outcome, channel: string, instrument: string): readon
  * Every numbered trade between the first and the last that we have is in the log once, as the venue printed
  * it, or in the ledger.
  */
-export const tradesAreWhole: Checker = (outcome) => {
+const tradesAreWhole: Checker = (outcome) => {
   const names = namesOf(outcome)
   const logged = byInstrument(rowsOf(outcome, 'trade'))
   const truths = Map.groupBy(outcome.truth.filter(isTrade), (truth) => instrumentOf(names, truth))
@@ -134,7 +134,7 @@ const sameTrade = (row: Row, truth: TradeTruth): boolean =>
  * Trades without numbers are in the log once, or were dropped on the way, or lie in an interruption that
  * the ledger has.
  */
-export const unnumberedTradesAreAccounted: Checker = (outcome) => {
+const unnumberedTradesAreAccounted: Checker = (outcome) => {
   const names = namesOf(outcome)
   const logged = byInstrument(rowsOf(outcome, 'trade'))
   const dropped = droppedTrades(outcome, names)
@@ -177,7 +177,7 @@ const droppedTrades = (outcome: Outcome, names: ReadonlyMap<string, string>): Re
 }
 
 /** The changes of a book follow each other by the one rule, or the ledger says which are missing. */
-export const changesAreWhole: Checker = (outcome) => {
+const changesAreWhole: Checker = (outcome) => {
   const misnumbered = misnumberedIn(outcome)
   const found = [...byInstrument(rowsOf(outcome, 'bookDelta'))].flatMap(([instrument, rows]) => {
     if (misnumbered.has(instrument)) return []
@@ -209,7 +209,7 @@ const renumbered = (outcome: Outcome, instrument: string, row: Row): boolean =>
   )
 
 /** A spread is computed of two live books and never of others; a withheld one has no prices. */
-export const spreadsAreProven: Checker = (outcome) => {
+const spreadsAreProven: Checker = (outcome) => {
   const live = new Set(
     rowsOf(outcome, 'quote')
       .filter((quote) => quote['trust'] === 'live')
@@ -232,7 +232,7 @@ export const spreadsAreProven: Checker = (outcome) => {
 }
 
 /** Received times of an instrument never go back, but for an answer over REST, which waits for its turn. */
-export const orderHolds: Checker = (outcome) =>
+const orderHolds: Checker = (outcome) =>
   few(
     ['trade', 'bookDelta', 'quote', 'mark'].flatMap((schema) =>
       [...byInstrument(rowsOf(outcome, schema).filter((row) => row['origin'] !== 'rest'))].flatMap(
@@ -246,13 +246,24 @@ export const orderHolds: Checker = (outcome) =>
     ),
   )
 
-export const checkers: Readonly<Record<string, Checker>> = {
+/** However cruel the world: some book of every source comes to life in it. */
+const sourcesLive: Checker = (outcome) => {
+  const quotes = rowsOf(outcome, 'quote').filter((quote) => quote['trust'] === 'live')
+  const live = new Set(quotes.map((quote) => quote['instrument']))
+  const bySource = Map.groupBy(rowsOf(outcome, 'instrument'), (row) => String(row['source']))
+  return [...bySource].flatMap(([source, rows]) =>
+    rows.some((row) => live.has(row['instrument'])) ? [] : [`no book of ${source} was ever live`],
+  )
+}
+
+const checkers: Readonly<Record<string, Checker>> = {
   quotesAreTrue,
   tradesAreWhole,
   unnumberedTradesAreAccounted,
   changesAreWhole,
   spreadsAreProven,
   orderHolds,
+  sourcesLive,
 }
 
 /** All that is wrong with an outcome. */
