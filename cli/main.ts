@@ -18,6 +18,9 @@ const program = new Command('kt')
 const run =
   <A extends unknown[]>(load: () => Promise<(...args: A) => Promise<number>>) =>
   async (...args: A): Promise<void> => {
+    // What all commands have, a parent takes wherever it stands: hand it down.
+    const [given, command] = args.slice(-2) as [object, Command]
+    Object.assign(given, command.optsWithGlobals())
     try {
       process.exitCode = await (await load())(...args)
     } catch (error) {
