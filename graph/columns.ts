@@ -123,7 +123,8 @@ const putWhole = (view: DataView, at: number, value: number, name: string): void
 }
 
 const refuse = (column: string, holds: string, value: unknown): never => {
-  throw new KtError('KT9000', `an invariant of kt is broken: column "${column}" holds ${holds}, not ${String(value)}`, {
+  const what = `column "${column}" holds ${holds}, not ${String(value)}`
+  throw new KtError('KT9000', `an invariant of kt is broken: ${what}`, {
     fix: 'Report this with the lines of the log before it.',
   })
 }
