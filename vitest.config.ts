@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
-/** The default suite; `npm test -- --all` adds what needs servers or time. */
+/** The default tests, or, when they are asked for, the suites that need servers or time. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts', ...(process.env['KT_ALL'] === undefined ? [] : ['test/**/*.suite.ts'])],
+    include: [process.env['KT_SUITES'] === undefined ? 'test/**/*.test.ts' : 'test/**/*.suite.ts'],
     reporters: ['default', './test/counts.ts'],
     pool: 'forks',
     maxWorkers: 2,

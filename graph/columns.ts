@@ -192,7 +192,8 @@ const texts = (column: Column, few: boolean): Filling => {
   }
   return {
     put: (value, row) => {
-      if (typeof value !== 'string' && !(column.nullable && value === null)) refuse(column.name, 'texts', value)
+      const missing = column.nullable && value === null
+      if (typeof value !== 'string' && !missing) refuse(column.name, 'texts', value)
       offsets.put(store.used, row)
       if (value !== null) write(value as string)
     },
