@@ -59,7 +59,6 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options
-    mkdirSync(options.logs, { recursive: true })
   }
 
   /** Start a part and wait until it says that it is ready. */
@@ -130,6 +129,7 @@ export class Fleet {
 
   #launch(running: Running, hear: (message: PartMessage) => void): void {
     const { part } = running
+    mkdirSync(this.#options.logs, { recursive: true })
     const log = openSync(this.#logOf(part.name), 'a')
     const child = fork(part.file, [JSON.stringify(part.settings)], {
       stdio: ['ignore', log, log, 'ipc'],
