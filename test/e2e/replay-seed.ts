@@ -19,13 +19,14 @@ export class ReferenceBook {
     }
   }
 
-  /** The book as a recorded answer of a venue's REST service, `limit` levels a side. */
+  /** The book as a recorded answer of a venue's REST service, `limit` levels a side; 0: all of them. */
   tape(of: Pick<Seed, 'received' | 'source' | 'symbol' | 'limit'>): Tape {
     const side = (levels: ReadonlyMap<number, number>, sign: number) => {
       const sorted = [...levels].toSorted(([one], [other]) => sign * (one - other))
-      return sorted.slice(0, of.limit).map((level) => level.map(String))
+      return sorted.slice(0, of.limit > 0 ? of.limit : undefined).map((level) => level.map(String))
     }
-    const body = { lastUpdateId: this.#last, bids: side(this.#bids, -1), asks: side(this.#asks, 1) }
+    const at = Math.floor(of.received / 1000)
+    const body = { lastUpdateId: this.#last, E: at, T: at, bids: side(this.#bids, -1), asks: side(this.#asks, 1) }
     return tapeOf({ what: 'seed', channel: 'book', bytes: new TextEncoder().encode(JSON.stringify(body)), ...of })
   }
 }
