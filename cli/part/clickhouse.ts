@@ -23,6 +23,9 @@ export interface ClickhouseSettings {
   readonly drainMs: number
 }
 
+/** From the death of the embedded server until every table has found it again, at most, on a slow machine. */
+const EMBEDDED_BACK_MS = 20_000
+
 await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile, drainMs }, parent) => {
   const folders = foldersOf(root)
   const log = await segmentLog(folders.log)
@@ -48,7 +51,10 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
     facts: {},
     stop: async () => {
       const until = Date.now() + drainMs
-      while (Date.now() < until && (await behind(loading, log)) && !unreachable(loading)) await pause(100)
+      // The embedded server is started again when it dies, and tables that wait look for it soon.
+      const patience = Date.now() + (passwordFile === undefined ? 0 : EMBEDDED_BACK_MS)
+      const hopeless = (): boolean => Date.now() >= patience && unreachable(loading)
+      while (Date.now() < until && (await behind(loading, log)) && !hopeless()) await pause(100)
       clearInterval(timer)
       parent.status(statusOf(loading))
       await loading.stop()
