@@ -11,7 +11,20 @@ describe('the command line', () => {
   test('prints its help without a project, a network or a run', async () => {
     const { code, out } = await kt('--help')
     expect(code).toBe(0)
-    for (const command of ['dev', 'graph', 'sql', 'topic', 'verify', 'doctor', 'record', 'replay', 'sim', 'notebook', 'explain']) expect(out).toContain(command)
+    for (const command of [
+      'dev',
+      'graph',
+      'sql',
+      'topic',
+      'verify',
+      'doctor',
+      'record',
+      'replay',
+      'sim',
+      'notebook',
+      'explain',
+    ])
+      expect(out).toContain(command)
   })
 
   test.each([
@@ -55,7 +68,10 @@ describe('the command line', () => {
     using folder = temporary()
     const { code, out } = await kt('graph', 'plan', '--data', folder.path, '--json')
     expect(code).toBe(2)
-    expect(JSON.parse(out)).toMatchObject({ graph: 'basis', changes: [expect.stringContaining('it has not run here')] })
+    expect(JSON.parse(out)).toMatchObject({
+      graph: 'basis',
+      changes: [expect.stringContaining('it has not run here')],
+    })
   })
 
   test('draws the graph in three ways', async () => {

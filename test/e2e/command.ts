@@ -17,16 +17,31 @@ export interface Ended {
   readonly err: string
 }
 
-/** A command of kt, started as a user would; the leader of its own process group, so that all of it can be killed. */
-export const start = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): { readonly child: ChildProcess; readonly ended: Promise<Ended> } => {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, 'cli/main.ts'), ...args], {
-    cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1', ...environment },
-  })
+/**
+ * A command of kt, started as a user would; the leader of its own process group, so that all of it can be
+ * killed.
+ */
+export const start = (
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): { readonly child: ChildProcess; readonly ended: Promise<Ended> } => {
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', join(root, 'cli/main.ts'), ...args],
+    {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1', ...environment },
+    },
+  )
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
-  const ended = new Promise<Ended>((done) => child.once('close', (code, signal) => done({ code: code ?? (signal === null ? 1 : 137), out, err })))
+  const ended = new Promise<Ended>((done) =>
+    child.once('close', (code, signal) => done({ code: code ?? (signal === null ? 1 : 137), out, err })),
+  )
   return { child, ended }
 }
 
