@@ -194,8 +194,9 @@ export class Launch {
       )
       return { url: chdb.url, user: chdb.user, passwordFile: chdb.passwordFile }
     }
+    const [why] = chdb.why.split('\n')
     this.#board.note(
-      `no embedded ClickHouse: ${chdb.why.split('\n')[0]}. Its sink waits; set KT_CLICKHOUSE_URL, or ask the lake.`,
+      `no embedded ClickHouse: ${why}. Its sink waits; set KT_CLICKHOUSE_URL, or ask the lake.`,
     )
     return { url: `http://127.0.0.1:${port === 0 ? 8123 : port}`, user, passwordFile: undefined }
   }
