@@ -20,19 +20,27 @@ const folder = process.env['KT_RECORDINGS'] ?? resolve(import.meta.dirname, '../
 export const loadFrames = (): readonly FrameSet[] =>
   (['spot', 'usdm'] as const).flatMap((market) => {
     const files = existsSync(folder)
-      ? globSync(join(folder, `binance/demo-20240808-btc/${market}_btcusdt_20240808.gz`))
+      ? globSync(join(folder, `binance/demo-20240808-btc/${market}_btcusdt_2024080*.gz`))
       : []
-    const frames = files.flatMap((file) => lines(gunzipSync(readFileSync(file)))).flatMap(frameOf)
-    return frames.length === 0
-      ? []
-      : [
-          {
-            name: `Binance ${market} BTCUSDT, trades and book`,
-            source: `binance.${market}` as const,
-            symbol: 'BTCUSDT',
-            frames,
-          },
-        ]
+    const frames = files
+      .toSorted()
+      .flatMap((file) => lines(gunzipSync(readFileSync(file))))
+      .flatMap(frameOf)
+    if (frames.length === 0) return []
+    const common = { source: `binance.${market}` as const, symbol: 'BTCUSDT' }
+    return [
+      { ...common, name: `Binance ${market} BTCUSDT, trades and book`, frames },
+      {
+        ...common,
+        name: `Binance ${market} BTCUSDT, book alone`,
+        frames: frames.filter((one) => one.channel !== 'trade'),
+      },
+      {
+        ...common,
+        name: `Binance ${market} BTCUSDT, trades alone`,
+        frames: frames.filter((one) => one.channel === 'trade'),
+      },
+    ]
   })
 
 const lines = (text: Buffer): readonly Buffer[] => {

@@ -104,9 +104,7 @@ export class Launch {
     let times = 0
     const ask = (): void => {
       if (times++ > 0) process.exit(EXIT.interrupted)
-      say(
-        '\nstopping: rows go to the log, states to a checkpoint, the backlog to the sinks (again: at once)',
-      )
+      say('\nstopping: rows go to the log, states to a checkpoint, the backlog to the sinks (again: at once)')
       this.#end('asked')
     }
     const listeners = (['SIGINT', 'SIGTERM'] as const).map((signal) => [signal, ask] as const)

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { GraphError, KtError } from '../graph/error.ts'
+import { KtError } from '../graph/error.ts'
 import { plainError } from '../deploy/driver/part.ts'
 
 /** How a command ended, for scripts: `kt --help` prints this table. */
@@ -69,7 +69,8 @@ const errorText = (error: unknown): string => {
 }
 
 const codeOf = (error: unknown): number => {
-  if (error instanceof GraphError) return EXIT.graph
+  // By its code, not its class: an error that crossed between two processes has lost its class.
+  if (error instanceof KtError && /^KT[12]/.test(error.code)) return EXIT.graph
   if (error instanceof KtError && error.code.startsWith('KT69')) return EXIT.unreachable
   if (error instanceof KtError && error.code.startsWith('KT64')) return EXIT.usage
   return EXIT.failed

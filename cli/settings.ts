@@ -66,6 +66,17 @@ export const dataFolder = (named: string | undefined): string => {
   })
 }
 
+/** The folder of a run that has begun, with what it left for later commands. */
+export const runFolder = (named: string | undefined): { readonly root: string; readonly run: RunFile } => {
+  const root = dataFolder(named)
+  const run = loadRun(root)
+  if (run !== undefined) return { root, run }
+  throw new KtError('KT5011', 'there is no run to look at', {
+    where: root,
+    fix: 'Start one with npm start, or name its folder with --data.',
+  })
+}
+
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 

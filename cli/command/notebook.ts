@@ -3,14 +3,14 @@ import { checkNotebook } from '../notebook/check.ts'
 import { runNotebook } from '../notebook/run.ts'
 import { EXIT, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { dataFolder, foldersOf } from '../settings.ts'
+import { foldersOf, runFolder } from '../settings.ts'
 
 /** Execute a notebook over a run's lake, in place, or compare it with its expectations. */
 export const run = async (
   file: string,
   options: GlobalOptions & { readonly check?: boolean; readonly data?: string },
 ): Promise<number> => {
-  const lake = foldersOf(dataFolder(options.data)).lake
+  const lake = foldersOf(runFolder(options.data).root).lake
   const { cells, expectations } = await runNotebook(file, { check: options.check === true, lake })
   const moved = expectations.filter((one) => !one.holds)
   if (options.json === true) printJson({ ok: moved.length === 0, cells, expectations })

@@ -5,7 +5,7 @@ import { openLake } from '../lake.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { openServer } from '../server.ts'
-import { dataFolder, oneOf } from '../settings.ts'
+import { oneOf, runFolder } from '../settings.ts'
 import { table } from '../table.ts'
 
 interface SqlOptions extends GlobalOptions {
@@ -31,7 +31,7 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
       fix: 'Write it behind kt sql, in a file (-f), or on standard input.',
     })
   const begun = performance.now()
-  const { names, rows } = await (on === 'lake' ? askLake : askClickhouse)(dataFolder(options.data), asked)
+  const { names, rows } = await (on === 'lake' ? askLake : askClickhouse)(runFolder(options.data).root, asked)
   const ms = Math.round(performance.now() - begun)
   if (format === 'json')
     printJson(rows.map((row) => Object.fromEntries(row.map((value, at) => [names[at]!, value]))))

@@ -7,7 +7,7 @@ import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { dataFolder, foldersOf, loadRun, wholeNumber } from '../settings.ts'
+import { foldersOf, runFolder, wholeNumber } from '../settings.ts'
 import { table } from '../table.ts'
 
 interface TopicOptions extends GlobalOptions {
@@ -16,7 +16,7 @@ interface TopicOptions extends GlobalOptions {
 
 /** Every topic partition with its offsets, rows and bytes. */
 export const list = async (options: TopicOptions): Promise<number> => {
-  const log = await segmentLog(foldersOf(dataFolder(options.data)).log)
+  const log = await segmentLog(foldersOf(runFolder(options.data).root).log)
   const ends = await log.ends()
   await log.close()
   if (options.json === true) printJson(ends)
@@ -39,8 +39,8 @@ export const tail = async (
   name: string,
   options: TopicOptions & { readonly n: string; readonly follow?: boolean },
 ): Promise<number> => {
-  const root = dataFolder(options.data)
-  const topic = await topicNamed(root, name)
+  const { root, run } = runFolder(options.data)
+  const topic = await topicNamed(run.file, name)
   const log = await segmentLog(foldersOf(root).log)
   const wanted = wholeNumber(options.n, '-n', 0, 1_000_000)
   const ends = (await log.ends()).filter((end) => end.topic === name)
@@ -66,14 +66,8 @@ export const tail = async (
   return EXIT.ok
 }
 
-const topicNamed = async (root: string, name: string): Promise<AnyTopic> => {
-  const run = loadRun(root)
-  if (run === undefined)
-    throw new KtError('KT5011', 'there is no run to look at', {
-      where: root,
-      fix: 'Start one with npm start, or name its folder with --data.',
-    })
-  const { topics } = planOf(await loadGraph(run.file))
+const topicNamed = async (file: string, name: string): Promise<AnyTopic> => {
+  const { topics } = planOf(await loadGraph(file))
   const topic = topics.find((one) => one.name === name)
   if (topic !== undefined) return topic
   throw new KtError('KT6405', `there is no topic "${name}"`, {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { KtError } from '../../graph/error.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
 import { tableName } from '../../sinks/lake/schema.ts'
@@ -10,7 +9,7 @@ import { openLake } from '../lake.ts'
 import { EXIT, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { openServer } from '../server.ts'
-import { dataFolder, foldersOf, loadRun, oneOf } from '../settings.ts'
+import { foldersOf, oneOf, runFolder } from '../settings.ts'
 import { table } from '../table.ts'
 
 interface VerifyOptions extends GlobalOptions {
@@ -35,13 +34,7 @@ const NOT_IDENTITY = new Set(['latency'])
  * beside it.
  */
 export const verify = async (options: VerifyOptions): Promise<number> => {
-  const root = dataFolder(options.data)
-  const run = loadRun(root)
-  if (run === undefined)
-    throw new KtError('KT5011', 'there is no run to look at', {
-      where: root,
-      fix: 'Start one with npm start.',
-    })
+  const { root, run } = runFolder(options.data)
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
   const plan = planOf(await loadGraph(run.file))
   const log = await segmentLog(foldersOf(root).log)

@@ -20,20 +20,27 @@ const SET_C = join(recordings, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst'
 const REALISED = join(recordings, 'funding/binance_btcusdt_funding_2020-01-01_2024-01-01.csv.gz')
 const here = (name: string, ...paths: readonly string[]): boolean => {
   const absent = paths.filter((path) => !existsSync(path))
-  if (absent.length > 0) console.warn(`skipped: the recordings of ${name} are not here (${absent.join(', ')})`)
+  if (absent.length > 0)
+    console.warn(`skipped: the recordings of ${name} are not here (${absent.join(', ')})`)
   return absent.length === 0
 }
 const a = here('set A', SET_A, REALISED)
 const c = here('set C', SET_C)
 const PERP = 'binance:perp:BTC-USDT'
 
-/** Play set C into a folder, and its log into a lake: the digest of the rows, and of every file of the lake. */
+/**
+ * Play set C into a folder, and its log into a lake: the digest of the rows, and of every file of the lake.
+ */
 const laked = async () => {
   using folder = temporary()
   const log = await segmentLog(join(folder.path, 'log'))
   await live({ paths: [SET_C] }, { clock: new VirtualClock(0), log, objects: memoryObjects() }, undefined)
   const objects = memoryObjects()
-  const sinks = planned.sinks.map(({ sink, topic }) => ({ topic: topic.name, partitions: topic.partitions, sink }))
+  const sinks = planned.sinks.map(({ sink, topic }) => ({
+    topic: topic.name,
+    partitions: topic.partitions,
+    sink,
+  }))
   const clock = systemClock()
   const load = runLake({ graph: planned.name, log, objects, clock, format: parquet, sinks, cut: 'events' })
   await load.drain()
@@ -59,7 +66,10 @@ describe.skipIf(!c)('a replay of Bybit of August 2026', () => {
     ['killed twice, and taken up again', { stops: [333, 901], killed: true, lingerMs: 50 }],
   ] as const)('has the same rows %s', async (_, how) => {
     const { digest, rows } = await play({ paths: [SET_C], ...how })
-    const counts = (of: Played['rows']) => Object.entries(of).map(([schema, all]) => [schema, all.length]).toSorted()
+    const counts = (of: Played['rows']) =>
+      Object.entries(of)
+        .map(([schema, all]) => [schema, all.length])
+        .toSorted()
     expect(counts(rows)).toEqual(counts((await whole!).rows))
     expect(digest).toBe((await whole!).digest)
   })
@@ -120,15 +130,23 @@ describe.skipIf(!a)('a replay of Binance over the settlement of 2023-04-05', () 
   test('pays what the venue later listed as paid, where the venue says the interval', async () => {
     const told = JSON.stringify([{ symbol: 'BTCUSDT', fundingIntervalHours: 8 }])
     const said = tapeOf({
-      what: 'message', received: ROLL - 60_000_000, source: 'binance.usdm', channel: 'fundingInfo', symbol: undefined,
-      connection: 0, epoch: 0, bytes: new TextEncoder().encode(told),
+      what: 'message',
+      received: ROLL - 60_000_000,
+      source: 'binance.usdm',
+      channel: 'fundingInfo',
+      symbol: undefined,
+      connection: 0,
+      epoch: 0,
+      bytes: new TextEncoder().encode(told),
     })
     const played = await play({ paths: [SET_A], drop: late, extra: [said] })
     expect(played.deadLetters).toBe(0)
     const finals = kindsOf(played, 'final')
     const paid = realised('2023-04-05 03:00')
     const marks = of(played, 'mark', PERP).filter((row) => Number(row['fundingTime']) === ROLL)
-    console.info(`set A: final ${String(finals[0]?.['rate'])}, realised ${paid}, first seen ${String(marks[0]!['rate'])}`)
+    console.info(
+      `set A: final ${String(finals[0]?.['rate'])}, realised ${paid}, first seen ${String(marks[0]!['rate'])}`,
+    )
     expect(finals).toHaveLength(1)
     const of8h = { intervalHours: 8, intervalFrom: 'venue', fundingTime: ROLL }
     expect(finals[0]).toMatchObject({ rate: marks.at(-1)!['rate'], ...of8h })
@@ -141,7 +159,9 @@ describe('the plan of a replay', () => {
     using folder = temporary()
     const file = join(folder.path, 'plan.json')
     expect((await kt('graph', 'plan', '--source', `replay:${SET_A}`, '--out', file)).code).toBe(2)
-    type Planned = { readonly absent: readonly { readonly node: string; readonly below: readonly string[] }[] }
+    type Planned = {
+      readonly absent: readonly { readonly node: string; readonly below: readonly string[] }[]
+    }
     const { absent } = JSON.parse(readFileSync(file, 'utf8')) as Planned
     const nodes = ['binance.usdm.fundingInfo', 'bybit.linear.trade', 'bybit.linear.book', 'bybit.linear.mark']
     expect(absent.map(({ node }) => node)).toEqual(nodes)
@@ -151,8 +171,17 @@ describe('the plan of a replay', () => {
   test.skipIf(!c)('says in words that set C has nothing of Binance', async () => {
     const { code, out } = await kt('graph', 'plan', '--source', `replay:${SET_C}`)
     expect(code).toBe(2)
-    for (const node of ['spot.trade', 'spot.book', 'usdm.trade', 'usdm.book', 'usdm.mark', 'usdm.fundingInfo'])
-      expect(out).toMatch(new RegExp(`absent +binance.${node}: the recording has no such channel; .*lack its rows`))
+    for (const node of [
+      'spot.trade',
+      'spot.book',
+      'usdm.trade',
+      'usdm.book',
+      'usdm.mark',
+      'usdm.fundingInfo',
+    ])
+      expect(out).toMatch(
+        new RegExp(`absent +binance.${node}: the recording has no such channel; .*lack its rows`),
+      )
     expect(out).not.toContain('absent    bybit.linear')
   })
 })

@@ -7,10 +7,14 @@ type Top = readonly unknown[]
 export const standing = (deltas: readonly Row[], quotes: readonly Row[]): ReadonlyMap<number, Top> => {
   const states = new Map<number, Top>()
   let at = -1
-  for (const { last, received } of deltas as readonly { readonly last: number; readonly received: number }[]) {
+  for (const { last, received } of deltas as readonly {
+    readonly last: number
+    readonly received: number
+  }[]) {
     while (at + 1 < quotes.length && shows(quotes[at + 1]!, last, received)) at++
     const quote = quotes[at]
-    if (quote?.['trust'] === 'live') states.set(last, [quote['bid'], quote['bidSize'], quote['ask'], quote['askSize']])
+    if (quote?.['trust'] === 'live')
+      states.set(last, [quote['bid'], quote['bidSize'], quote['ask'], quote['askSize']])
   }
   return states
 }

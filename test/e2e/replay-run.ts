@@ -100,7 +100,11 @@ export const play = async (options: PlayOptions): Promise<Played> => {
   let deadLetters = 0
   for (const eventsMax of [...(options.stops ?? []), undefined]) {
     const clock = new VirtualClock(0)
-    deadLetters = await live(options, { clock, log: unweighed(new MemoryLog(clock, { store })), objects }, eventsMax)
+    deadLetters = await live(
+      options,
+      { clock, log: unweighed(new MemoryLog(clock, { store })), objects },
+      eventsMax,
+    )
   }
   const log = new MemoryLog(new VirtualClock(0), { store })
   return { rows: rowsIn(store), digest: await digestOf(log), deadLetters }
@@ -120,7 +124,8 @@ export const digestOf = async (log: Log): Promise<string> => {
   const identity = createHash('sha256')
   for (const topic of planned.topics) {
     // How long things took is no part of what a run says.
-    if (topic.schema.name !== 'latency') identity.update(`${topic.name} ${(await inLog(log, topic)).digest}\n`)
+    if (topic.schema.name !== 'latency')
+      identity.update(`${topic.name} ${(await inLog(log, topic)).digest}\n`)
   }
   return identity.digest('hex')
 }

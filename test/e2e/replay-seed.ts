@@ -26,8 +26,19 @@ export class ReferenceBook {
       return sorted.slice(0, of.limit > 0 ? of.limit : undefined).map((level) => level.map(String))
     }
     const at = Math.floor(of.received / 1000)
-    const body = { lastUpdateId: this.#last, E: at, T: at, bids: side(this.#bids, -1), asks: side(this.#asks, 1) }
-    return tapeOf({ what: 'seed', channel: 'book', bytes: new TextEncoder().encode(JSON.stringify(body)), ...of })
+    const body = {
+      lastUpdateId: this.#last,
+      E: at,
+      T: at,
+      bids: side(this.#bids, -1),
+      asks: side(this.#asks, 1),
+    }
+    return tapeOf({
+      what: 'seed',
+      channel: 'book',
+      bytes: new TextEncoder().encode(JSON.stringify(body)),
+      ...of,
+    })
   }
 }
 

@@ -59,7 +59,12 @@ const lakeOf = (folder: string): readonly string[] => {
 }
 
 /** Kill a run with all its processes once its log has grown to some bytes. */
-const killed = async (source: string, folder: string, bytes: number, more: readonly string[]): Promise<boolean> => {
+const killed = async (
+  source: string,
+  folder: string,
+  bytes: number,
+  more: readonly string[],
+): Promise<boolean> => {
   const { child, ended } = start(argumentsOf(source, folder, more))
   const state = { over: false }
   void ended.then(() => (state.over = true))
@@ -78,97 +83,127 @@ const sizeOf = (folder: string): number =>
 /** Ids of the trades of the market, as they stand in the files: the insurance fund's are none. */
 const tradesIn = (files: readonly string[]): readonly string[] =>
   files
-    .flatMap((file) => gunzipSync(readFileSync(join(SET_B, file))).toString().split('\n'))
-    .filter((line) => line.includes('"e":"trade"') && (!line.includes('"X":') || line.includes('"X":"MARKET"')))
+    .flatMap((file) =>
+      gunzipSync(readFileSync(join(SET_B, file)))
+        .toString()
+        .split('\n'),
+    )
+    .filter(
+      (line) => line.includes('"e":"trade"') && (!line.includes('"X":') || line.includes('"X":"MARKET"')),
+    )
     .map((line) => /"t":(\d+)/.exec(line)![1]!)
 
 describe.skipIf(!b)('the recorded spot and futures of August 2024', () => {
-  test('make books equal to the printed best prices, were the snapshot the whole book', async () => {
-    const seeds = MARKETS.map(([market, , files]) => {
-      const { deltas } = printed(...files)!
-      const { last, received } = deltas.find((row) => row.snapshot)!
-      const asked = { received, source: `binance.${market}`, symbol: 'BTCUSDT', limit: 0 }
-      return new ReferenceBook(deltas, last!).tape(asked)
-    })
-    const mine = new Set<Uint8Array>()
-    const extra = seeds.map((tape) => ({
-      ...tape,
-      next: async () => {
-        const batch = await tape.next()
-        for (const one of batch ?? []) if (one.what === 'seed') mine.add(one.bytes)
-        return batch
-      },
-    }))
-    const drop = (one: Recorded): boolean =>
-      (one.what === 'message' && one.channel === 'trade') || (one.what === 'seed' && !mine.has(one.bytes))
-    const played = await play({ paths: SPOT_AND_USDM, drop, extra })
-    for (const [market, instrument, files] of MARKETS) {
-      const states = standing(of(played, 'bookDelta', instrument), of(played, 'quote', instrument))
-      const { shared, different } = differing(states, printed(...files)!.tickers)
-      console.info(`${market}: ${shared} ids with a live quote and a bookTicker, ${different.length} differ`)
-      expect(different).toEqual([])
-      // The graph keeps a thousand levels a side, which the price of the futures leaves as before.
-      expect(shared).toBeGreaterThan(market === 'spot' ? 1000 : 300)
-    }
-  }, LONG)
+  test(
+    'make books equal to the printed best prices, were the snapshot the whole book',
+    async () => {
+      const seeds = MARKETS.map(([market, , files]) => {
+        const { deltas } = printed(...files)!
+        const { last, received } = deltas.find((row) => row.snapshot)!
+        const asked = { received, source: `binance.${market}`, symbol: 'BTCUSDT', limit: 0 }
+        return new ReferenceBook(deltas, last!).tape(asked)
+      })
+      const mine = new Set<Uint8Array>()
+      const extra = seeds.map((tape) => ({
+        ...tape,
+        next: async () => {
+          const batch = await tape.next()
+          for (const one of batch ?? []) if (one.what === 'seed') mine.add(one.bytes)
+          return batch
+        },
+      }))
+      const drop = (one: Recorded): boolean =>
+        (one.what === 'message' && one.channel === 'trade') || (one.what === 'seed' && !mine.has(one.bytes))
+      const played = await play({ paths: SPOT_AND_USDM, drop, extra })
+      for (const [market, instrument, files] of MARKETS) {
+        const states = standing(of(played, 'bookDelta', instrument), of(played, 'quote', instrument))
+        const { shared, different } = differing(states, printed(...files)!.tickers)
+        console.info(
+          `${market}: ${shared} ids with a live quote and a bookTicker, ${different.length} differ`,
+        )
+        expect(different).toEqual([])
+        // The graph keeps a thousand levels a side, which the price of the futures leaves as before.
+        expect(shared).toBeGreaterThan(market === 'spot' ? 1000 : 300)
+      }
+    },
+    LONG,
+  )
 
-  test('are the same trades by id in ClickHouse, in the lake and in the recording, also after a kill', async () => {
-    using folder = temporary()
-    const early = await killed(SPOT_AND_USDM.join(), folder.path, 2_000_000, [])
-    expect(early).toBe(true)
-    await run(SPOT_AND_USDM.join(), folder.path)
-    const { findings, digest } = await verified(folder.path)
-    expect(findings).toEqual([])
-    for (const [market, instrument, files] of MARKETS) {
-      const query = `SELECT id FROM trade WHERE instrument = '${instrument}' ORDER BY _part, _off, _row`
-      const ids = async (engine: string) =>
-        (await json<{ id: string }[]>('sql', '--on', engine, query, '--data', folder.path)).map(({ id }) => id)
-      const recording = tradesIn(files)
-      expect(recording).toHaveLength(market === 'spot' ? 9757 + 10_147 : 21_313)
-      expect(await ids('lake')).toEqual(recording)
-      expect(await ids('clickhouse')).toEqual(recording)
-      console.info(`${market}: ${recording.length} trades, the same in recording, ClickHouse and lake`)
-    }
-    // What was killed and taken up again as processes is what one process does at once.
-    expect(digest).toBe((await play({ paths: SPOT_AND_USDM })).digest)
-  }, LONG)
+  test(
+    'are the same trades by id in ClickHouse, in the lake and in the recording, also after a kill',
+    async () => {
+      using folder = temporary()
+      const early = await killed(SPOT_AND_USDM.join(), folder.path, 2_000_000, [])
+      expect(early).toBe(true)
+      await run(SPOT_AND_USDM.join(), folder.path)
+      const { findings, digest } = await verified(folder.path)
+      expect(findings).toEqual([])
+      for (const [market, instrument, files] of MARKETS) {
+        const query = `SELECT id FROM trade WHERE instrument = '${instrument}' ORDER BY _part, _off, _row`
+        const ids = async (engine: string) =>
+          (await json<{ id: string }[]>('sql', '--on', engine, query, '--data', folder.path)).map(
+            ({ id }) => id,
+          )
+        const recording = tradesIn(files)
+        expect(recording).toHaveLength(market === 'spot' ? 9757 + 10_147 : 21_313)
+        expect(await ids('lake')).toEqual(recording)
+        expect(await ids('clickhouse')).toEqual(recording)
+        console.info(`${market}: ${recording.length} trades, the same in recording, ClickHouse and lake`)
+      }
+      // What was killed and taken up again as processes is what one process does at once.
+      expect(digest).toBe((await play({ paths: SPOT_AND_USDM })).digest)
+    },
+    LONG,
+  )
 })
 
 describe.skipIf(!c)('the recorded Bybit of August 2026, through the command line', () => {
-  test('makes the same rows and the same lake, byte for byte, in two fresh folders', async () => {
-    using one = temporary()
-    using other = temporary()
-    await run(SET_C, one.path)
-    await run(SET_C, other.path)
-    const files = lakeOf(one.path)
-    expect(files.filter((file) => file.includes('_delta_log')).length).toBeGreaterThan(3)
-    expect(lakeOf(other.path)).toEqual(files)
-    const checked = await verified(one.path)
-    expect(checked.findings).toEqual([])
-    expect((await verified(other.path, 'lake')).digest).toBe(checked.digest)
-    expect((await play({ paths: [SET_C] })).digest).toBe(checked.digest)
-    console.info(`set C: ${files.length} files of the lake are the same`)
-  }, LONG)
+  test(
+    'makes the same rows and the same lake, byte for byte, in two fresh folders',
+    async () => {
+      using one = temporary()
+      using other = temporary()
+      await run(SET_C, one.path)
+      await run(SET_C, other.path)
+      const files = lakeOf(one.path)
+      expect(files.filter((file) => file.includes('_delta_log')).length).toBeGreaterThan(3)
+      expect(lakeOf(other.path)).toEqual(files)
+      const checked = await verified(one.path)
+      expect(checked.findings).toEqual([])
+      expect((await verified(other.path, 'lake')).digest).toBe(checked.digest)
+      expect((await play({ paths: [SET_C] })).digest).toBe(checked.digest)
+      console.info(`set C: ${files.length} files of the lake are the same`)
+    },
+    LONG,
+  )
 
   test.each([
     ['in other batches', [['--linger', '50', '--rows-max', '100']]],
     ['ten times as fast as it was', [['--speed', '10']]],
     ['stopped in the middle, and taken up again', [['--max-events', '500'], []]],
     ['with states made again from the log after a stop', [['--max-events', '700'], ['--rebuild']]],
-  ] as const)('has the same rows %s', async (_, runs) => {
-    using folder = temporary()
-    for (const more of runs) await run(SET_C, folder.path, more)
-    const { findings, digest } = await verified(folder.path, 'lake')
-    expect(findings).toEqual([])
-    expect(digest).toBe((await play({ paths: [SET_C] })).digest)
-  }, LONG)
+  ] as const)(
+    'has the same rows %s',
+    async (_, runs) => {
+      using folder = temporary()
+      for (const more of runs) await run(SET_C, folder.path, more)
+      const { findings, digest } = await verified(folder.path, 'lake')
+      expect(findings).toEqual([])
+      expect(digest).toBe((await play({ paths: [SET_C] })).digest)
+    },
+    LONG,
+  )
 
-  test('has the same rows when it is killed in the middle, and taken up again', async () => {
-    using folder = temporary()
-    expect(await killed(SET_C, folder.path, 60_000, ['--speed', '10'])).toBe(true)
-    await run(SET_C, folder.path)
-    const { findings, digest } = await verified(folder.path)
-    expect(findings).toEqual([])
-    expect(digest).toBe((await play({ paths: [SET_C] })).digest)
-  }, LONG)
+  test(
+    'has the same rows when it is killed in the middle, and taken up again',
+    async () => {
+      using folder = temporary()
+      expect(await killed(SET_C, folder.path, 60_000, ['--speed', '10'])).toBe(true)
+      await run(SET_C, folder.path)
+      const { findings, digest } = await verified(folder.path)
+      expect(findings).toEqual([])
+      expect(digest).toBe((await play({ paths: [SET_C] })).digest)
+    },
+    LONG,
+  )
 })

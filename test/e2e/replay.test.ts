@@ -19,12 +19,20 @@ if (!b) console.warn(`skipped: the recordings of set B are not here (${SET_B})`)
 
 const SPOT = 'binance:spot:BTC-USDT'
 const PERP = 'binance:perp:BTC-USDT'
-const OF_PERP = [['trade', PERP], ['bookDelta', PERP], ['quote', PERP], ['candle', PERP]] as const
+const OF_PERP = [
+  ['trade', PERP],
+  ['bookDelta', PERP],
+  ['quote', PERP],
+  ['candle', PERP],
+] as const
 const LONG = 180_000
 const SECOND = 1_000_000
 
 const idsOf = (rows: readonly Row[]): readonly number[] => rows.map((row) => Number(row['id']))
-const until = (time: number) => (one: Recorded): boolean => one.received > time
+const until =
+  (time: number) =>
+  (one: Recorded): boolean =>
+    one.received > time
 /** Rows as they are, wherever their step was cut. */
 const before = (rows: readonly Row[], time: number): readonly Row[] =>
   rows.flatMap((row) => (Number(row['received']) < time ? [{ ...row, _order: 0 }] : []))
@@ -44,7 +52,10 @@ describe.skipIf(!b)('the recorded spot and futures of August 2024, through the w
   const perp = b ? printed('usdm_btcusdt_20240808.gz')! : undefined
   beforeAll(async () => void (whole = await play({ paths: [SPOT_AND_USDM] })), LONG)
 
-  test.each([['spot', SPOT, 300], ['usdm', PERP, 300]] as const)(
+  test.each([
+    ['spot', SPOT, 300],
+    ['usdm', PERP, 300],
+  ] as const)(
     'every live quote of %s equals the best prices that the venue printed at its id',
     (market, instrument, least) => {
       const { tickers } = market === 'spot' ? spot! : perp!
@@ -73,27 +84,33 @@ describe.skipIf(!b)('the recorded spot and futures of August 2024, through the w
     expect(median / SECOND).toBeCloseTo(-1.27, 1)
   })
 
-  test('5,000 lost trades are one gap row with just their ids, and nothing else changes', async () => {
-    const trades = of(whole, 'trade', SPOT)
-    const first = Number(trades[1000]!['id'])
-    const hole = { source: binance.spot, channel: 'trade', symbol: 'BTCUSDT', first, last: first + 4999 }
-    const end = Number(trades[7000]!['received'])
-    const [lost, late] = [cut(hole), until(end)]
-    const played = await play({ paths: [SPOT_AND_USDM], drop: (one) => late(one) || lost(one) })
-    const gap = { instrument: SPOT, channel: 'trade', first, last: first + 4999 }
-    expect(played.rows['gap']).toMatchObject([
-      { ...gap, event: 'opened', proof: 'proven', cause: 'lost', repair: 'none' },
-    ])
-    expect(played.rows['gap']).toHaveLength(1)
-    const kept = trades.filter((row) => Number(row['id']) < first || Number(row['id']) > first + 4999)
-    expect(before(of(played, 'trade', SPOT), end)).toEqual(before(kept, end))
-    const others = [['bookDelta', SPOT], ['quote', SPOT], ...OF_PERP] as const
-    for (const [schema, instrument] of others)
-      expect(before(of(played, schema, instrument), end)).toEqual(before(of(whole, schema, instrument), end))
-    // A trade is a sign of life of its connection, so that the ages of legs may differ.
-    const prices = (rows: readonly Row[]) => before(rows, end).map((row) => ({ ...row, referenceAgeMs: 0 }))
-    expect(prices(played.rows['basis']!)).toEqual(prices(whole.rows['basis']!))
-  }, LONG)
+  test(
+    '5,000 lost trades are one gap row with just their ids, and nothing else changes',
+    async () => {
+      const trades = of(whole, 'trade', SPOT)
+      const first = Number(trades[1000]!['id'])
+      const hole = { source: binance.spot, channel: 'trade', symbol: 'BTCUSDT', first, last: first + 4999 }
+      const end = Number(trades[7000]!['received'])
+      const [lost, late] = [cut(hole), until(end)]
+      const played = await play({ paths: [SPOT_AND_USDM], drop: (one) => late(one) || lost(one) })
+      const gap = { instrument: SPOT, channel: 'trade', first, last: first + 4999 }
+      expect(played.rows['gap']).toMatchObject([
+        { ...gap, event: 'opened', proof: 'proven', cause: 'lost', repair: 'none' },
+      ])
+      expect(played.rows['gap']).toHaveLength(1)
+      const kept = trades.filter((row) => Number(row['id']) < first || Number(row['id']) > first + 4999)
+      expect(before(of(played, 'trade', SPOT), end)).toEqual(before(kept, end))
+      const others = [['bookDelta', SPOT], ['quote', SPOT], ...OF_PERP] as const
+      for (const [schema, instrument] of others)
+        expect(before(of(played, schema, instrument), end)).toEqual(
+          before(of(whole, schema, instrument), end),
+        )
+      // A trade is a sign of life of its connection, so that the ages of legs may differ.
+      const prices = (rows: readonly Row[]) => before(rows, end).map((row) => ({ ...row, referenceAgeMs: 0 }))
+      expect(prices(played.rows['basis']!)).toEqual(prices(whole.rows['basis']!))
+    },
+    LONG,
+  )
 
   describe('a hole of 5,000 ids in a book', () => {
     const deltas = spot?.deltas.filter((row) => !row.snapshot) ?? []
@@ -134,16 +151,22 @@ describe.skipIf(!b)('the recorded spot and futures of August 2024, through the w
         Number(received) >= found && Number(received) <= seeded.received
       const broken = of(played, 'quote', SPOT).filter(meanwhile)
       expect(broken.length).toBeGreaterThan(0)
-      for (const row of broken) expect(row).toMatchObject({ trust: 'gap', bid: null, ask: null, trustedDepth: 0 })
+      for (const row of broken)
+        expect(row).toMatchObject({ trust: 'gap', bid: null, ask: null, trustedDepth: 0 })
       const withheld = played.rows['basis']!.filter(meanwhile).map((row) => [row['state'], row['bps']])
       expect(withheld).toEqual([['withheld', null]])
     })
 
     test('leaves a book that is live again after it, and equal to the printed best prices', () => {
       const [rows, quotes] = [of(played, 'bookDelta', SPOT), of(played, 'quote', SPOT)]
-      const states = standing(rows.filter((row) => Number(row['last']) > seeded.last!), quotes)
+      const states = standing(
+        rows.filter((row) => Number(row['last']) > seeded.last!),
+        quotes,
+      )
       const { shared, different } = differing(states, spot!.tickers)
-      console.info(`after the hole: ${shared} ids with a live quote and a bookTicker, ${different.length} differ`)
+      console.info(
+        `after the hole: ${shared} ids with a live quote and a bookTicker, ${different.length} differ`,
+      )
       expect(different).toEqual([])
       expect(shared).toBeGreaterThan(20)
       expect(quotes.at(-1)).toMatchObject({ trust: 'live' })
@@ -151,7 +174,9 @@ describe.skipIf(!b)('the recorded spot and futures of August 2024, through the w
 
     test('leaves the rows of the other market, and the trades of this one, as they were', () => {
       for (const [schema, instrument] of [['trade', SPOT], ...OF_PERP] as const)
-        expect(before(of(played, schema, instrument), end)).toEqual(before(of(whole, schema, instrument), end))
+        expect(before(of(played, schema, instrument), end)).toEqual(
+          before(of(whole, schema, instrument), end),
+        )
     })
   })
 })

@@ -246,13 +246,16 @@ const orderHolds: Checker = (outcome) =>
     ),
   )
 
-/** However cruel the world: some book of every source comes to life in it. */
+/** Some book of every source comes to life, but for one whose REST answers, which it needs, a cruel world refuses. */
 const sourcesLive: Checker = (outcome) => {
   const quotes = rowsOf(outcome, 'quote').filter((quote) => quote['trust'] === 'live')
   const live = new Set(quotes.map((quote) => quote['instrument']))
   const bySource = Map.groupBy(rowsOf(outcome, 'instrument'), (row) => String(row['source']))
   return [...bySource].flatMap(([source, rows]) =>
-    rows.some((row) => live.has(row['instrument'])) ? [] : [`no book of ${source} was ever live`],
+    (outcome.faults === 'cruel' && source.startsWith('binance')) ||
+    rows.some((row) => live.has(row['instrument']))
+      ? []
+      : [`no book of ${source} was ever live`],
   )
 }
 

@@ -40,6 +40,7 @@ export interface Outcome {
   /** Rows of every topic by schema, in order. */
   readonly rows: Readonly<Record<string, readonly Row[]>>
   readonly deadLetters: number
+  readonly faults: string
   /** Of the bytes of the log. */
   readonly digest: string
   readonly end: number
@@ -174,7 +175,13 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     life.clock.advance(life.clock.now() + 10_000)
     await settle()
   }
-  return { truth, ...outcomeOf(store), deadLetters: letters.length, end: life.clock.now() }
+  return {
+    truth,
+    ...outcomeOf(store),
+    deadLetters: letters.length,
+    faults: options.faults,
+    end: life.clock.now(),
+  }
 }
 
 const outcomeOf = (store: MemoryStore): { readonly rows: Outcome['rows']; readonly digest: string } => {
