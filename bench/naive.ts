@@ -38,7 +38,7 @@ const side = (sign: 1 | -1) => {
       else high = middle
     }
     const found = levels[low]?.price === price
-    if (size === 0) found && levels.splice(low, 1)
+    if (size === 0) levels.splice(low, found ? 1 : 0)
     else if (found) levels[low]!.size = size
     else levels.splice(low, 0, { price, size })
   }
