@@ -13,7 +13,7 @@ import { loadMapping } from '../sources/driver/jsonata.ts'
 import { binance } from '../sources/index.ts'
 import { Player } from '../sources/replay.ts'
 import type { FrameSet } from './frames.ts'
-import type { Pipeline } from './main.ts'
+import type { Pipeline } from './pipeline.ts'
 
 /** Frames between two steps: about what five milliseconds of a busy symbol bring. */
 const STEP_FRAMES = 50

@@ -8,18 +8,7 @@ import { loadFrames } from './frames.ts'
 import type { FrameSet } from './frames.ts'
 import { ktPipeline } from './kt.ts'
 import { naivePipeline } from './naive.ts'
-
-/** A way from a frame to rows; `end` returns what it has made, so that nothing is optimized away. */
-export interface Pipeline {
-  readonly name: string
-  readonly take: (at: number) => void
-  readonly end: () => {
-    readonly quotes: number
-    readonly bytes: number
-    readonly bid: number
-    readonly ask: number
-  }
-}
+import type { Pipeline } from './pipeline.ts'
 
 interface Measured {
   readonly set: string

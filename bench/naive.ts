@@ -1,5 +1,5 @@
 import type { FrameSet } from './frames.ts'
-import type { Pipeline } from './main.ts'
+import type { Pipeline } from './pipeline.ts'
 
 type Level = readonly [price: string, size: string]
 

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import type { ShardStatus } from '../runtime/meter.ts'
-import type { LaunchOptions } from './launch.ts'
+import type { LaunchOptions } from './asked.ts'
 import { paint, print, printJson, say } from './outcome.ts'
 
 interface SinkStatus {

@@ -3,12 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Fleet } from '../deploy/driver/fleet.ts'
 import type { PartMessage } from '../deploy/driver/fleet.ts'
-import type { Described } from '../graph/describe.ts'
-import type { Plan } from '../graph/plan.ts'
 import { GraphError, KtError } from '../graph/error.ts'
 import { startChdb } from '../sinks/driver/chdb.ts'
 import type { RunningChdb } from '../sinks/driver/chdb.ts'
 import { Board } from './board.ts'
+import type { LaunchOptions } from './asked.ts'
 import { claimFolder } from './claim.ts'
 import type { ShardSettings } from './part/shard.ts'
 import type { ClickhouseSettings } from './part/clickhouse.ts'
@@ -16,28 +15,6 @@ import type { LakeSettings } from './part/lake.ts'
 import type { SimSettings } from './part/sim.ts'
 import { EXIT, say } from './outcome.ts'
 import { saveRun } from './settings.ts'
-import type { Folders } from './settings.ts'
-import type { SourceChoice } from './source.ts'
-
-/** Everything that a run was asked for. */
-export interface LaunchOptions {
-  readonly file: string
-  readonly plan: Plan
-  readonly described: Described
-  readonly source: SourceChoice
-  readonly folders: Folders
-  readonly port: number
-  readonly forMs: number | undefined
-  readonly eventsMax: number | undefined
-  /** Times real time; undefined is as fast as it goes. */
-  readonly speed: number | undefined
-  readonly lingerMs: number | undefined
-  readonly rowsMax: number
-  readonly rebuild: boolean
-  readonly quiet: boolean
-  readonly json: boolean
-  readonly sim: Omit<SimSettings, 'truth'>
-}
 
 const part = (name: string): string => join(import.meta.dirname, 'part', `${name}.ts`)
 /** Rows of a demo should be seen in the lake while one watches; a real run takes the graph's own pace. */
