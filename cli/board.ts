@@ -39,6 +39,8 @@ export class Board {
   #before: Live | undefined
   #beforeAt = 0
   #drawn = 0
+  /** What runs where has been said, so that nothing is drawn over it. */
+  #begun = false
   #lined = Date.now()
   #notes: string[] = []
 
@@ -54,6 +56,7 @@ export class Board {
     metrics: string,
   ): void {
     const { plan, source, folders, quiet } = this.#options
+    this.#begun = true
     if (quiet) return
     const folder = relative(process.cwd(), folders.root) || '.'
     say(`${paint('bold', `graph ${plan.name}`)} on ${source.text}; everything is kept in ${folder}/`)
@@ -84,7 +87,7 @@ export class Board {
 
   status(part: string, status: unknown): void {
     this.#status.set(part, status)
-    if (part !== 'shard' || this.#options.quiet) return
+    if (part !== 'shard' || this.#options.quiet || !this.#begun) return
     const now = Date.now()
     if (this.#terminal) this.#draw(now)
     else if (now - this.#lined >= LINE_EVERY_MS) {
