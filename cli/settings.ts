@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { KtError } from '../graph/error.ts'
 import { parseFaults } from '../sources/sim/fault.ts'
@@ -36,13 +36,16 @@ const runFile = z.object({
 })
 export type RunFile = z.infer<typeof runFile>
 
-/** The folder of the last run, so that later commands need no flag. */
-const LAST = join('data', 'last-run')
+/**
+ * The folder of the last run, so that later commands need no flag. Tests keep theirs elsewhere, with
+ * KT_LAST.
+ */
+const LAST = process.env['KT_LAST'] ?? join('data', 'last-run')
 
 export const saveRun = (folders: Folders, run: RunFile): void => {
   mkdirSync(folders.root, { recursive: true })
   writeFileSync(join(folders.root, 'run.json'), JSON.stringify(run, null, 2))
-  mkdirSync('data', { recursive: true })
+  mkdirSync(dirname(LAST), { recursive: true })
   writeFileSync(LAST, resolve(folders.root))
 }
 

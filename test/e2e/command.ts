@@ -11,6 +11,9 @@ export const recordings = process.env['KT_RECORDINGS'] ?? resolve(root, '../shar
 export const recorded = existsSync(recordings)
 if (!recorded) console.warn(`recordings are absent (${recordings}): tests that need them are skipped`)
 
+/** The runs of tests are not the user's last one. */
+const LAST = join(tmpdir(), `kt-last-run-${process.pid}`)
+
 export interface Ended {
   readonly code: number
   readonly out: string
@@ -32,7 +35,7 @@ export const start = (
       cwd: root,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1', ...environment },
+      env: { ...process.env, NO_COLOR: '1', KT_LAST: LAST, ...environment },
     },
   )
   let out = ''
