@@ -1,48 +1,33 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ObjectStore } from '../../graph/port.ts'
 import { trade } from '../../market/event.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { LakeReader, queryLake } from '../../sinks/driver/duckdb.ts'
-import type { LakeAt } from '../../sinks/driver/duckdb.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import { lake } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
-import { marketSchemas } from '../../sinks/lake/market.ts'
-import { writeMarketLake } from '../market-lake.ts'
 import { EVENING, memoryLog, recordsOf, tradeRecords, virtualClock } from './lake-world.ts'
+import { folders, lakeAt, smallLake } from './lake-small.ts'
 
-const views = readFileSync(join(import.meta.dirname, '../../sql/lake/views.sql'), 'utf8')
-const roots: string[] = []
-const folder = (): string => {
-  roots.push(mkdtempSync(join(tmpdir(), 'kt-lake-sql-')))
-  return roots.at(-1)!
-}
-const at = (root: string): LakeAt => ({
-  objects: fileStore(root),
-  place: (path) => join(root, path),
-  schemas: marketSchemas,
-  views: [views],
-})
+const { make: folder, remove } = folders()
 
 let small: LakeReader
 let smallRoot: string
 beforeAll(async () => {
   smallRoot = folder()
-  await writeMarketLake(fileStore(smallRoot), 24)
-  small = await LakeReader.open(at(smallRoot))
+  small = await smallLake(smallRoot)
 }, 60_000)
 afterAll(() => {
   small.close()
-  roots.forEach((root) => rmSync(root, { recursive: true, force: true }))
+  remove()
 })
 const rows = async (sql: string) => (await small.query(sql)).rows
 
 describe('the tables', () => {
   test('of an empty lake have their columns and no rows, and every view works', async () => {
-    const reader = await LakeReader.open(at(folder()))
+    const reader = await LakeReader.open(lakeAt(folder()))
     const described = await reader.query('describe trade')
     expect(
       described.rows.map((row) => `${row['column_name']} ${row['column_type']}`).join(', '),
@@ -69,7 +54,7 @@ describe('the tables', () => {
   })
 
   test('have the same types when they have rows', async () => {
-    const empty = await LakeReader.open(at(folder()))
+    const empty = await LakeReader.open(lakeAt(folder()))
     for (const table of ['trade', 'funding', 'basis', 'gap', 'instrument', 'quote', 'mark']) {
       const sql = `select column_name, column_type from (describe ${table})`
       expect(await rows(sql), table).toEqual((await empty.query(sql)).rows)
@@ -95,7 +80,7 @@ describe('the tables', () => {
       'trade/dt=2026-01-01/trade-0-orphan.parquet',
       (await objects.get((await objects.list('trade/dt=')).at(0)!))!,
     )
-    const reader = await LakeReader.open(at(root))
+    const reader = await LakeReader.open(lakeAt(root))
     const counted = async () =>
       (await reader.query('select count(*) as n, count(distinct id) as ids from trade')).rows
     expect(await counted()).toEqual([{ n: 60, ids: 60 }])
@@ -131,7 +116,7 @@ describe('the tables', () => {
       clock: virtualClock(),
       format,
     }).drain()
-    const reader = await LakeReader.open(at(root))
+    const reader = await LakeReader.open(lakeAt(root))
     expect((await reader.query('select count(*) as n from trade')).rows).toEqual([{ n: 2500 }])
     expect((await reader.query("select count(*) as n from trade where dt = '2030-01-01'")).rows).toEqual([
       { n: 0 },
@@ -179,7 +164,7 @@ describe('answers', () => {
     ]) {
       await expect(small.query(sql), sql).rejects.toMatchObject({ code: 'KT3410' })
     }
-    await expect(queryLake(at(folder()), 'select nonsense')).rejects.toMatchObject({ code: 'KT3411' })
+    await expect(queryLake(lakeAt(folder()), 'select nonsense')).rejects.toMatchObject({ code: 'KT3411' })
     expect(await rows('create temp table mine as select 7 as x; select x from mine')).toEqual([{ x: 7 }])
   })
 })
@@ -222,7 +207,7 @@ test('a view over files of two versions of an event has NULL where the older one
   await load(trade, [old!])
   await load(later, [old!, fresh])
   const answer = await queryLake(
-    { ...at(root), schemas: [later], views: [] },
+    { ...lakeAt(root), schemas: [later], views: [] },
     'select note, count(*) as n from trade group by all order by all',
   )
   expect(answer.rows).toEqual([

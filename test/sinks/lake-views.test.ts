@@ -1,36 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fileStore } from '../../runtime/driver/files.ts'
-import { LakeReader } from '../../sinks/driver/duckdb.ts'
-import type { LakeAt } from '../../sinks/driver/duckdb.ts'
-import { marketSchemas } from '../../sinks/lake/market.ts'
-import { writeMarketLake } from '../market-lake.ts'
+import type { LakeReader } from '../../sinks/driver/duckdb.ts'
+import { folders, smallLake } from './lake-small.ts'
 
-const views = readFileSync(join(import.meta.dirname, '../../sql/lake/views.sql'), 'utf8')
-const roots: string[] = []
-const folder = (): string => {
-  roots.push(mkdtempSync(join(tmpdir(), 'kt-lake-sql-')))
-  return roots.at(-1)!
-}
-const at = (root: string): LakeAt => ({
-  objects: fileStore(root),
-  place: (path) => join(root, path),
-  schemas: marketSchemas,
-  views: [views],
-})
+const { make: folder, remove } = folders()
 
 let small: LakeReader
 let smallRoot: string
 beforeAll(async () => {
   smallRoot = folder()
-  await writeMarketLake(fileStore(smallRoot), 24)
-  small = await LakeReader.open(at(smallRoot))
+  small = await smallLake(smallRoot)
 }, 60_000)
 afterAll(() => {
   small.close()
-  roots.forEach((root) => rmSync(root, { recursive: true, force: true }))
+  remove()
 })
 const rows = async (sql: string) => (await small.query(sql)).rows
 
