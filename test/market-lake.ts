@@ -7,7 +7,8 @@ import type { Gap, Instrument } from '../market/system.ts'
 import { parquet } from '../sinks/driver/parquet.ts'
 import { lake } from '../sinks/lake.ts'
 import { runLake } from '../sinks/lake/load.ts'
-import { memoryLog, recordsOf, seeded, virtualClock } from './sinks/lake-world.ts'
+import { memoryLog, recordsOf, virtualClock } from './sinks/lake-world.ts'
+import { randomOf } from './random.ts'
 
 /** 2026-01-05T00:00:00Z, a Monday; the day that the small lake is about. */
 export const MONDAY = 1_767_571_200_000_000
@@ -123,7 +124,7 @@ const quotes = (): readonly Quote[] =>
  * number.
  */
 const trades = (hours: number): readonly Trade[] => {
-  const below = seeded(5)
+  const below = randomOf(5)
   return PERPS.flatMap((perp) => {
     const numbered = perp.venue === 'binance'
     return Array.from({ length: hours * 30 }, (_, i): Trade => {

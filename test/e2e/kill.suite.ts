@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { kt, killTree, start, temporary } from './command.ts'
-import { randomOf } from '../world/world.ts'
+import { randomOf } from '../random.ts'
 
 /**
  * `KT_KILLS=50 npx vitest run test/e2e/kill.suite.ts` is the long form; its results stand in

@@ -5,7 +5,7 @@ import { bars } from '../../operators/bars.ts'
 import type { BarOptions } from '../../operators/bars.ts'
 import { drive } from '../drive.ts'
 import { MIDNIGHT, SECOND, control, tick, trade } from './rows.ts'
-import { randomOf } from './world.ts'
+import { randomOf } from '../random.ts'
 
 const at = (seconds: number): number => MIDNIGHT + seconds * SECOND
 

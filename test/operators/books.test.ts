@@ -6,8 +6,9 @@ import { reconstruct } from '../../operators/reconstruct.ts'
 import { sequence } from '../../operators/sequence.ts'
 import { drive } from '../drive.ts'
 import { control } from './rows.ts'
-import { World, randomOf } from './world.ts'
+import { World } from './world.ts'
 import type { Truth } from './world.ts'
+import { randomOf } from '../random.ts'
 
 const SPOT = 'binance:spot:BTC-USDT'
 

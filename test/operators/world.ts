@@ -2,17 +2,6 @@ import type { BookDelta } from '../../market/event.ts'
 import { MIDNIGHT, delta, snapshot, whole } from './rows.ts'
 import type { Side } from './rows.ts'
 
-/** Whole numbers from 0 to n - 1, the same for each seed (mulberry32). */
-export const randomOf = (seed: number): ((n: number) => number) => {
-  let state = seed >>> 0
-  return (n) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % n
-  }
-}
-
 /** What is true of a book at one id. */
 export interface Truth {
   readonly id: number

@@ -5,19 +5,9 @@ import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
 import { Shard } from '../../runtime/shard.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { memoryObjects, quietReport, smallPlan, tapFrame } from './world.ts'
+import { randomOf } from '../random.ts'
 
 const START = 1_700_000_000_000_000
-
-/** Integer-only, so that a seed means the same everywhere. */
-const random = (seed: number) => {
-  let state = seed >>> 0
-  return (below: number): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 interface World {
   readonly store: MemoryStore
@@ -78,7 +68,7 @@ interface Tap {
 
 /** The same taps for the same seed, over about ten seconds. */
 const tapsOf = (seed: number): readonly Tap[] => {
-  const draw = random(seed)
+  const draw = randomOf(seed)
   let received = START
   return Array.from({ length: 400 }, () => {
     received += draw(50_000)
@@ -175,7 +165,7 @@ describe('a shard', () => {
     'writes the same rows with and without crashes (seed %i)',
     async (seed) => {
       const taps = tapsOf(seed)
-      const draw = random(seed + 1000)
+      const draw = randomOf(seed + 1000)
       const calm = newWorld()
       await runTo(calm, taps, [])
       const cruel = newWorld()

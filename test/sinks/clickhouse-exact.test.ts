@@ -7,9 +7,9 @@ import type { TableChange } from '../../sinks/clickhouse/load.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import type { ConnectedTables } from '../../sinks/driver/clickhouse.ts'
 import { start } from './chdb-start.ts'
-import { dice } from './clickhouse-fake.ts'
 import { caughtUp, counted, expectExact, stopAll, Topic, until } from './clickhouse-topic.ts'
 import { startWire } from './wire.ts'
+import { diceOf } from '../random.ts'
 
 const started = await start()
 afterAll(() => started?.end())
@@ -86,7 +86,7 @@ describe.skipIf(started === undefined)(
 
     test('is exact when the sink dies between insert and the next claim, again and again', async () => {
       const topic = new Topic('deaths')
-      const random = dice(7)
+      const random = diceOf(7)
       for (let life = 0; life < 12; life++) {
         let calls = Math.floor(15 * random())
         const mortal =

@@ -7,17 +7,6 @@ import type { Label, Row, Tables } from '../../sinks/clickhouse/tables.ts'
 
 export type Dice = () => number
 
-/** Equal seeds, equal throws. */
-export const dice = (seed: number): Dice => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 export class MemoryObjects implements ObjectStore {
   readonly objects = new Map<string, Uint8Array>()
   readonly get = async (path: string) => this.objects.get(path)

@@ -9,9 +9,9 @@ import { ready } from '../../sinks/clickhouse/migrate.ts'
 import { clickhouse } from '../../sinks/clickhouse/sink.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { start } from './chdb-start.ts'
-import { dice } from './clickhouse-fake.ts'
 import { caughtUp, counted, expectExact, stopAll, Topic, until } from './clickhouse-topic.ts'
 import { startWire } from './wire.ts'
+import { diceOf } from '../random.ts'
 
 const started = await start()
 afterAll(() => started?.end())
@@ -25,7 +25,7 @@ describe.skipIf(started === undefined)('loading under fire (skipped where chdb i
 
   test('is exact through a dozen kills of ClickHouse, lost answers and inserts that come late', async () => {
     const topic = new Topic('fire')
-    const random = dice(Number(process.env['KT_SEED'] ?? 11))
+    const random = diceOf(Number(process.env['KT_SEED'] ?? 11))
     const wire = await startWire(Number(new URL(chdb.url).port))
     const tables = connectTables({ url: wire.url, password: started.password(), timeoutMs: 5000 })
     const loading = topic.run(tables, { lingerMs: 5, rowsMax: 1500 })

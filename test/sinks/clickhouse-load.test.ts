@@ -12,8 +12,9 @@ import { runClickhouse } from '../../sinks/clickhouse/load.ts'
 import type { ClickhouseRun, Loading } from '../../sinks/clickhouse/load.ts'
 import { clickhouse } from '../../sinks/clickhouse/sink.ts'
 import { describedAs } from '../../sinks/clickhouse/table.ts'
-import { dice, FakeClickhouse, MemoryObjects } from './clickhouse-fake.ts'
+import { FakeClickhouse, MemoryObjects } from './clickhouse-fake.ts'
 import type { Dice } from './clickhouse-fake.ts'
+import { diceOf } from '../random.ts'
 
 interface Tick extends Event<'tick'> {
   readonly time: number
@@ -53,7 +54,7 @@ class World {
   value = 0
 
   constructor(seed: number) {
-    this.random = dice(seed)
+    this.random = diceOf(seed)
     this.log = new MemoryLog(this.clock, { store: this.store })
     this.server = new FakeClickhouse(this.clock, this.random, describedAs(tick))
   }

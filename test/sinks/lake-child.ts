@@ -2,7 +2,8 @@ import { parquet } from '../../sinks/driver/parquet.ts'
 import { lake } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
 import { trade } from '../../market/event.ts'
-import { folderObjects, memoryLog, seeded, tradeRecords, virtualClock } from './lake-world.ts'
+import { folderObjects, memoryLog, tradeRecords, virtualClock } from './lake-world.ts'
+import { randomOf } from '../random.ts'
 
 /**
  * Loads a log that is the same in every process into the folder argv[2], cut by events or as the seed argv[3]
@@ -11,7 +12,7 @@ import { folderObjects, memoryLog, seeded, tradeRecords, virtualClock } from './
 const [, , root = '', seed = ''] = process.argv
 const records = [0, 1].flatMap((partition) => tradeRecords(partition, 300, 5, 500))
 const objects = folderObjects(root)
-const below = seeded(Number(seed))
+const below = randomOf(Number(seed))
 const events = seed === 'events'
 const clock = virtualClock()
 const load = runLake({

@@ -8,7 +8,8 @@ import { readParquet } from 'parquet-wasm/node'
 import { afterAll, expect, test } from 'vitest'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import { DeltaLog } from '../../sinks/lake/delta.ts'
-import { folderObjects, seeded } from './lake-world.ts'
+import { folderObjects } from './lake-world.ts'
+import { randomOf } from '../random.ts'
 
 /** More kills on demand: `LAKE_KILLS=100 vitest run test/sinks/lake-kill.test.ts`. */
 const KILLS = Number(process.env['LAKE_KILLS'] ?? 4)
@@ -39,7 +40,7 @@ const loader = (folder: string, seed: string, killAfter = Infinity): Promise<boo
 
 test(`every row is in the lake once after ${KILLS} kill -9`, async () => {
   const folder = root()
-  const below = seeded(11)
+  const below = randomOf(11)
   let kills = 0
   for (let seed = 1; seed <= KILLS; seed++) if (!(await loader(folder, String(seed), 2 + below(12)))) kills++
   await loader(folder, '0')

@@ -20,17 +20,6 @@ import type { AnySchema } from '../../graph/schema.ts'
 import { trade } from '../../market/event.ts'
 import type { Trade } from '../../market/event.ts'
 
-/** Whole numbers from 0 to n - 1, the same for the same seed. */
-export const seeded = (seed: number) => {
-  let state = seed >>> 0
-  return (n: number): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % n
-  }
-}
-
 /** Time that passes when somebody waits for it. */
 export const virtualClock = (start = 0): Clock & { advance: (ms: number) => void } => {
   let now = start

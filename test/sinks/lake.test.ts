@@ -12,12 +12,12 @@ import {
   memoryLog,
   memoryObjects,
   recordsOf,
-  seeded,
   tradeRecords,
   virtualClock,
 } from './lake-world.ts'
 
 import { rowsInLake, rowsInLog, runOf, shaOf, twoPartitions } from './lake-check.ts'
+import { randomOf } from '../random.ts'
 
 /** More seeds on demand: `LAKE_SEEDS=200 vitest run test/sinks/lake.test.ts`. */
 const SEEDS = Number(process.env['LAKE_SEEDS'] ?? 10)
@@ -41,7 +41,7 @@ describe('the sink', () => {
 
   test('loads every row once, whatever the store does and whoever else loads the same partitions', async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const below = seeded(seed)
+      const below = randomOf(seed)
       const records = twoPartitions(6 + below(12), 1 + below(8))
       const objects = memoryObjects()
       const oneIn = 3 + below(12)
@@ -129,7 +129,9 @@ describe('the sink', () => {
         return objects.putIfAbsent(path, bytes)
       },
     }
-    const load = runLake(runOf({ sink: lake(trade, { rowsMax: 80 }), log: memoryLog(records), objects: late }))
+    const load = runLake(
+      runOf({ sink: lake(trade, { rowsMax: 80 }), log: memoryLog(records), objects: late }),
+    )
     await load.drain()
     expect(await rowsInLake(objects)).toEqual(rowsInLog(records))
     expect(load.status()[0]).toMatchObject({ rows: 70 })
@@ -164,7 +166,7 @@ describe('replay', () => {
     const once = memoryObjects()
     await runLake(runOf({ cut: 'events', log: memoryLog(records), objects: once })).drain()
     for (let seed = 1; seed <= 3; seed++) {
-      const below = seeded(seed)
+      const below = randomOf(seed)
       const again = memoryObjects()
       for (let life = 0; life < 4; life++) {
         const load = runLake(

@@ -17,6 +17,7 @@ import type { Truth } from '../../sources/sim/truth.ts'
 import { clickhouse } from '../../sinks/index.ts'
 import { memoryObjects, quietReport } from '../runtime/world.ts'
 import { endpointOf, WorldNet } from './net.ts'
+import { randomOf } from '../random.ts'
 
 const planned = plan(basisGraph, { topics: systemTopics, sink: (_, schema) => clickhouse(schema as never) })
 const stage = planned.stages[0]!
@@ -48,17 +49,6 @@ export interface Outcome {
 
 const START_MS = 1_760_000_000_000
 const SLOT_MS = 10
-
-/** Integer-only, so that a seed means the same everywhere. */
-export const randomOf = (seed: number) => {
-  let state = seed >>> 0
-  return (below: number): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 /** Promises that are ready to go on do so; nothing else in the world is asynchronous. */
 const settle = async (): Promise<void> => {
