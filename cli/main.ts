@@ -3,6 +3,11 @@ import { enableCompileCache } from 'node:module'
 import { EXIT, exitCodes, fail } from './outcome.ts'
 
 enableCompileCache()
+// A reader that has seen enough, such as head, ends the command; that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(EXIT.ok)
+})
 
 /** Each command's body is loaded when it runs, so that `kt --help` waits for nothing. */
 const program = new Command('kt')

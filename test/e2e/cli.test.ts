@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { kt, temporary } from './command.ts'
+import { kt, start, temporary } from './command.ts'
 
 const BROKEN = `import { graph } from '${join(import.meta.dirname, '../../graph/index.ts')}'
 export default graph('twice', (g) => { void g; throw new Error('the author made a mistake') })
@@ -48,6 +48,13 @@ describe('the command line', () => {
     const { code, out } = await kt('graph', 'show', 'nowhere.ts', '--json')
     expect(code).toBe(65)
     expect(JSON.parse(out)).toMatchObject({ ok: false, error: { code: 'KT1050', fix: [expect.any(String)] } })
+  })
+
+  test('ends quietly when its reader has seen enough', async () => {
+    const { child, ended } = start(['graph', 'show', '--format', 'json'])
+    child.stdout?.destroy()
+    const { code, err } = await ended
+    expect({ code, err }).toEqual({ code: 0, err: '' })
   })
 
   test('explains every code that an error shows', async () => {
