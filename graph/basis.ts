@@ -21,12 +21,13 @@ export default graph('basis', (g) => {
     channels: ['trade', 'book', 'mark', 'fundingInfo'],
     keep: byPair,
   })
-  const other = g.source(bybit.linear, { universe, channels: ['trade', 'book', 'mark'], keep: byPair })
+  const bybitSpot = g.source(bybit.spot, { universe, channels: ['trade', 'book'], keep: byPair })
+  const bybitPerp = g.source(bybit.linear, { universe, channels: ['trade', 'book', 'mark'], keep: byPair })
 
-  const trades = g.merge(spot.trade, perp.trade, other.trade).via(normalize(trade))
-  const deltas = g.merge(spot.book, perp.book, other.book).via(normalize(bookDelta))
+  const trades = g.merge(spot.trade, perp.trade, bybitSpot.trade, bybitPerp.trade).via(normalize(trade))
+  const deltas = g.merge(spot.book, perp.book, bybitSpot.book, bybitPerp.book).via(normalize(bookDelta))
   const quotes = deltas.via(reconstruct({ depthMax: 1000 }))
-  const marks = g.merge(perp.mark, perp.fundingInfo, other.mark).via(normalize(mark, fundingInterval))
+  const marks = g.merge(perp.mark, perp.fundingInfo, bybitPerp.mark).via(normalize(mark, fundingInterval))
   const rates = marks.via(fundingRate())
   const spread = g.merge(quotes, rates).via(basisSpread({ staleAfterMs: 3000 }))
   const candles = trades.via(bars('1m'))

@@ -98,8 +98,21 @@ describe.skipIf(!c)('a replay of Bybit of August 2026', () => {
       new Set(['bybit:perp:BTC-USDT,estimate,8,venue', 'bybit:perp:SOL-USDT,estimate,8,venue']),
     )
     expect(rows['mark']!.length).toBe(116)
-    // The graph takes no spot of Bybit, and one perpetual alone is compared with nothing.
-    expect(rows['basis'] ?? []).toEqual([])
+  })
+
+  test('has the basis of the perpetual to the spot of Bybit, live until the recording ends', async () => {
+    const { rows } = await whole!
+    const bybit = { pair: 'BTC-USDT', kind: 'spot-perp', perp: 'bybit:perp:BTC-USDT' }
+    const legs = { ...bybit, reference: 'bybit:spot:BTC-USDT' }
+    // Neither best price moved in these 43 seconds, so that one row stands for all of them.
+    expect(rows['basis']).toMatchObject([
+      { ...legs, state: 'live', why: '', perpMid: 65_114.25, referenceMid: 65_140.45, referenceApr: 0 },
+      { ...legs, state: 'withheld', why: 'perp session down', bps: null },
+    ])
+    const [live, ended] = rows['basis']!
+    expect(live!['bps']).toBeCloseTo(-4.022, 3)
+    expect(live!['carryApr']).toBeCloseTo(0.1095, 9)
+    expect(Number(ended!['received']) - Number(live!['received'])).toBeGreaterThan(40_000_000)
   })
 })
 
@@ -163,7 +176,8 @@ describe('the plan of a replay', () => {
       readonly absent: readonly { readonly node: string; readonly below: readonly string[] }[]
     }
     const { absent } = JSON.parse(readFileSync(file, 'utf8')) as Planned
-    const nodes = ['binance.usdm.fundingInfo', 'bybit.linear.trade', 'bybit.linear.book', 'bybit.linear.mark']
+    const bybit = ['spot.trade', 'spot.book', 'linear.trade', 'linear.book', 'linear.mark']
+    const nodes = ['binance.usdm.fundingInfo', ...bybit.map((channel) => `bybit.${channel}`)]
     expect(absent.map(({ node }) => node)).toEqual(nodes)
     expect(absent[0]!.below).toEqual(expect.arrayContaining(['funding', 'basis']))
   })
@@ -182,6 +196,6 @@ describe('the plan of a replay', () => {
       expect(out).toMatch(
         new RegExp(`absent +binance.${node}: the recording has no such channel; .*lack its rows`),
       )
-    expect(out).not.toContain('absent    bybit.linear')
+    expect(out).not.toContain('absent    bybit.')
   })
 })

@@ -27,7 +27,7 @@ describe('the graph in a simulated world', () => {
     const trust = [...Map.groupBy(outcome.rows['quote'] ?? [], (quote) => quote['instrument']).values()].map(
       (quotes) => quotes.some((quote) => quote['trust'] === 'live'),
     )
-    expect(last.size).toBe(9)
+    expect(last.size).toBe(12)
     expect(trust.every(Boolean)).toBe(true)
   })
 })

@@ -73,7 +73,7 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     rate: options.rate,
     depth: 60,
     faults: parseFaults(options.faults),
-    venues: ['binance.spot', 'binance.usdm', 'bybit.linear'],
+    venues: ['binance.spot', 'binance.usdm', 'bybit.linear', 'bybit.spot'],
     truth: (line) => {
       const parsed = parseTruth(line)
       if (parsed !== undefined) truth.push(parsed)
