@@ -1,5 +1,5 @@
 import { HostError } from './error.ts'
-import { headBytes, padded } from './columns.ts'
+import { headBytes, padded } from './layout.ts'
 import type { AnySchema, Column } from './schema.ts'
 
 /**

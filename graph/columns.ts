@@ -1,60 +1,45 @@
 import { KtError } from './error.ts'
-import type { AnySchema, Column } from './schema.ts'
-
-const encoder = new TextEncoder()
-const HIGH = 2 ** 32
-
-/** Bytes that grow: what a column has so far. */
-class Bytes {
-  bytes = new Uint8Array(256)
-  used = 0
-
-  room(more: number): void {
-    if (this.used + more <= this.bytes.length) return
-    const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.used + more))
-    grown.set(this.bytes.subarray(0, this.used))
-    this.bytes = grown
-  }
-}
+import { Layout } from './layout.ts'
+import { cellsOf } from './row.ts'
+import type { ByteText, Cells, Doubles } from './row.ts'
+import type { AnySchema, Column, Floats } from './schema.ts'
 
 /**
- * One column being filled. `put` takes the value of a row; `parts` are its Arrow buffers, in Arrow's order.
- */
-interface Filling {
-  readonly put: (value: unknown, row: number) => void
-  readonly parts: (rows: number) => readonly Uint8Array[]
-  /** What a reader cannot work out from the number of rows: see `sizesOf`. */
-  readonly sizes: () => readonly number[]
-  readonly clear: () => void
-}
-
-/**
- * The rows of one batch, as Arrow columns in typed arrays. `add` copies a row; `take` hands the batch over
- * and begins again.
+ * The rows of one batch. `add` copies a row; `take` lays them out as Arrow columns, hands the batch over and
+ * begins again. Numbers wait row by row, so that a row is one run of memory; a missing one is NaN.
  */
 export class Columns {
   readonly schema: AnySchema
   rows = 0
-  readonly #names: readonly string[]
-  readonly #fillings: readonly Filling[]
-  /** The column that no event has: the row's place in its step. */
-  readonly #order: Filling | undefined
+  readonly #numbers: Numbers
+  readonly #names: readonly Names[]
+  readonly #texts: readonly Texts[]
+  readonly #lists: readonly Lists[]
+  /** All of them, in the order of the schema. */
+  readonly #all: readonly Filling[]
+  /** Cells that are known to be of this schema. */
+  #cells: Cells | undefined
 
   constructor(schema: AnySchema) {
     this.schema = schema
-    const own = schema.columns.filter((column) => column.name !== '_order')
-    this.#names = own.map((column) => column.name)
-    this.#fillings = schema.columns.map(filling)
-    this.#order = own.length < schema.columns.length ? this.#fillings.at(-1) : undefined
+    const numbers = new Numbers(schema.columns)
+    const fillings = schema.columns.map((column, place): Filling => {
+      if (column.kind === 'name') return new Names(column, place)
+      if (column.kind === 'text') return new Texts(column, place)
+      return column.kind === 'floats' ? new Lists(place) : numbers.filling(column, place)
+    })
+    this.#all = fillings
+    this.#numbers = numbers
+    this.#names = fillings.filter((one) => one instanceof Names)
+    this.#texts = fillings.filter((one) => one instanceof Texts)
+    this.#lists = fillings.filter((one) => one instanceof Lists)
   }
 
   /** Copy a row. `order` is its place in its step, over all topics. */
   add(row: object, order = 0): void {
-    const names = this.#names
-    for (let i = 0; i < names.length; i++) {
-      this.#fillings[i]!.put((row as Record<string, unknown>)[names[i]!], this.rows)
-    }
-    this.#order?.put(order, this.rows)
+    const cells = cellsOf(row)
+    if (cells !== undefined && (cells === this.#cells || this.#fits(cells))) this.#copy(cells, order)
+    else this.#read(row as Readonly<Record<string, unknown>>, order)
     this.rows++
   }
 
@@ -63,196 +48,244 @@ export class Columns {
    * to 8 bytes.
    */
   take(): { readonly rows: number; readonly bytes: Uint8Array } {
-    const rows = this.rows
-    const sizes = this.#fillings.flatMap((one) => one.sizes())
-    const parts = this.#fillings.flatMap((one) => one.parts(rows))
-    const head = headBytes(sizes.length)
-    const bytes = new Uint8Array(head + parts.reduce((sum, part) => sum + padded(part.length), 0))
-    const view = new DataView(bytes.buffer)
-    view.setUint32(0, rows, true)
-    sizes.forEach((size, i) => view.setUint32(4 + 4 * i, size, true))
-    let at = head
-    for (const part of parts) {
-      bytes.set(part, at)
-      at += padded(part.length)
-    }
-    for (const one of this.#fillings) one.clear()
+    const { rows } = this
+    const layout = new Layout(rows)
+    for (const filling of this.#all) filling.lay(layout)
+    for (const filling of this.#all) filling.clear()
     this.rows = 0
-    return { rows, bytes }
+    return { rows, bytes: layout.bytes() }
+  }
+
+  #fits(cells: Cells): boolean {
+    const own = cells.schema.columns
+    const rest = this.schema.columns.length - own.length
+    if (rest < 0 || rest > 1 || own.some((column, i) => column !== this.schema.columns[i])) return false
+    this.#cells = cells
+    return true
+  }
+
+  /** Cells hold what has passed the border of a mapping, so that nothing is checked again. */
+  #copy(cells: Cells, order: number): void {
+    const { rows } = this
+    this.#numbers.copy(cells.numbers, rows, order)
+    for (const one of this.#names) one.values[rows] = cells.names[one.place]!
+    for (const one of this.#texts) one.copy(cells.texts[one.place]!, rows)
+    for (const one of this.#lists) one.copy(cells.lists[one.place]!, rows)
+  }
+
+  #read(row: Readonly<Record<string, unknown>>, order: number): void {
+    const { rows } = this
+    const { columns } = this.schema
+    this.#numbers.room(rows)
+    for (let place = 0; place < columns.length; place++) {
+      const column = columns[place]!
+      const value = column.name === '_order' ? order : row[column.name]
+      if (value === undefined && column.nullable) refuse(column, 'null where it has no value', value)
+      this.#all[place]!.read(value, rows)
+    }
   }
 }
 
-export const padded = (length: number): number => (length + 7) & ~7
-
-/** The head of a batch: the number of rows and its sizes, padded. */
-export const headBytes = (sizes: number): number => padded(4 + 4 * sizes)
-
-const filling = (column: Column): Filling => {
-  const values = valuesOf(column)
-  return column.nullable ? nullable(values, column) : values
+/** One column being filled. */
+interface Filling {
+  readonly read: (value: unknown, row: number) => void
+  readonly lay: (layout: Layout) => void
+  readonly clear: () => void
 }
 
-const valuesOf = (column: Column): Filling => {
+/** All columns that are numbers: floats, times, counts, choices by their place, flags as 0 and 1. */
+class Numbers {
+  readonly #places: readonly number[]
+  readonly #slots: number
+  readonly #ordered: boolean
+  #capacity = 16
+  #values: Float64Array
+
+  constructor(columns: readonly Column[]) {
+    const places = columns.flatMap(({ kind }, place) => (NUMBERS.has(kind) ? [place] : []))
+    this.#slots = places.length
+    this.#ordered = columns.at(-1)?.name === '_order'
+    this.#places = this.#ordered ? places.slice(0, -1) : places
+    this.#values = new Float64Array(this.#capacity * this.#slots)
+  }
+
+  room(row: number): void {
+    if (row < this.#capacity) return
+    this.#capacity *= 2
+    const grown = new Float64Array(this.#capacity * this.#slots)
+    grown.set(this.#values)
+    this.#values = grown
+  }
+
+  copy(from: Float64Array, row: number, order: number): void {
+    this.room(row)
+    const [values, places] = [this.#values, this.#places]
+    const base = row * this.#slots
+    for (let i = 0; i < places.length; i++) values[base + i] = from[places[i]!]!
+    if (this.#ordered) values[base + places.length] = order
+  }
+
+  filling(column: Column, place: number): Filling {
+    const slot = column.name === '_order' ? this.#slots - 1 : this.#places.indexOf(place)
+    return {
+      read: (value, row) => void (this.#values[row * this.#slots + slot] = numberOf(column, value)),
+      lay: (layout) => layout.numbers(column, this.#values, slot, this.#slots),
+      clear: () => {},
+    }
+  }
+}
+
+const NUMBERS: ReadonlySet<Column['kind']> = new Set(['float', 'count', 'micros', 'int', 'choice', 'flag'])
+
+/** Names are few, so that each is encoded once and remembered. */
+class Names implements Filling {
+  readonly values: (string | null)[] = []
+  readonly place: number
+  readonly #column: Column
+  readonly #known = new Map<string, Uint8Array>()
+
+  constructor(column: Column, place: number) {
+    this.#column = column
+    this.place = place
+  }
+
+  read(value: unknown, row: number): void {
+    this.values[row] = textOf(this.#column, value)
+  }
+
+  lay(layout: Layout): void {
+    layout.names(this.#column, this.values, this.#known)
+  }
+
+  /** The list keeps its length, and so its memory: what is beyond the rows is never read. */
+  clear(): void {}
+}
+
+const encoder = new TextEncoder()
+
+class Texts implements Filling {
+  readonly place: number
+  readonly #column: Column
+  /** Where each row ends, after a zero; and which rows have a text. */
+  #ends = new Int32Array(17)
+  #present = new Uint8Array(16)
+  #bytes = new Uint8Array(256)
+  #used = 0
+
+  constructor(column: Column, place: number) {
+    this.#column = column
+    this.place = place
+  }
+
+  copy({ bytes, length }: ByteText, row: number): void {
+    this.#room(row, length)
+    const [to, used] = [this.#bytes, this.#used]
+    for (let i = 0; i < length; i++) to[used + i] = bytes[i]!
+    this.#end(row, length)
+  }
+
+  read(value: unknown, row: number): void {
+    const text = textOf(this.#column, value)
+    this.#room(row, (text ?? '').length * 3)
+    this.#end(row, text === null ? -1 : encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written)
+  }
+
+  lay(layout: Layout): void {
+    layout.texts(this.#column, this.#ends, this.#bytes.subarray(0, this.#used), this.#present)
+  }
+
+  clear(): void {
+    this.#used = 0
+  }
+
+  #end(row: number, length: number): void {
+    this.#present[row] = length < 0 ? 0 : 1
+    if (length > 0) this.#used += length
+    this.#ends[row + 1] = this.#used
+  }
+
+  #room(row: number, more: number): void {
+    if (row === this.#present.length) {
+      this.#ends = grown(this.#ends, new Int32Array(row * 2 + 1))
+      this.#present = grown(this.#present, new Uint8Array(row * 2))
+    }
+    if (this.#used + more <= this.#bytes.length) return
+    this.#bytes = grown(this.#bytes, new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + more)))
+  }
+}
+
+class Lists implements Filling {
+  readonly place: number
+  #ends = new Int32Array(17)
+  #values = new Float64Array(64)
+  #used = 0
+
+  constructor(place: number) {
+    this.place = place
+  }
+
+  copy(list: Doubles, row: number): void {
+    this.#put(list.values, list.length, row)
+  }
+
+  read(value: unknown, row: number): void {
+    const list = value as Floats
+    this.#put(list, list.length, row)
+  }
+
+  lay(layout: Layout): void {
+    layout.lists(this.#ends, this.#values.subarray(0, this.#used))
+  }
+
+  clear(): void {
+    this.#used = 0
+  }
+
+  #put(list: Floats, length: number, row: number): void {
+    if (row + 1 === this.#ends.length) this.#ends = grown(this.#ends, new Int32Array(row * 2 + 1))
+    if (this.#used + length > this.#values.length) {
+      const more = Math.max(this.#values.length * 2, this.#used + length)
+      this.#values = grown(this.#values, new Float64Array(more))
+    }
+    const [to, used] = [this.#values, this.#used]
+    for (let i = 0; i < length; i++) to[used + i] = list[i]!
+    this.#used += length
+    this.#ends[row + 1] = this.#used
+  }
+}
+
+const grown = <T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T => {
+  to.set(from)
+  return to
+}
+
+const numberOf = (column: Column, value: unknown): number => {
+  if (value === null && column.nullable) return NaN
   switch (column.kind) {
-    case 'text':
-      return texts(column, false)
-    case 'name':
-      return texts(column, true)
-    case 'float':
-      return fixed(8, (view, at, value) => view.setFloat64(at, value as number, true))
-    case 'count':
-    case 'micros':
-      return fixed(8, (view, at, value) => putWhole(view, at, value as number, column.name))
-    case 'int':
-      return fixed(4, (view, at, value) => view.setInt32(at, value as number, true))
+    case 'choice': {
+      const code = column.values.indexOf(value as string)
+      return code < 0 ? refuse(column, column.values.join(', '), value) : code
+    }
     case 'flag':
-      return bits()
-    case 'choice':
-      return choices(column)
-    case 'floats':
-      return lists()
+      return value === true ? 1 : 0
+    case 'float':
+    case 'int':
+      return value as number
+    default:
+      return Number.isSafeInteger(value)
+        ? (value as number)
+        : refuse(column, 'whole numbers up to 2^53', value)
   }
 }
 
-const putWhole = (view: DataView, at: number, value: number, name: string): void => {
-  // The sentence is made only when it is needed: this runs for every cell.
-  if (!Number.isSafeInteger(value)) refuse(name, 'whole numbers up to 2^53', value)
-  const high = Math.floor(value / HIGH)
-  view.setUint32(at, value - high * HIGH, true)
-  view.setInt32(at + 4, high, true)
+const textOf = (column: Column, value: unknown): string | null => {
+  if (typeof value === 'string' || (value === null && column.nullable)) return value as string | null
+  return refuse(column, 'texts', value)
 }
 
-const refuse = (column: string, holds: string, value: unknown): never => {
-  const what = `column "${column}" holds ${holds}, not ${String(value)}`
+const refuse = ({ name }: Column, holds: string, value: unknown): never => {
+  const what = `column "${name}" holds ${holds}, not ${String(value)}`
   throw new KtError('KT9000', `an invariant of kt is broken: ${what}`, {
     fix: 'Report this with the lines of the log before it.',
   })
 }
-
-const fixed = (width: number, write: (view: DataView, at: number, value: unknown) => void): Filling => {
-  const store = new Bytes()
-  let view = new DataView(store.bytes.buffer)
-  return {
-    put: (value) => {
-      store.room(width)
-      if (view.buffer !== store.bytes.buffer) view = new DataView(store.bytes.buffer)
-      write(view, store.used, value ?? 0)
-      store.used += width
-    },
-    parts: () => [NOTHING, store.bytes.subarray(0, store.used)],
-    sizes: () => [],
-    clear: () => void (store.used = 0),
-  }
-}
-
-const bits = (): Filling => {
-  const store = new Bytes()
-  return {
-    put: (value, row) => putBit(store, row, value === true),
-    parts: () => [NOTHING, store.bytes.subarray(0, store.used)],
-    sizes: () => [],
-    clear: () => void (store.used = 0),
-  }
-}
-
-const putBit = (store: Bytes, row: number, on: boolean): void => {
-  if ((row & 7) === 0) {
-    store.room(1)
-    store.bytes[store.used++] = 0
-  }
-  if (on) store.bytes[store.used - 1]! |= 1 << (row & 7)
-}
-
-const choices = (column: Column): Filling => {
-  const codes = new Map(column.values.map((value, code) => [value, code]))
-  return fixed(1, (view, at, value) => {
-    const code = value === 0 ? 0 : codes.get(value as string)
-    if (code === undefined) return refuse(column.name, column.values.join(', '), value)
-    view.setInt8(at, code)
-  })
-}
-
-/** Texts; those of few different values are encoded once and remembered. */
-const texts = (column: Column, few: boolean): Filling => {
-  const offsets = fixed(4, (view, at, value) => view.setInt32(at, value as number, true))
-  const store = new Bytes()
-  const known = new Map<string, Uint8Array>()
-  const write = (value: string): void => {
-    const copy = known.get(value)
-    if (copy !== undefined) {
-      store.room(copy.length)
-      store.bytes.set(copy, store.used)
-      store.used += copy.length
-      return
-    }
-    store.room(value.length * 3)
-    const { written } = encoder.encodeInto(value, store.bytes.subarray(store.used))
-    if (few && known.size < 4096) known.set(value, store.bytes.slice(store.used, store.used + written))
-    store.used += written
-  }
-  return {
-    put: (value, row) => {
-      const missing = column.nullable && value === null
-      if (typeof value !== 'string' && !missing) refuse(column.name, 'texts', value)
-      offsets.put(store.used, row)
-      if (value !== null) write(value as string)
-    },
-    parts: (rows) => {
-      offsets.put(store.used, rows)
-      return [NOTHING, offsets.parts(rows)[1]!, store.bytes.subarray(0, store.used)]
-    },
-    sizes: () => [store.used],
-    clear: () => {
-      offsets.clear()
-      store.used = 0
-    },
-  }
-}
-
-const lists = (): Filling => {
-  const offsets = fixed(4, (view, at, value) => view.setInt32(at, value as number, true))
-  const inner = fixed(8, (view, at, value) => view.setFloat64(at, value as number, true))
-  let count = 0
-  return {
-    put: (value, row) => {
-      offsets.put(count, row)
-      for (const one of value as readonly number[]) inner.put(one, count++)
-    },
-    parts: (rows) => {
-      offsets.put(count, rows)
-      return [NOTHING, offsets.parts(rows)[1]!, NOTHING, inner.parts(count)[1]!]
-    },
-    sizes: () => [count],
-    clear: () => {
-      offsets.clear()
-      inner.clear()
-      count = 0
-    },
-  }
-}
-
-/** The same column with a bitmap of the rows that have a value; no bitmap when all have. */
-const nullable = (values: Filling, column: Column): Filling => {
-  const present = new Bytes()
-  let missing = 0
-  return {
-    put: (value, row) => {
-      if (value === undefined) refuse(column.name, 'null where it has no value', value)
-      if (value === null) missing++
-      putBit(present, row, value !== null)
-      values.put(value, row)
-    },
-    parts: (rows) => [
-      missing === 0 ? NOTHING : present.bytes.subarray(0, present.used),
-      ...values.parts(rows).slice(1),
-    ],
-    sizes: () => [missing, ...values.sizes()],
-    clear: () => {
-      present.used = 0
-      missing = 0
-      values.clear()
-    },
-  }
-}
-
-const NOTHING = new Uint8Array(0)

@@ -13,6 +13,9 @@ export type NameOf<E> = E extends Event<infer N> ? N : never
 /** The named fields of an event, without the mark that makes it nominal. */
 export type FieldsOf<E> = { readonly [N in keyof E & string]-?: Field<E[N]> }
 
+/** A list of doubles, as an array or a typed one. It is a view: who keeps it copies it. */
+export type Floats = ArrayLike<number> & Iterable<number>
+
 /**
  * How one column is stored. `micros` is integer microseconds since 1970 UTC; `count` is an integer that a
  * double
@@ -43,7 +46,7 @@ export const count = (about: string): Field<number> => field('count', about)
 export const int = (about: string): Field<number> => field('int', about)
 export const micros = (about: string): Field<number> => field('micros', about)
 export const flag = (about: string): Field<boolean> => field('flag', about)
-export const floats = (about: string): Field<readonly number[]> => field('floats', about)
+export const floats = (about: string): Field<Floats> => field('floats', about)
 export const choice = <const V extends readonly string[]>(about: string, ...values: V): Field<V[number]> =>
   field('choice', about, Object.freeze(values))
 

@@ -11,7 +11,7 @@ import {
   schema,
   text,
 } from '../graph/schema.ts'
-import type { Event, FieldsOf } from '../graph/schema.ts'
+import type { Event, FieldsOf, Floats } from '../graph/schema.ts'
 
 /** What every event of a venue has. Times are microseconds since 1970 UTC. */
 export interface MarketEvent<N extends string> extends Event<N> {
@@ -23,7 +23,10 @@ export interface MarketEvent<N extends string> extends Event<N> {
   readonly time: number
   /** When it reached us, by our clock. Before `time` when the clocks differ: kept, never clamped. */
   readonly received: number
-  /** The ids that the venue's own numbering says it covers; missing where the venue does not number. */
+  /**
+   * The ids that the venue's own numbering says it covers; missing where the venue does not number. `last` alone
+   * is an id that only says what is newer.
+   */
   readonly first: number | null
   readonly last: number | null
 }
@@ -66,10 +69,10 @@ export interface BookDelta extends MarketEvent<'bookDelta'> {
   readonly origin: 'stream' | 'rest'
   /** A snapshot's levels a side beyond which the venue did not say; 0: it is the whole book. */
   readonly horizon: number
-  readonly bidPrices: readonly number[]
-  readonly bidSizes: readonly number[]
-  readonly askPrices: readonly number[]
-  readonly askSizes: readonly number[]
+  readonly bidPrices: Floats
+  readonly bidSizes: Floats
+  readonly askPrices: Floats
+  readonly askSizes: Floats
 }
 
 export const bookDelta = schema<BookDelta>('bookDelta', 'changes and snapshots of order books', {
@@ -81,6 +84,26 @@ export const bookDelta = schema<BookDelta>('bookDelta', 'changes and snapshots o
   bidSizes: floats('units of the venue, 0 removes the level'),
   askPrices: floats('quote currency per unit of the venue'),
   askSizes: floats('units of the venue, 0 removes the level'),
+})
+
+/**
+ * The best bid and ask as the venue itself prints them, each replacing the one before. It says nothing of deeper
+ * levels, and not that none of its kind was lost on the way.
+ */
+export interface Ticker extends MarketEvent<'ticker'> {
+  /** Missing on an empty side. */
+  readonly bid: number | null
+  readonly bidSize: number | null
+  readonly ask: number | null
+  readonly askSize: number | null
+}
+
+export const ticker = schema<Ticker>('ticker', 'best bid and ask, as the venue prints them', {
+  ...marketEvent,
+  bid: optional(float('quote currency per unit of the venue')),
+  bidSize: optional(float('units of the venue')),
+  ask: optional(float('quote currency per unit of the venue')),
+  askSize: optional(float('units of the venue')),
 })
 
 /**
