@@ -1,17 +1,25 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { markets } from '../sources/index.ts'
+import { cryptofeedRows } from '../sources/driver/foreign.ts'
+
+export type SourceName = 'binance.spot' | 'binance.usdm' | 'bybit.spot' | 'bybit.linear'
+
+/** One message as the socket gave it, or the REST beginning of a book, or a list of instruments. */
+export interface MarketFrame {
+  readonly bytes: Buffer
+  readonly received: number
+  readonly channel: 'trade' | 'book' | 'seed' | 'listing'
+  readonly symbol: string
+}
 
 /** Real frames of one market, as the socket gave them. */
 export interface FrameSet {
   readonly name: string
-  readonly source: 'binance.spot' | 'binance.usdm'
+  readonly source: SourceName
   readonly symbol: string
-  readonly frames: readonly {
-    readonly bytes: Buffer
-    readonly received: number
-    readonly channel: 'trade' | 'book' | 'seed'
-  }[]
+  readonly frames: readonly MarketFrame[]
 }
 
 const folder = process.env['KT_RECORDINGS'] ?? resolve(import.meta.dirname, '../../shared/data')
@@ -19,29 +27,53 @@ const folder = process.env['KT_RECORDINGS'] ?? resolve(import.meta.dirname, '../
 /** Trades and book changes of set B; what a graph does not ask for is left out before the clock runs. */
 export const loadFrames = (): readonly FrameSet[] =>
   (['spot', 'usdm'] as const).flatMap((market) => {
-    const files = existsSync(folder)
-      ? globSync(join(folder, `binance/demo-20240808-btc/${market}_btcusdt_2024080*.gz`))
-      : []
-    const frames = files
-      .toSorted()
-      .flatMap((file) => lines(gunzipSync(readFileSync(file))))
-      .flatMap(frameOf)
+    const { frames, ...common } = binanceFrames(market)
     if (frames.length === 0) return []
-    const common = { source: `binance.${market}` as const, symbol: 'BTCUSDT' }
+    const trades = frames.filter((one) => one.channel === 'trade')
+    const book = frames.filter((one) => one.channel !== 'trade')
     return [
-      { ...common, name: `Binance ${market} BTCUSDT, trades and book`, frames },
-      {
-        ...common,
-        name: `Binance ${market} BTCUSDT, book alone`,
-        frames: frames.filter((one) => one.channel !== 'trade'),
-      },
-      {
-        ...common,
-        name: `Binance ${market} BTCUSDT, trades alone`,
-        frames: frames.filter((one) => one.channel === 'trade'),
-      },
+      { ...common, name: `${common.name}, trades and book`, frames },
+      { ...common, name: `${common.name}, book alone`, frames: book },
+      { ...common, name: `${common.name}, trades alone`, frames: trades },
     ]
   })
+
+/** Set B of one market of Binance: its trades, its book changes and the REST beginning of its book. */
+export const binanceFrames = (market: 'spot' | 'usdm'): FrameSet => {
+  const files = existsSync(folder)
+    ? globSync(join(folder, `binance/demo-20240808-btc/${market}_btcusdt_2024080*.gz`))
+    : []
+  return {
+    name: `Binance ${market} BTCUSDT`,
+    source: `binance.${market}`,
+    symbol: 'BTCUSDT',
+    frames: files
+      .toSorted()
+      .flatMap((file) => lines(gunzipSync(readFileSync(file))))
+      .flatMap(frameOf),
+  }
+}
+
+/** Set C: books and trades of Bybit, each market and symbol by itself. */
+export const bybitFrames = (): readonly FrameSet[] => {
+  const file = join(folder, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
+  if (!existsSync(file)) return []
+  const rows = cryptofeedRows(
+    lines(zstdDecompressSync(readFileSync(file))),
+    markets.map(({ market }) => market),
+  )
+  const messages = rows.flatMap((row): readonly (MarketFrame & { readonly source: string })[] => {
+    if (row.what !== 'message' || row.symbol === undefined) return []
+    const { channel, source, symbol, received, bytes } = row
+    if (channel !== 'trade' && channel !== 'book') return []
+    return [{ channel, source, symbol, received, bytes: Buffer.from(bytes) }]
+  })
+  const sets = Map.groupBy(messages, (one) => `${one.source} ${one.symbol}`)
+  return [...sets].map(([key, frames]) => {
+    const [source, symbol] = key.split(' ') as [SourceName, string]
+    return { name: `Bybit ${source.slice(6)} ${symbol}, trades and book`, source, symbol, frames }
+  })
+}
 
 const lines = (text: Buffer): readonly Buffer[] => {
   const found: Buffer[] = []
@@ -54,7 +86,7 @@ const lines = (text: Buffer): readonly Buffer[] => {
   return found
 }
 
-const frameOf = (line: Buffer): FrameSet['frames'] => {
+const frameOf = (line: Buffer): readonly MarketFrame[] => {
   const space = line.indexOf(32)
   const received = Math.floor(Number(line.toString('latin1', 0, space)) / 1000)
   const bytes = line.subarray(space + 1)
@@ -66,5 +98,5 @@ const frameOf = (line: Buffer): FrameSet['frames'] => {
       : head.includes('lastUpdateId')
         ? 'seed'
         : undefined
-  return channel === undefined ? [] : [{ bytes, received, channel }]
+  return channel === undefined ? [] : [{ bytes, received, channel, symbol: 'BTCUSDT' }]
 }

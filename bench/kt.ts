@@ -1,5 +1,6 @@
 import { graph } from '../graph/graph.ts'
 import { plan } from '../graph/plan.ts'
+import type { LogRecord } from '../graph/port.ts'
 import type { SourceHost } from '../graph/source.ts'
 import { topic } from '../graph/topic.ts'
 import { bookDelta, byPair, quote, trade } from '../market/index.ts'
@@ -10,33 +11,54 @@ import { Batches } from '../runtime/batches.ts'
 import { Stage } from '../runtime/stage.ts'
 import { clickhouse } from '../sinks/index.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
-import { binance } from '../sources/index.ts'
+import { binance, markets } from '../sources/index.ts'
 import { Player } from '../sources/replay.ts'
-import type { FrameSet } from './frames.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { SourceName } from './frames.ts'
+import type { Pipeline, Reach } from './pipeline.ts'
 
 /** Frames between two steps: about what five milliseconds of a busy symbol bring. */
 const STEP_FRAMES = 50
 
-/** What a shard does with a frame: map it, check its numbering, rebuild the book, write columns. */
-export const ktPipeline = ({ source, frames, symbol }: FrameSet): Pipeline => {
-  const market = source === 'binance.spot' ? binance.spot : binance.usdm
-  const books = graph('books', (g) => {
-    const from = g.source(market, { universe: {}, channels: ['trade', 'book'], keep: byPair })
-    from.trade.via(normalize(trade)).through(topic('trade', { schema: trade, key: byPair }))
+/** Every venue of the bench has trades and a book under these names. */
+const marketOf = (source: SourceName): typeof binance.spot =>
+  markets.find(({ name }) => name === source) as typeof binance.spot
+
+const wired = (source: SourceName, reach: Reach) =>
+  graph('books', (g) => {
+    const channels = reach === 'trade' ? (['trade'] as const) : (['trade', 'book'] as const)
+    const from = g.source(marketOf(source), { universe: {}, channels, keep: byPair })
+    if (reach !== 'book' && reach !== 'best') {
+      from.trade.via(normalize(trade)).through(topic('trade', { schema: trade, key: byPair }))
+    }
+    if (reach === 'trade') return
     const deltas = from.book.via(normalize(bookDelta))
-    deltas.through(topic('book-delta', { schema: bookDelta, key: byPair }))
+    if (reach !== 'best') deltas.through(topic('book-delta', { schema: bookDelta, key: byPair }))
+    if (reach === 'book' || reach === 'columns') return
     deltas.via(reconstruct({})).through(topic('quote', { schema: quote, key: byPair }))
   })
-  const planned = plan(books, { topics: systemTopics, sink: () => clickhouse(trade) })
+
+/**
+ * What a shard does with a frame: map it, check its numbering, rebuild the book, write columns. `step` is called
+ * with the records of each step.
+ */
+export const ktPipeline = (
+  source: SourceName,
+  reach: Reach = 'all',
+  step: (records: readonly LogRecord[]) => void = () => {},
+): Pipeline => {
+  const market = marketOf(source)
+  const planned = plan(wired(source, reach), { topics: systemTopics, sink: () => clickhouse(trade) })
   const batches = new Batches(planned.topics, 8192)
-  let [quotes, bytes] = [0, 0]
-  let last: Quote | undefined
+  let [trades, deltas, bytes, frames] = [0, 0, 0, 0]
+  let [bid, ask] = [Number.NaN, Number.NaN]
   const stage = new Stage(planned.stages[0]!, (to, row) => {
     batches.add(to, row)
-    if (to.name !== 'quote') return
-    quotes++
-    if ((row as Quote).trust === 'live') last = row as Quote
+    if (to.name === 'trade') trades++
+    else if (to.name === 'book-delta') deltas++
+    else if (to.name === 'quote') {
+      const { bid: bought, ask: sold, trust } = row as Quote
+      if (trust === 'live') [bid, ask] = [bought ?? Number.NaN, sold ?? Number.NaN]
+    }
   })
   const host: SourceHost = {
     clock: { now: () => 0, after: () => () => {} },
@@ -47,19 +69,25 @@ export const ktPipeline = ({ source, frames, symbol }: FrameSet): Pipeline => {
     system: stage.system,
     note: () => {},
   }
-  const player = new Player(market, host, {
-    channels: ['trade', 'book'],
-    universe: {},
-    endpoint: undefined,
-    owns: () => true,
-  })
-  const take = (at: number): void => {
-    const { channel, received, bytes: message } = frames[at]!
-    const common = { received, source, bytes: message, symbol }
-    // The whole book is taken as known, so that the books of both pipelines live to the end.
-    if (channel === 'seed') player.deliver({ ...common, what: 'seed', channel: 'book', limit: 0 })
-    else player.deliver({ ...common, what: 'message', channel, connection: 1, epoch: 1 })
-    if (at % STEP_FRAMES === 0) for (const record of batches.take()) bytes += record.bytes.length
+  const channels = reach === 'trade' ? ['trade'] : ['trade', 'book']
+  const opening = { channels, universe: {}, endpoint: undefined, owns: () => true }
+  const player = new Player(market, host, opening)
+  const cut = (): void => {
+    const records = batches.take()
+    for (const record of records) bytes += record.bytes.length
+    step(records)
   }
-  return { name: 'kt', take, end: () => ({ quotes, bytes, bid: last?.bid ?? 0, ask: last?.ask ?? 0 }) }
+  const take: Pipeline['take'] = ({ channel, received, bytes: message, symbol }) => {
+    const common = { received, source, bytes: message }
+    // The whole book is taken as known, so that the books of both pipelines live to the end.
+    if (channel === 'seed') player.deliver({ ...common, symbol, what: 'seed', channel: 'book', limit: 0 })
+    else if (channel === 'listing') player.deliver({ ...common, what: 'listing' })
+    else player.deliver({ ...common, symbol, what: 'message', channel, connection: 1, epoch: 1 })
+    if (++frames % STEP_FRAMES === 0) cut()
+  }
+  const end: Pipeline['end'] = () => {
+    cut()
+    return { trades, deltas, bytes, bid, ask }
+  }
+  return { name: 'kt', take, end }
 }

@@ -1,102 +1,87 @@
-// npm run bench [-- --quick]: the path from bytes to columns beside a naive one, on real frames, interleaved
-// in one run.
-import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+// npm run bench [-- --quick] [--only G4,G9]: every goal of DESIGN 12 beside its peers, on real frames, in one run.
+import { execFileSync, fork } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { execFileSync } from 'node:child_process'
-import { loadFrames } from './frames.ts'
-import type { FrameSet } from './frames.ts'
-import { ktPipeline } from './kt.ts'
-import { naivePipeline } from './naive.ts'
-import type { Pipeline } from './pipeline.ts'
-
-interface Measured {
-  readonly set: string
-  readonly frames: number
-  /** CPU microseconds a frame, by pipeline: the median of the rounds, and the least and the most. */
-  readonly cpuUs: Readonly<Record<string, readonly [median: number, least: number, most: number]>>
-  readonly ratio: number
-}
+import { goals } from './goals.ts'
+import type { Goal } from './goals.ts'
+import type { Result } from './goal/result.ts'
+import { binanceFrames } from './frames.ts'
+import { peersFolder, peerVersions } from './peer/install.ts'
+import { tableOf, verdictOf } from './table.ts'
+import type { Outcome } from './table.ts'
 
 const quick = process.argv.includes('--quick')
-const rounds = quick ? 3 : 7
-/**
- * The first part of the frames is not timed: a shard runs for days, and the compiler has long seen its
- * code.
- */
-const WARM = 0.4
+const asked = process.argv.at(process.argv.indexOf('--only') + 1)?.split(',')
+const only = process.argv.includes('--only') ? asked : undefined
 
-const cpuUsOf = (frames: number, work: () => void): number => {
-  const before = process.cpuUsage()
-  work()
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / frames
+/** A goal in a process of its own, so that no goal's code shapes how another's is compiled. */
+const run = async (goal: Goal): Promise<Outcome> => {
+  const begun = performance.now()
+  const seconds = (): number => (performance.now() - begun) / 1000
+  if (goal.file === undefined) return { goal, results: [], seconds: 0 }
+  if (!existsSync(join(import.meta.dirname, 'goal', goal.file))) {
+    return { goal, results: [], seconds: 0, failure: `bench/goal/${goal.file} is not there` }
+  }
+  const child = fork(join(import.meta.dirname, 'one.ts'), [goal.file, ...(quick ? ['--quick'] : [])], {
+    execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    serialization: 'advanced',
+  })
+  let [results, said]: [readonly Result[], string] = [[], '']
+  child.stderr?.on('data', (text: Buffer) => (said = `${said}${text}`.slice(-4000)))
+  child.on('message', (sent) => (results = sent as readonly Result[]))
+  const code = await new Promise<number | null>((ended) => child.on('close', ended))
+  if (code === 0) return { goal, results, seconds: seconds() }
+  const reason = /^\w*Error: .*$/m.exec(said)?.[0] ?? said.trim().split('\n').at(-1)
+  return { goal, results, seconds: seconds(), failure: reason || `its process ended with ${code}` }
 }
 
-const medianOf = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-
-/** Every round runs every pipeline once, in turn: what slows the machine slows both. */
-const measure = (set: FrameSet): Measured => {
-  const make = [() => ktPipeline(set), () => naivePipeline(set)]
-  const found = new Map<string, number[]>()
-  const ends = new Map<string, ReturnType<Pipeline['end']>>()
-  for (let round = -1; round < rounds; round++) {
-    for (const each of round % 2 === 0 ? make : make.toReversed()) {
-      const pipeline = each()
-      const from = Math.floor(set.frames.length * WARM)
-      for (let at = 0; at < from; at++) pipeline.take(at)
-      const us = cpuUsOf(set.frames.length - from, () => {
-        for (let at = from; at < set.frames.length; at++) pipeline.take(at)
-      })
-      ends.set(pipeline.name, pipeline.end())
-      if (round >= 0) found.set(pipeline.name, [...(found.get(pipeline.name) ?? []), us])
-    }
-  }
-  const [ours, theirs] = ['kt', 'naive'].map((name) => ends.get(name)!)
-  if (ours!.bid !== theirs!.bid || ours!.ask !== theirs!.ask) {
-    throw new Error(`${set.name}: the pipelines end at other best prices: ${JSON.stringify([ours, theirs])}`)
-  }
-  const cpuUs = Object.fromEntries(
-    [...found].map(([name, values]) => [
-      name,
-      [medianOf(values), Math.min(...values), Math.max(...values)] as const,
-    ]),
-  )
-  const ratio = medianOf(found.get('naive')!.map((naive, round) => naive / found.get('kt')![round]!))
-  return { set: set.name, frames: set.frames.length, cpuUs, ratio }
+const machine = (): string => {
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
+  return `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${memory}, ${process.platform} ${process.arch}`
 }
 
-const sets = loadFrames()
-if (sets.length === 0) {
-  console.log(
-    'the recordings are absent: nothing to measure (see test/e2e/command.ts for where they are looked for)',
-  )
+const git = (...words: readonly string[]): string =>
+  execFileSync('git', words, { cwd: import.meta.dirname, encoding: 'utf8' }).trim()
+
+const commit = (): string => {
+  const changed = git('status', '--porcelain', '--', '.', '..').length > 0
+  return `${git('rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`
+}
+
+const page = (outcomes: readonly Outcome[]): string => `# Results
+
+Written by \`npm run bench${quick ? ' -- --quick' : ''}\`. ${machine()}; Node ${process.versions.node}; commit ${commit()};
+${new Date().toISOString().slice(0, 10)}. Peers: ${Object.entries(peerVersions())
+  .map(([name, version]) => `${name} ${version}`)
+  .join(', ')}.
+
+Ratios within one run count; absolute numbers are those of one machine on one day. Every line: real frames (README of
+the recordings), all ways in the same run, interleaved in random order, cost = CPU time of the process with all its
+threads, median (least-most) of the rounds; the factor is the median of the factors of the rounds. What kt makes is
+compared with what the peer makes, and a run in which they differ fails. kt does more than any peer in every line:
+checks of form and numbering, gap ledger, trust. A line falls short below 70 % of its goal.
+
+${tableOf(outcomes)}
+`
+
+if (binanceFrames('spot').frames.length === 0) {
+  console.log('the recordings are absent: nothing to measure; KT_RECORDINGS says where they are')
   process.exit(0)
 }
-const all = sets.map(measure)
-const cell = ([median, least, most]: readonly [number, number, number]): string =>
-  `${median.toFixed(1)} (${least.toFixed(1)}-${most.toFixed(1)})`
-const rows = all.map(
-  ({ set, frames, cpuUs, ratio }) =>
-    `| ${set} | ${frames} | ${cell(cpuUs['kt']!)} | ${cell(cpuUs['naive']!)} | ${ratio.toFixed(2)}x | ${ratio >= 1 ? 'holds' : 'falls short'} |`,
-)
-const head = [
-  '| frames | n | kt, CPU us a frame | naive, CPU us a frame | naive / kt | no slower than naive |',
-  '|---|---:|---:|---:|---:|---|',
-]
-const text = [...head, ...rows].join('\n')
-console.log(text)
-if (process.argv.includes('--write')) {
-  const path = join(import.meta.dirname, 'results.md')
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-  const machine = `${cpus().length} x ${cpus()[0]!.model.trim()}, Node ${process.versions.node}, commit ${commit}, ${new Date().toISOString().slice(0, 10)}`
-  const before = readFileSync(path, 'utf8')
-  writeFileSync(
-    path,
-    before.replace(
-      /(<!-- pipeline -->)[\s\S]*?(<!-- end -->)/,
-      `$1\n${machine}; ${rounds} rounds, median (least-most)\n\n${text}\n$2`,
-    ),
-  )
+peersFolder()
+const outcomes: Outcome[] = []
+for (const goal of goals) {
+  if (only !== undefined && !only.includes(goal.name)) continue
+  const outcome = await run(goal)
+  outcomes.push(outcome)
+  process.stderr.write(`kt: ${goal.name} ${goal.title}: ${outcome.seconds.toFixed(0)} s\n`)
 }
+console.log(tableOf(outcomes))
+if (only === undefined) writeFileSync(join(import.meta.dirname, 'results.md'), page(outcomes))
+const short = outcomes.some(
+  ({ goal, results, failure }) =>
+    failure !== undefined || results.some((result) => verdictOf(goal, result) === 'falls short'),
+)
+process.exitCode = short ? 2 : 0

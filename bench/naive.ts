@@ -1,4 +1,4 @@
-import type { FrameSet } from './frames.ts'
+import type { MarketFrame } from './frames.ts'
 import type { Pipeline } from './pipeline.ts'
 
 type Level = readonly [price: string, size: string]
@@ -47,87 +47,88 @@ const side = (sign: 1 | -1) => {
 
 const STEP_FRAMES = 50
 
-/** What one writes first: parse, make objects, keep sorted arrays, write JSON lines. */
-export const naivePipeline = ({ frames }: FrameSet): Pipeline => {
-  const [bids, asks] = [side(-1), side(1)]
-  let applied = -1
-  let waiting: NonNullable<Message['data']>[] = []
-  let [quotes, bytes] = [0, 0]
+/** A book with what waits for its beginning. */
+interface NaiveBook {
+  readonly bids: ReturnType<typeof side>
+  readonly asks: ReturnType<typeof side>
+  applied: number
+  waiting: NonNullable<Message['data']>[]
+  shown: string
+}
+
+/** What one writes first for Binance: parse, make objects, keep sorted arrays, write JSON lines. */
+export const naivePipeline = (): Pipeline => {
+  const books = new Map<string, NaiveBook>()
+  let [trades, deltas, bytes, frames] = [0, 0, 0, 0]
+  let [bid, ask] = [Number.NaN, Number.NaN]
   let lines: string[] = []
-  let shown = ''
-  const quote = (time: number, received: number): void => {
-    const [bid, ask] = [bids.levels[0], asks.levels[0]]
-    const row = {
-      instrument: 'BTC-USDT',
-      bid: bid?.price,
-      bidSize: bid?.size,
-      ask: ask?.price,
-      askSize: ask?.size,
-    }
+  const bookOf = (symbol: string): NaiveBook => {
+    const known = books.get(symbol)
+    if (known !== undefined) return known
+    const book = { bids: side(-1), asks: side(1), applied: -1, waiting: [], shown: '' }
+    books.set(symbol, book)
+    return book
+  }
+  const quote = (book: NaiveBook, instrument: string, time: number, received: number): void => {
+    const [bought, sold] = [book.bids.levels[0], book.asks.levels[0]]
+    ;[bid, ask] = [bought?.price ?? Number.NaN, sold?.price ?? Number.NaN]
+    const row = { instrument, bid, bidSize: bought?.size, ask, askSize: sold?.size }
     const text = JSON.stringify(row)
-    if (text === shown) return
-    shown = text
-    quotes++
+    if (text === book.shown) return
+    book.shown = text
     lines.push(JSON.stringify({ ...row, time, received }))
   }
-  const apply = (data: NonNullable<Message['data']>, received: number): void => {
-    if (applied < 0) {
-      waiting.push(data)
+  const apply = (book: NaiveBook, data: NonNullable<Message['data']>, received: number): void => {
+    if (book.applied < 0) {
+      book.waiting.push(data)
       return
     }
-    if (data.u <= applied) return
-    for (const level of data.b) bids.set(level)
-    for (const level of data.a) asks.set(level)
-    applied = data.u
-    quote(data.E, received)
+    if (data.u <= book.applied) return
+    for (const level of data.b) book.bids.set(level)
+    for (const level of data.a) book.asks.set(level)
+    book.applied = data.u
+    quote(book, data.s, data.E, received)
   }
-  const take = (at: number): void => {
-    const { bytes: frame, channel, received } = frames[at]!
-    const message = JSON.parse(frame.toString()) as Message
+  const seed = (book: NaiveBook, message: Message, received: number): void => {
+    for (const kept of [book.bids, book.asks]) kept.levels.length = 0
+    for (const level of message.bids ?? []) book.bids.set(level)
+    for (const level of message.asks ?? []) book.asks.set(level)
+    book.applied = message.lastUpdateId ?? -1
+    for (const one of book.waiting) apply(book, one, received)
+    book.waiting = []
+  }
+  const take = ({ bytes: frame, channel, received, symbol }: MarketFrame): void => {
+    const message = JSON.parse(frame as unknown as string) as Message
     const { data } = message
-    if (channel === 'seed') {
-      for (const level of message.bids ?? []) bids.set(level)
-      for (const level of message.asks ?? []) asks.set(level)
-      applied = message.lastUpdateId ?? -1
-      for (const one of waiting) apply(one, received)
-      waiting = []
-    } else if (data !== undefined && channel === 'trade') {
-      const { s, t, T, p, q, m } = data
-      lines.push(
-        JSON.stringify({
-          instrument: s,
-          id: t,
-          time: T,
-          received,
-          side: m ? 'sell' : 'buy',
-          price: Number(p),
-          size: Number(q),
-        }),
-      )
+    if (channel === 'seed') seed(bookOf(symbol), message, received)
+    else if (data !== undefined && channel === 'trade') {
+      trades++
+      lines.push(tradeLine(data, received))
     } else if (data !== undefined) {
-      const { s, U, u, E, b, a } = data
-      const numbers = (levels: readonly Level[]): readonly (readonly number[])[] =>
-        levels.map(([price, size]) => [Number(price), Number(size)])
-      lines.push(
-        JSON.stringify({
-          instrument: s,
-          first: U,
-          last: u,
-          time: E,
-          received,
-          bids: numbers(b),
-          asks: numbers(a),
-        }),
-      )
-      apply(data, received)
+      deltas++
+      lines.push(deltaLine(data, received))
+      apply(bookOf(symbol), data, received)
     }
-    if (at % STEP_FRAMES !== 0) return
+    if (++frames % STEP_FRAMES !== 0) return
     bytes += Buffer.byteLength(lines.join('\n'))
     lines = []
   }
-  return {
-    name: 'naive',
-    take,
-    end: () => ({ quotes, bytes, bid: bids.levels[0]?.price ?? 0, ask: asks.levels[0]?.price ?? 0 }),
-  }
+  return { name: 'naive', take, end: () => ({ trades, deltas, bytes, bid, ask }) }
 }
+
+const tradeLine = ({ s, t, T, p, q, m }: NonNullable<Message['data']>, received: number): string =>
+  JSON.stringify({
+    instrument: s,
+    id: t,
+    time: T,
+    received,
+    side: m ? 'sell' : 'buy',
+    price: Number(p),
+    size: Number(q),
+  })
+
+const numbers = (levels: readonly Level[]): readonly (readonly number[])[] =>
+  levels.map(([price, size]) => [Number(price), Number(size)])
+
+const deltaLine = ({ s, U, u, E, b, a }: NonNullable<Message['data']>, received: number): string =>
+  JSON.stringify({ instrument: s, first: U, last: u, time: E, received, bids: numbers(b), asks: numbers(a) })

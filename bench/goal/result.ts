@@ -18,10 +18,12 @@ export interface Result {
   readonly theirs: number
   /** Of both numbers. A unit that ends in `/s` is a rate (more is better), any other is a cost (less is better). */
   readonly unit: string
+  /** How many times better we are: the median over the rounds. Without it, by the two medians. */
+  readonly factor?: number
   /** Least and most of the rounds. */
   readonly oursSpread?: readonly [least: number, most: number]
   readonly theirsSpread?: readonly [least: number, most: number]
-  /** The factor to reach, where it is not the one that `bench/goals.ts` gives for the goal. */
+  /** The factor to reach, where it is not the one that `bench/goals.ts` gives; 0: told, not judged. */
   readonly least?: number
   /** What is to be held apart from the ratio (bytes a row, GCs per 100k messages): false fails the line. */
   readonly holds?: boolean

@@ -79,7 +79,8 @@ export const tardisMappers = async (
   const { normalizeTrades, normalizeBookChanges } = await loadTardis()
   const bybit = (await loadPeer('tardis-dev/dist/mappers/bybit.js')) as BybitMappers
   const exchange = EXCHANGES[source]!
-  const received = new Date(0)
+  // The mappers of the format that the venue speaks today.
+  const received = new Date()
   return (channels) =>
     channels.map((channel) => {
       if (channel === 'trade') return normalizeTrades(exchange, received)
