@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { HostError } from '../graph/error.ts'
 import { errnoOf } from '../runtime/driver/disk.ts'
 import { lockFolder } from '../runtime/driver/segment-lock.ts'
@@ -22,6 +23,30 @@ export const claimFolder = async (root: string): Promise<() => Promise<void>> =>
       retry: 'never',
       cause: error,
     })
+  }
+}
+
+/** The process of the run that has a data folder now, if one has. */
+export const runningIn = async (root: string): Promise<number | undefined> => {
+  const locks = readdirSync(root).flatMap((name) => /^lock\.(\d+)$/.exec(name)?.[1] ?? [])
+  if (locks.length === 0) return undefined
+  const newest = join(root, `lock.${Math.max(...locks.map(Number))}`)
+  try {
+    const { pid } = JSON.parse(readFileSync(newest, 'utf8')) as { readonly pid: number }
+    if (pid === 0) return undefined
+    process.kill(pid, 0)
+  } catch (error) {
+    if (errnoOf(error) !== 'EPERM') return undefined
+  }
+  // A number may have gone to another process since: the lock itself knows.
+  try {
+    await (
+      await lockFolder(root)
+    )()
+    return undefined
+  } catch (error) {
+    if (error instanceof HostError && error.code === 'KT3009') return Number(error.facts['pid'])
+    throw error
   }
 }
 

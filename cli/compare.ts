@@ -47,25 +47,32 @@ class Tally {
 
 const BYTES = 8_000_000
 
-/**
- * The rows of a topic in the log. Where a log no longer begins at 0, the engines are compared from `first`
- * on.
- */
-export const inLog = async (
-  log: Log,
-  topic: AnyTopic,
-): Promise<Holding & { readonly first: ReadonlyMap<number, number> }> => {
+/** The records of one partition that are compared: those at `first` and later, before `next`. */
+export interface Range {
+  readonly partition: number
+  readonly first: number
+  readonly next: number
+}
+
+/** All that the log has of a topic now. It may begin later than at 0, and a run that goes on adds to it. */
+export const rangesOf = async (log: Log, topic: AnyTopic): Promise<readonly Range[]> =>
+  (await log.ends())
+    .filter((end) => end.topic === topic.name)
+    .map(({ partition, first, next }) => ({ partition, first, next }))
+    .toSorted((a, b) => a.partition - b.partition)
+
+/** The rows of a topic in the log: all, or those of these ranges. */
+export const inLog = async (log: Log, topic: AnyTopic, ranges?: readonly Range[]): Promise<Holding> => {
   const tally = new Tally()
-  const ends = (await log.ends()).filter((end) => end.topic === topic.name)
   const schema = logged(topic.schema)
-  for (const { partition, first } of ends.toSorted((a, b) => a.partition - b.partition)) {
+  for (const { partition, first, next } of ranges ?? (await rangesOf(log, topic))) {
     const reader = await log.read([{ topic: topic.name, partition, offset: first }])
-    for (
-      let records = await reader.read(BYTES, 0);
-      records.length > 0;
-      records = await reader.read(BYTES, 0)
-    ) {
+    for (let at = first; at < next;) {
+      const records = await reader.read(BYTES, 0)
+      if (records.length === 0) break
       for (const { offset, bytes } of records) {
+        at = offset + 1
+        if (offset >= next) break
         const { rows, columns } = readBatch(schema, bytes)
         const own = columns.filter(({ column }) => column.name !== '_order')
         for (let row = 0; row < rows; row++)
@@ -79,11 +86,16 @@ export const inLog = async (
     }
     await reader.close()
   }
-  return { ...tally.done(), first: new Map(ends.map((end) => [end.partition, end.first])) }
+  return tally.done()
 }
 
-const beyond = (first: ReadonlyMap<number, number>): string =>
-  [...first].map(([part, offset]) => `(_part = ${part} AND _off >= ${offset})`).join(' OR ') || '1 = 0'
+const within = (ranges: readonly Range[]): string =>
+  ranges
+    .map(({ partition, first, next }) => {
+      const upper = Number.isFinite(next) ? ` AND _off < ${next}` : ''
+      return `(_part = ${partition} AND _off >= ${first}${upper})`
+    })
+    .join(' OR ') || '1 = 0'
 
 /** How a column is asked for so that its values come as the log has them. */
 const asked = (column: Column, micros: (name: string) => string): string =>
@@ -122,10 +134,10 @@ export const inClickhouse = async (
   server: Server,
   topic: AnyTopic,
   table: string,
-  first: ReadonlyMap<number, number>,
+  ranges: readonly Range[],
 ): Promise<Holding> => {
   const tally = new Tally()
-  const where = `_topic = '${topic.name}' AND (${beyond(first)})`
+  const where = `_topic = '${topic.name}' AND (${within(ranges)})`
   const query = selectOf(topic.schema, table, (name) => `toUnixTimestamp64Micro(${name})`, where)
   const settings = {
     output_format_json_quote_64bit_integers: 1,
@@ -141,6 +153,23 @@ export const inClickhouse = async (
   return tally.done()
 }
 
+const lastOf = (topic: AnyTopic, table: string): string =>
+  `SELECT _part AS part, max(_off) AS last FROM "${table}" WHERE _topic = '${topic.name}' GROUP BY _part`
+
+/** By partition, the offset that an engine will load next. */
+export type Loaded = ReadonlyMap<number, number>
+
+const loadedOf = (rows: readonly Readonly<Record<string, unknown>>[]): Loaded =>
+  new Map(rows.map(({ part, last }) => [Number(part), Number(last) + 1]))
+
+export const loadedInClickhouse = async (server: Server, topic: AnyTopic, table: string): Promise<Loaded> => {
+  const result = await server.client.query({ query: lastOf(topic, table), format: 'JSONEachRow' })
+  return loadedOf(await result.json<Readonly<Record<string, unknown>>>())
+}
+
+export const loadedInLake = async (lake: LakeReader, topic: AnyTopic, table: string): Promise<Loaded> =>
+  loadedOf((await lake.query(lastOf(topic, table))).rows)
+
 const PAGE = 200_000
 
 /** The rows of a topic in the lake. */
@@ -148,11 +177,11 @@ export const inLake = async (
   lake: LakeReader,
   topic: AnyTopic,
   table: string,
-  first: ReadonlyMap<number, number>,
+  ranges: readonly Range[],
 ): Promise<Holding> => {
   const tally = new Tally()
   for (let after = 0; ; after += PAGE) {
-    const where = `_topic = '${topic.name}' AND (${beyond(first)})`
+    const where = `_topic = '${topic.name}' AND (${within(ranges)})`
     const all = selectOf(topic.schema, table, (name) => `epoch_us(${name})`, where)
     const query = `${all} LIMIT ${PAGE} OFFSET ${after}`
     const { rows, columns } = await lake.query(query)

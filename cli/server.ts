@@ -49,6 +49,19 @@ export const openServer = async (root: string): Promise<Server> => {
   }
 }
 
+/** A server that was there a moment ago; undefined: the error is about something else. */
+export const gone = (error: unknown, url: string): HostError | undefined => {
+  const { code } = error as { readonly code?: unknown }
+  if (code !== 'ECONNREFUSED' && code !== 'ECONNRESET') return undefined
+  return new HostError('KT6902', 'ClickHouse went away while it was asked', {
+    where: url,
+    why: 'The run that it belongs to ended, or it died and is being started again.',
+    fix: 'Run the same command again: it opens the embedded one itself when no run has it.',
+    retry: { afterMs: 1000 },
+    cause: error,
+  })
+}
+
 const connect = (url: string, username: string, password: string): ClickHouseClient =>
   createClient({
     url,

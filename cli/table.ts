@@ -1,9 +1,12 @@
+/** What stands where there is no number to show. */
+export const NONE = '-'
+
 /** Rows as text in columns: numbers to the right, words to the left. */
 export const table = (heads: readonly string[], rows: readonly (readonly unknown[])[]): string => {
   const texts = rows.map((row) => row.map(cell))
   const widths = heads.map((head, at) => Math.max(head.length, ...texts.map((row) => row[at]!.length)))
   const right = heads.map((_, at) =>
-    rows.every((row) => row[at] === null || typeof row[at] === 'number' || typeof row[at] === 'bigint'),
+    rows.every(({ [at]: value }) => value == null || value === NONE || /number|bigint/.test(typeof value)),
   )
   const line = (cells: readonly string[]): string =>
     cells

@@ -1,21 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import * as Plot from '@observablehq/plot'
 import { Resvg } from '@resvg/resvg-js'
 import { Window } from 'happy-dom'
+import { openLake } from '../cli/lake.ts'
 import { dataFolder, foldersOf } from '../cli/settings.ts'
-import { fileStore } from '../runtime/driver/files.ts'
-import { LakeReader } from '../sinks/driver/duckdb.ts'
-import type { LakeAnswer, LakeColumn } from '../sinks/driver/duckdb.ts'
-import { marketSchemas } from '../sinks/lake/market.ts'
+import type { LakeAnswer, LakeColumn, LakeReader } from '../sinks/driver/duckdb.ts'
 
 export { Plot }
 
 /** How a value shows itself in our runner and in Deno's kernel: as a bundle of MIME types. */
 const DISPLAY = Symbol.for('Jupyter.display')
 const SHOWN_ROWS = 20
-const VIEWS = new URL('../sql/lake/views.sql', import.meta.url)
 
 /** The rows of an answer. As the value of a cell it is a table. */
 export type Rows<R> = readonly R[] & { readonly columns: readonly LakeColumn[] }
@@ -32,13 +27,7 @@ const reader = (): Promise<LakeReader> => {
   const root = lake()
   const known = readers.get(root)
   if (known !== undefined) return known
-  const place = (path: string): string => join(root, path)
-  const opened = LakeReader.open({
-    objects: fileStore(root),
-    place,
-    schemas: marketSchemas,
-    views: [readFileSync(VIEWS, 'utf8')],
-  })
+  const opened = openLake(root)
   readers.set(root, opened)
   return opened
 }

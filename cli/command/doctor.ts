@@ -4,7 +4,7 @@ import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
-import { openLake } from '../lake.ts'
+import { openRunLake } from '../lake.ts'
 import { EXIT, paint, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { dataFolder, foldersOf, loadRun } from '../settings.ts'
@@ -128,7 +128,7 @@ const run = async (named: string | undefined): Promise<readonly Check[]> => {
     return `${ends.length} partitions, ${ends.reduce((sum, end) => sum + end.rows, 0)} rows`
   })
   const lake = await look('lake', async () => {
-    const opened = await openLake(root)
+    const opened = await openRunLake(root, state)
     const { rows } = await opened.query('SELECT count(*) AS rows FROM quote')
     opened.close()
     return `${String(rows[0]?.['rows'])} quotes`

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { KtError } from '../../graph/error.ts'
-import { openLake } from '../lake.ts'
+import { openRunLake } from '../lake.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { openServer } from '../server.ts'
+import { gone, openServer } from '../server.ts'
 import { oneOf, runFolder } from '../settings.ts'
+import type { RunFile } from '../settings.ts'
 import { table } from '../table.ts'
 
 interface SqlOptions extends GlobalOptions {
@@ -31,7 +32,8 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
       fix: 'Write it behind kt sql, in a file (-f), or on standard input.',
     })
   const begun = performance.now()
-  const { names, rows } = await (on === 'lake' ? askLake : askClickhouse)(runFolder(options.data).root, asked)
+  const { root, run } = runFolder(options.data)
+  const { names, rows } = await (on === 'lake' ? askLake(root, run, asked) : askClickhouse(root, asked))
   const ms = Math.round(performance.now() - begun)
   if (format === 'json')
     printJson(rows.map((row) => Object.fromEntries(row.map((value, at) => [names[at]!, value]))))
@@ -47,8 +49,8 @@ const csvCell = (value: unknown): string => {
   return /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
 }
 
-const askLake = async (root: string, query: string): Promise<Answer> => {
-  const lake = await openLake(root)
+const askLake = async (root: string, run: RunFile, query: string): Promise<Answer> => {
+  const lake = await openRunLake(root, run)
   try {
     const { columns, rows } = await lake.query(query)
     const names = columns.map((column) => column.name)
@@ -83,13 +85,12 @@ const askClickhouse = async (root: string, query: string): Promise<Answer> => {
     return { names: meta.map((column) => column.name), rows }
   } catch (error) {
     if (error instanceof KtError) throw error
-    throw new KtError(
-      'KT5040',
-      `ClickHouse refused the question: ${(error as Error).message.split('\n')[0]!}`,
-      {
+    throw (
+      gone(error, server.url) ??
+      new KtError('KT5040', `ClickHouse refused the question: ${(error as Error).message.split('\n')[0]!}`, {
         where: server.url,
         fix: 'See the tables with "show tables", and the columns of one with "describe trade".',
-      },
+      })
     )
   } finally {
     await server.close()

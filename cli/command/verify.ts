@@ -1,16 +1,32 @@
 import { createHash } from 'node:crypto'
+import { changes, describe } from '../../graph/describe.ts'
+import type { Described } from '../../graph/describe.ts'
+import type { Plan } from '../../graph/plan.ts'
+import type { AnyTopic } from '../../graph/topic.ts'
+import type { KeptLog } from '../../runtime/log.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
+import type { LakeReader } from '../../sinks/driver/duckdb.ts'
 import { tableName } from '../../sinks/lake/schema.ts'
-import { differences, inClickhouse, inLake, inLog } from '../compare.ts'
-import type { Holding } from '../compare.ts'
+import { runningIn } from '../claim.ts'
+import {
+  differences,
+  inClickhouse,
+  inLake,
+  inLog,
+  loadedInClickhouse,
+  loadedInLake,
+  rangesOf,
+} from '../compare.ts'
+import type { Holding, Loaded, Range } from '../compare.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { openLake } from '../lake.ts'
-import { EXIT, print, printJson } from '../outcome.ts'
+import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { openServer } from '../server.ts'
+import { gone, openServer } from '../server.ts'
+import type { Server } from '../server.ts'
 import { foldersOf, oneOf, runFolder } from '../settings.ts'
-import { table } from '../table.ts'
+import { NONE, table } from '../table.ts'
 
 interface VerifyOptions extends GlobalOptions {
   readonly digest?: boolean
@@ -20,77 +36,154 @@ interface VerifyOptions extends GlobalOptions {
 
 interface Checked {
   readonly topic: string
+  /** Rows that each holds; undefined where the topic is not sent to an engine. */
   readonly log: number
   readonly clickhouse: number | undefined
   readonly lake: number | undefined
   readonly digest: string
 }
 
+/** Who is asked; an engine that the graph has no sink for is not opened. */
+interface Engines {
+  readonly log: KeptLog
+  readonly clickhouse: Server | undefined
+  readonly lake: LakeReader | undefined
+}
+
 /** Host times are no part of a run's identity. */
 const NOT_IDENTITY = new Set(['latency'])
 
 /**
- * Compare the log with what its sinks hold, row for row and value for value; the gap ledger is summed up
- * beside it.
+ * Compare the log with what its sinks hold, row for row and value for value. Topics, tables and schemas are
+ * those of the graph that ran, the user's own among them. While a run goes on, its sinks are a little behind:
+ * then the rows that they have loaded are compared.
  */
 export const verify = async (options: VerifyOptions): Promise<number> => {
   const { root, run } = runFolder(options.data)
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
   const plan = planOf(await loadGraph(run.file))
-  const log = await segmentLog(foldersOf(root).log)
-  const server = on === 'lake' ? undefined : await openServer(root)
-  const lake = on === 'clickhouse' ? undefined : await openLake(root)
+  const changed = changes(run.plan as Described | undefined, describe(plan))
+  if (changed.length > 0)
+    say(`! ${run.file} has changed since it ran (kt graph plan says how): it is compared as it is now`)
+  const pid = await runningIn(root)
+  const engines = await openEngines(root, plan, on)
   const checked: Checked[] = []
   const findings: string[] = []
-  for (const topic of plan.topics) {
-    const held = await inLog(log, topic)
-    const sinks = plan.sinks.filter((one) => one.topic.name === topic.name)
-    const found: { clickhouse?: Holding; lake?: Holding } = {}
-    for (const { sink } of sinks) {
-      if (sink.engine === 'clickhouse' && server !== undefined)
-        found.clickhouse = await inClickhouse(server, topic, (sink as ClickhouseSink).table, held.first)
-      if (sink.engine === 'lake' && lake !== undefined)
-        found.lake = await inLake(lake, topic, tableName(topic.schema), held.first)
+  let behind = 0
+  try {
+    for (const topic of plan.topics) {
+      const ranges = await rangesOf(engines.log, topic)
+      const whole = await inLog(engines.log, topic, ranges)
+      const rows: { clickhouse?: number; lake?: number } = {}
+      for (const { engine, loaded, holding } of askedOf(plan, topic, engines)) {
+        const cut = pid === undefined ? ranges : cutAt(ranges, await loaded())
+        const held = pid === undefined ? whole : await inLog(engines.log, topic, cut)
+        const found = await holding(pid === undefined ? cut.map((one) => ({ ...one, next: Infinity })) : cut)
+        findings.push(...differences(topic.name, engine, held, found))
+        rows[engine] = found.rows
+        behind += whole.rows - held.rows
+      }
+      const { clickhouse, lake } = rows
+      checked.push({ topic: topic.name, log: whole.rows, clickhouse, lake, digest: whole.digest })
     }
-    for (const [engine, other] of Object.entries(found))
-      findings.push(...differences(topic.name, engine, held, other))
-    checked.push({
-      topic: topic.name,
-      log: held.rows,
-      clickhouse: found.clickhouse?.rows,
-      lake: found.lake?.rows,
-      digest: held.digest,
-    })
+  } catch (error) {
+    throw gone(error, engines.clickhouse?.url ?? '') ?? error
+  } finally {
+    engines.lake?.close()
+    await engines.clickhouse?.close()
+    await engines.log.close()
   }
-  lake?.close()
-  await server?.close()
-  await log.close()
-  return report(checked, findings, options)
+  return report({ checked, findings, running: pid, behind }, options)
 }
 
-const report = (checked: readonly Checked[], findings: readonly string[], options: VerifyOptions): number => {
+/** What is compared while a run goes on: the records that the log had, and an engine has loaded. */
+const cutAt = (ranges: readonly Range[], loaded: Loaded): readonly Range[] =>
+  ranges.map((one) => ({ ...one, next: Math.min(one.next, loaded.get(one.partition) ?? one.first) }))
+
+const openEngines = async (
+  root: string,
+  plan: Plan,
+  on: 'both' | 'clickhouse' | 'lake',
+): Promise<Engines> => {
+  const folders = foldersOf(root)
+  const sinksOf = (engine: 'clickhouse' | 'lake') =>
+    plan.sinks.map(({ sink }) => sink).filter((sink) => sink.engine === engine)
+  const stored = sinksOf('lake').map((sink) => sink.schema)
+  return {
+    log: await segmentLog(folders.log),
+    clickhouse: on === 'lake' || sinksOf('clickhouse').length === 0 ? undefined : await openServer(root),
+    lake: on === 'clickhouse' || stored.length === 0 ? undefined : await openLake(folders.lake, stored),
+  }
+}
+
+interface Asked {
+  readonly engine: 'clickhouse' | 'lake'
+  readonly loaded: () => Promise<Loaded>
+  readonly holding: (ranges: readonly Range[]) => Promise<Holding>
+}
+
+/** The engines that a topic is sent to, and how each is asked for its rows. */
+const askedOf = ({ sinks }: Plan, topic: AnyTopic, { clickhouse, lake }: Engines): readonly Asked[] =>
+  sinks
+    .filter((one) => one.topic.name === topic.name)
+    .flatMap(({ sink }): readonly Asked[] => {
+      if (sink.engine === 'lake') {
+        const table = tableName(topic.schema)
+        if (lake === undefined) return []
+        const loaded = () => loadedInLake(lake, topic, table)
+        return [{ engine: 'lake', loaded, holding: (ranges) => inLake(lake, topic, table, ranges) }]
+      }
+      const { table } = sink as ClickhouseSink
+      if (clickhouse === undefined) return []
+      const loaded = () => loadedInClickhouse(clickhouse, topic, table)
+      const holding = (ranges: readonly Range[]) => inClickhouse(clickhouse, topic, table, ranges)
+      return [{ engine: 'clickhouse', loaded, holding }]
+    })
+
+interface Verified {
+  readonly checked: readonly Checked[]
+  readonly findings: readonly string[]
+  /** The process of a run that goes on. */
+  readonly running: number | undefined
+  /** Rows of the log that are on their way, summed over the engines. */
+  readonly behind: number
+}
+
+const report = (verified: Verified, options: VerifyOptions): number => {
+  const { checked, findings, running, behind } = verified
   const identity = createHash('sha256')
   for (const { topic, digest } of checked)
     if (!NOT_IDENTITY.has(topic.replace(/^kt\./, ''))) identity.update(`${topic} ${digest}\n`)
   const digest = identity.digest('hex')
-  if (options.json === true) printJson({ ok: findings.length === 0, digest, topics: checked, findings })
-  else {
-    const cell = (count: number | undefined): unknown => count ?? '-'
-    const rows = checked.map((one) => [
-      one.topic,
-      one.log,
-      cell(one.clickhouse),
-      cell(one.lake),
-      ...(options.digest === true ? [one.digest.slice(0, 16)] : []),
-    ])
-    print(table(['topic', 'log', 'clickhouse', 'lake', ...(options.digest === true ? ['digest'] : [])], rows))
-    for (const finding of findings) print(`! ${finding}`)
-    if (options.digest === true) print(`digest ${digest}`)
-    print(
-      findings.length === 0
-        ? 'log = ClickHouse = lake, row for row: 0 lost, 0 duplicated'
-        : `${findings.length} findings`,
-    )
+  const ok = findings.length === 0
+  if (options.json === true) {
+    printJson({ ok, digest, running: running ?? null, behind, topics: checked, findings })
+    return ok ? EXIT.ok : EXIT.findings
   }
-  return findings.length === 0 ? EXIT.ok : EXIT.findings
+  const cell = (count: number | undefined): unknown => count ?? NONE
+  const shown = options.digest === true
+  const heads = ['topic', 'log', 'clickhouse', 'lake', ...(shown ? ['digest'] : [])]
+  const rows = checked.map((one) => {
+    const counts = [one.topic, one.log, cell(one.clickhouse), cell(one.lake)]
+    return shown ? [...counts, one.digest.slice(0, 16)] : counts
+  })
+  print(table(heads, rows))
+  for (const finding of findings) print(`! ${finding}`)
+  if (shown) print(`digest ${digest}`)
+  if (running !== undefined)
+    print(`process ${running} goes on: compared as far as the sinks are; ${behind} rows are on their way`)
+  print(ok ? equalText(checked) : `${findings.length} findings`)
+  if (!ok && running === undefined)
+    print('rows that are only missing are loaded when the run is started again')
+  return ok ? EXIT.ok : EXIT.findings
+}
+
+/** Only engines that were compared are said to be equal. */
+const equalText = (checked: readonly Checked[]): string => {
+  const engines = [
+    ...(checked.some((one) => one.clickhouse !== undefined) ? ['ClickHouse'] : []),
+    ...(checked.some((one) => one.lake !== undefined) ? ['lake'] : []),
+  ]
+  if (engines.length === 0) return 'the graph has no sinks: there is nothing to compare the log with'
+  return `${['log', ...engines].join(' = ')}, row for row: 0 lost, 0 duplicated`
 }
