@@ -24,8 +24,8 @@ export interface MarketEvent<N extends string> extends Event<N> {
   /** When it reached us, by our clock. Before `time` when the clocks differ: kept, never clamped. */
   readonly received: number
   /**
-   * The ids that the venue's own numbering says it covers; missing where the venue does not number. `last` alone
-   * is an id that only says what is newer.
+   * The ids that the venue's own numbering says it covers; missing where the venue does not number. `last`
+   * alone is an id that only says what is newer.
    */
   readonly first: number | null
   readonly last: number | null
@@ -87,8 +87,8 @@ export const bookDelta = schema<BookDelta>('bookDelta', 'changes and snapshots o
 })
 
 /**
- * The best bid and ask as the venue itself prints them, each replacing the one before. It says nothing of deeper
- * levels, and not that none of its kind was lost on the way.
+ * The best bid and ask as the venue itself prints them, each replacing the one before. It says nothing of
+ * deeper levels, and not that none of its kind was lost on the way.
  */
 export interface Ticker extends MarketEvent<'ticker'> {
   /** Missing on an empty side. */
@@ -180,8 +180,11 @@ export interface Funding extends MarketEvent<'funding'> {
   /** A fraction of the position for one period; longs pay shorts when positive. */
   readonly rate: number
   readonly intervalHours: number
-  /** Where the interval comes from: the venue said it, or two periods in a row showed it. */
-  readonly intervalFrom: 'venue' | 'observed'
+  /**
+   * Where the interval comes from: the venue said it; the period's beginning and end were seen; or, of a
+   * final rate alone, it is that of the next period, because its own beginning was not seen.
+   */
+  readonly intervalFrom: 'venue' | 'observed' | 'next'
   /** The end of the period, when it is paid. */
   readonly fundingTime: number
   readonly ratePerHour: number
@@ -196,7 +199,7 @@ export const funding = schema<Funding>('funding', 'funding rates of perpetuals, 
   kind: choice('running estimate, or what was paid', 'estimate', 'final'),
   rate: float('fraction of the position for one period'),
   intervalHours: float('hours of one period'),
-  intervalFrom: choice('who says how long a period is', 'venue', 'observed'),
+  intervalFrom: choice('who says how long a period is', 'venue', 'observed', 'next'),
   fundingTime: micros('when the period ends'),
   ratePerHour: float('fraction of the position for one hour'),
   apr: float('fraction of the position for one year, simple'),

@@ -28,6 +28,8 @@ export const hoursBetween = (ended: number, ends: number, seen: number): number 
 /** One funding period, as far as we saw it. Its times are microseconds by the clock of the venue. */
 export interface Period {
   readonly ends: number
+  /** When we first saw it run. */
+  readonly since: number
   /** Its first estimate that we saw, and the newest. */
   readonly predicted: number
   rate: number
@@ -48,6 +50,23 @@ export const intervalOf = (period: Period, said: number | null): Interval | unde
   if (period.observed !== null && period.observed !== said)
     return { intervalHours: period.observed, intervalFrom: 'observed' }
   return said === null ? undefined : { intervalHours: said, intervalFrom: 'venue' }
+}
+
+/**
+ * The interval of a period that is over. Where nobody said it and its beginning was not seen, it is that of
+ * the period after it, `followed` hours, which the venue states by naming its end: venues pay at a fixed
+ * rhythm and seldom change it. Undefined as well where we saw the period run for longer than that.
+ */
+export const lastedOf = (
+  period: Period,
+  said: number | null,
+  followed: number | undefined,
+): Interval | undefined => {
+  const known = intervalOf(period, said)
+  if (known !== undefined || followed === undefined) return known
+  return period.since < period.ends - followed * HOUR
+    ? undefined
+    : { intervalHours: followed, intervalFrom: 'next' }
 }
 
 /** The row of a period's rate. */

@@ -1,4 +1,4 @@
-export { basis, bookDelta, candle, funding, fundingInterval, mark, quote, trade } from './event.ts'
+export { basis, bookDelta, candle, funding, fundingInterval, mark, quote, ticker, trade } from './event.ts'
 export type {
   Basis,
   BookDelta,
@@ -8,6 +8,7 @@ export type {
   Mark,
   MarketEvent,
   Quote,
+  Ticker,
   Trade,
   Trust,
 } from './event.ts'

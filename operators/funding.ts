@@ -2,7 +2,7 @@ import { operator, plain } from '../graph/operator.ts'
 import type { Emit, Operator } from '../graph/operator.ts'
 import { funding, fundingInterval, mark } from '../market/event.ts'
 import type { Funding, FundingInterval, Mark } from '../market/event.ts'
-import { fundingRow, hoursBetween, intervalOf, paidAt } from '../market/funding.ts'
+import { fundingRow, hoursBetween, intervalOf, lastedOf, paidAt } from '../market/funding.ts'
 import type { Period } from '../market/funding.ts'
 import { byInstrument } from '../market/instrument.ts'
 
@@ -27,7 +27,8 @@ interface Rates {
  *   venue said earlier of its length no longer holds, unless it said so anew during the period.
  * - An `estimate` is emitted when the rate, the end or the interval changes. A `final` follows when the
  *   period rolls over: its last estimate, if that was said within 15 s of the end; an earlier one may not be
- *   what was paid, so then there is none.
+ *   what was paid, so then there is none. Where we came in the middle of a period and the venue has said no
+ *   interval, its length is known by the next one alone, and the row says so (`next`).
  * - A missing rate, and an end at 0, are those of symbols that are no longer listed.
  */
 export const fundingRate = (): Operator<Mark | FundingInterval, Funding, 'instrument' | 'pair' | 'asset'> =>
@@ -36,7 +37,7 @@ export const fundingRate = (): Operator<Mark | FundingInterval, Funding, 'instru
     inputs: { mark, fundingInterval },
     outputs: [funding],
     key: byInstrument,
-    state: plain(1, (): Rates => ({ said: null, news: false, period: null, shown: null })),
+    state: plain(2, (): Rates => ({ said: null, news: false, period: null, shown: null })),
     on: {
       mark: (rates, row, emit) => {
         if (row.rate === null || row.fundingTime === null || row.fundingTime <= 0) return
@@ -64,16 +65,19 @@ const follow = (rates: Rates, row: Mark, rate: number, ends: number, emit: Emit<
   // A row that was overtaken speaks of a period that has ended.
   if (period !== null && ends < period.ends && row.time < period.seen) return
   let observed: number | null = null
+  let since = row.time
   if (period !== null && row.time >= period.ends) {
-    const interval = intervalOf(period, rates.said)
+    const followed = hoursBetween(period.ends, ends, row.time)
+    const interval = lastedOf(period, rates.said, followed)
     if (interval !== undefined && period.seen >= period.ends - FINAL_WITHIN)
       emit.funding(fundingRow(row, period, interval, 'final'))
-    observed = hoursBetween(period.ends, ends, row.time) ?? null
-  } else if (period !== null && !rates.news) {
-    rates.said = null
+    observed = followed ?? null
+  } else if (period !== null) {
+    if (!rates.news) rates.said = null
+    since = period.since
   }
   rates.news = false
-  rates.period = { ends, predicted: rate, rate, seen: row.time, observed }
+  rates.period = { ends, since, predicted: rate, rate, seen: row.time, observed }
 }
 
 const estimate = (rates: Rates, row: Mark | FundingInterval, emit: Emit<Funding>): void => {

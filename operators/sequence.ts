@@ -30,6 +30,7 @@ interface Row extends MarketEvent<string> {
  * - Rows with an id but no number (Bybit's trades) are repeats of one of the last 1,000 ids, or new.
  * - Rows with neither (mark prices) are repeats when all that the venue said equals the row before, time
  *   included; rows with lists of levels are not compared.
+ * - Rows with a last id alone (best prices) are overtaken when it is older; their ids leave no holes.
  * - Without numbers an interruption is a `possible` gap, from the last row before it to the first after it.
  *
  * `channels` are the source's channels whose sessions the rows depend on.
@@ -122,10 +123,13 @@ const sequenceState: StateOf<Sequence, Saved> = {
 }
 
 const judge = (state: Sequence, row: Row, said: readonly string[]): 'repeat' | 'pass' | Hole => {
+  const { first, last } = row
   const found =
-    row.last === null
+    last === null
       ? judgeUnnumbered(state, row, said)
-      : judgeNumbered(state, row, row.first ?? row.last, row.last)
+      : first === null
+        ? judgeMonotone(state, row, last, said)
+        : judgeNumbered(state, row, first, last)
   if (found === 'repeat') return found
   state.heard = true
   state.last = row.last ?? state.last
@@ -151,6 +155,20 @@ const judgeNumbered = (state: Sequence, row: Row, first: number, last: number): 
     toTime: row.time,
     cause: cause === 'lost' ? 'venue' : cause,
   }
+}
+
+/** A connection that takes over may say again what the one before it said, and what that had overtaken. */
+const judgeMonotone = (
+  state: Sequence,
+  row: Row,
+  last: number,
+  said: readonly string[],
+): 'repeat' | 'pass' | Hole => {
+  const verdict = state.heard && last < state.last ? follows(state, last, last, row.time) : 'apply'
+  if (verdict === 'repeat') return verdict
+  const found = judgeUnnumbered(state, row, said)
+  if (verdict !== 'renumbered' || found !== 'pass') return found
+  return { first: null, last: null, fromTime: state.time, toTime: row.time, cause: 'venue' }
 }
 
 const judgeUnnumbered = (state: Sequence, row: Row, said: readonly string[]): 'repeat' | 'pass' | Hole => {

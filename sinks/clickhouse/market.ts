@@ -1,4 +1,14 @@
-import { basis, bookDelta, candle, funding, fundingInterval, mark, quote, trade } from '../../market/event.ts'
+import {
+  basis,
+  bookDelta,
+  candle,
+  funding,
+  fundingInterval,
+  mark,
+  quote,
+  ticker,
+  trade,
+} from '../../market/event.ts'
 import { control, gap, instrument, latency } from '../../market/system.ts'
 import { clickhouse } from './sink.ts'
 import type { ClickhouseSink } from './sink.ts'
@@ -11,6 +21,7 @@ export const marketTables: readonly ClickhouseSink[] = Object.freeze([
   clickhouse(trade),
   clickhouse(bookDelta, { ttlDays: 30 }),
   clickhouse(quote),
+  clickhouse(ticker, { ttlDays: 30 }),
   clickhouse(mark),
   clickhouse(fundingInterval),
   clickhouse(funding),

@@ -1,5 +1,15 @@
 import type { AnySchema } from '../../graph/schema.ts'
-import { basis, bookDelta, candle, funding, fundingInterval, mark, quote, trade } from '../../market/event.ts'
+import {
+  basis,
+  bookDelta,
+  candle,
+  funding,
+  fundingInterval,
+  mark,
+  quote,
+  ticker,
+  trade,
+} from '../../market/event.ts'
 import { control, gap, instrument, latency } from '../../market/system.ts'
 
 /**
@@ -10,6 +20,7 @@ export const marketSchemas: readonly AnySchema[] = Object.freeze([
   trade,
   bookDelta,
   quote,
+  ticker,
   mark,
   fundingInterval,
   funding,

@@ -1,5 +1,5 @@
-import { bookDelta, fundingInterval, mark, trade } from '../../market/event.ts'
-import type { BookDelta, FundingInterval, Mark, Trade } from '../../market/event.ts'
+import { bookDelta, fundingInterval, mark, ticker, trade } from '../../market/event.ts'
+import type { BookDelta, FundingInterval, Mark, Ticker, Trade } from '../../market/event.ts'
 import type { Card } from '../../graph/source.ts'
 import { venue } from '../venue.ts'
 import type { Channel } from '../venue.ts'
@@ -50,6 +50,21 @@ const book: Channel<BookDelta> = {
   },
 }
 
+const tickers: Channel<Ticker> = {
+  schemas: [ticker],
+  from: { topic: 'bookTicker', also: [], route: 'public' },
+  silence: { afterMs: 15_000, of: 'symbol' },
+  card: {
+    ...pushed,
+    cadenceMs: 100,
+    model: 'snapshot',
+    recoverable: 'none',
+    numbering: 'monotone',
+    docs: `${docs}/websocket-market-streams/Individual-Symbol-Book-Ticker-Streams`,
+    evidence: 'recordings of 2023 and 2024: 110,294 messages, every u after the one before',
+  },
+}
+
 const marks: Channel<Mark> = {
   schemas: [mark],
   from: { topic: 'markPrice@1s', also: ['markPrice'], route: 'market' },
@@ -94,7 +109,7 @@ export const usdm = venue({
   name: 'binance.usdm',
   venue: 'binance',
   mappings: ['binance/usdm.jsonata'],
-  channels: { trade: trades, book, mark: marks, fundingInfo: intervals },
+  channels: { trade: trades, book, ticker: tickers, mark: marks, fundingInfo: intervals },
   socket: {
     ...session,
     base: 'wss://fstream.binance.com',

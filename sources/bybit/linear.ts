@@ -2,7 +2,7 @@ import { fundingInterval, mark } from '../../market/event.ts'
 import type { FundingInterval, Mark } from '../../market/event.ts'
 import { carries, venue } from '../venue.ts'
 import type { Channel } from '../venue.ts'
-import { book, listing, pushed, rest, session, trades } from './session.ts'
+import { book, listing, pushed, rest, session, tickers, trades } from './session.ts'
 
 /** A ticker says only what changed, and one message has a mark price and a funding interval in it. */
 const marks: Channel<Mark | FundingInterval> = {
@@ -25,7 +25,7 @@ export const linear = venue({
   name: 'bybit.linear',
   venue: 'bybit',
   mappings: ['bybit/session.jsonata', 'bybit/linear.jsonata'],
-  channels: { trade: trades, book, mark: marks },
+  channels: { trade: trades, book, ticker: tickers, mark: marks },
   socket: { ...session, routes: { main: '/v5/public/linear' } },
   rest,
   listing: listing('linear'),

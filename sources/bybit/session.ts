@@ -1,6 +1,6 @@
 import type { Card } from '../../graph/source.ts'
-import { bookDelta, trade } from '../../market/event.ts'
-import type { BookDelta, Trade } from '../../market/event.ts'
+import { bookDelta, ticker, trade } from '../../market/event.ts'
+import type { BookDelta, Ticker, Trade } from '../../market/event.ts'
 import type { Channel, ListingRules, Reply, RestRules, SocketRules, Words } from '../venue.ts'
 
 const docs = 'https://bybit-exchange.github.io/docs/v5/websocket/public'
@@ -105,3 +105,19 @@ const bookOf = (depth: number): Channel<BookDelta> => ({
 })
 
 export const book = bookOf(200)
+
+/** Whole at each message, and said again after 3 s without a change. */
+export const tickers: Channel<Ticker> = {
+  schemas: [ticker],
+  from: { topic: 'orderbook.1', also: [], route: 'main' },
+  silence: { afterMs: 15_000, of: 'symbol' },
+  card: {
+    ...pushed,
+    cadenceMs: 3_000,
+    model: 'snapshot',
+    recoverable: 'none',
+    numbering: 'monotone',
+    docs: `${docs}/orderbook`,
+    evidence: 'the page of the venue; the simulated exchange; no recording has it',
+  },
+}

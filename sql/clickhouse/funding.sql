@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS `funding`
   `kind` Enum8('estimate' = 0, 'final' = 1) COMMENT 'running estimate, or what was paid' CODEC(ZSTD(1)),
   `rate` Float64 COMMENT 'fraction of the position for one period' CODEC(ZSTD(1)),
   `interval_hours` Float64 COMMENT 'hours of one period' CODEC(ZSTD(1)),
-  `interval_from` Enum8('venue' = 0, 'observed' = 1) COMMENT 'who says how long a period is' CODEC(ZSTD(1)),
+  `interval_from` Enum8('venue' = 0, 'observed' = 1, 'next' = 2) COMMENT 'who says how long a period is' CODEC(ZSTD(1)),
   `funding_time` DateTime64(6, 'UTC') COMMENT 'when the period ends' CODEC(Delta(8), ZSTD(1)),
   `rate_per_hour` Float64 COMMENT 'fraction of the position for one hour' CODEC(ZSTD(1)),
   `apr` Float64 COMMENT 'fraction of the position for one year, simple' CODEC(ZSTD(1)),

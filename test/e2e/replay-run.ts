@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import basisGraph from '../../graph/basis.ts'
+import tickerGraph from '../../graph/ticker-basis.ts'
 import { readBatch, rowsOf } from '../../graph/batch.ts'
+import type { Graph } from '../../graph/graph.ts'
 import { plan } from '../../graph/plan.ts'
+import type { Plan } from '../../graph/plan.ts'
 import type { Log, ObjectStore } from '../../graph/port.ts'
 import { logged } from '../../graph/schema.ts'
 import { inLog } from '../../cli/compare.ts'
@@ -14,17 +17,21 @@ import { clickhouse } from '../../sinks/index.ts'
 import type { RecordingOptions } from '../../sources/driver/recording.ts'
 import { memoryObjects, quietReport } from '../runtime/world.ts'
 
-export const planned = plan(basisGraph, {
-  topics: systemTopics,
-  sink: (_, schema) => clickhouse(schema as never),
-})
-const stage = planned.stages[0]!
+const planOf = (graph: Graph): Plan =>
+  plan(graph, { topics: systemTopics, sink: (_, schema) => clickhouse(schema as never) })
+
+/** The plan of graph/basis.ts. */
+export const planned = planOf(basisGraph)
+/** The plan of graph/ticker-basis.ts. */
+export const tickerPlan = planOf(tickerGraph)
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** How a recording is played through graph/basis.ts within this process. */
+/** How a recording is played through a graph within this process. */
 export interface PlayOptions extends Pick<RecordingOptions, 'drop' | 'extra'> {
   readonly paths: readonly string[]
+  /** What is run; by default graph/basis.ts. */
+  readonly of?: Plan
   readonly speed?: number
   readonly lingerMs?: number
   readonly rowsMax?: number
@@ -55,8 +62,18 @@ export const live = async (
   home: Home,
   eventsMax: number | undefined,
 ): Promise<number> => {
-  const { paths, drop, extra, speed, lingerMs, rowsMax = 8192, killed = false } = options
+  const {
+    paths,
+    of: { stages } = planned,
+    drop,
+    extra,
+    speed,
+    lingerMs,
+    rowsMax = 8192,
+    killed = false,
+  } = options
   const { clock, log, objects } = home
+  const stage = stages[0]!
   const changes = { ...(drop === undefined ? {} : { drop }), ...(extra === undefined ? {} : { extra }) }
   const replaying = await openReplay(stage, paths, changes)
   clock.advance(replaying.begin)
@@ -107,7 +124,8 @@ export const play = async (options: PlayOptions): Promise<Played> => {
     )
   }
   const log = new MemoryLog(new VirtualClock(0), { store })
-  return { rows: rowsIn(store), digest: await digestOf(log), deadLetters }
+  const of = options.of ?? planned
+  return { rows: rowsIn(store, of), digest: await digestOf(log, of), deadLetters }
 }
 
 /** The memory log sums up what waits at each frame, and a replay hands it thousands of steps at once. */
@@ -120,9 +138,9 @@ const unweighed = (log: MemoryLog): Home['log'] => ({
 })
 
 /** The rows of a log in order, as `kt verify --digest` sums them up. */
-export const digestOf = async (log: Log): Promise<string> => {
+export const digestOf = async (log: Log, of = planned): Promise<string> => {
   const identity = createHash('sha256')
-  for (const topic of planned.topics) {
+  for (const topic of of.topics) {
     // How long things took is no part of what a run says.
     if (topic.schema.name !== 'latency')
       identity.update(`${topic.name} ${(await inLog(log, topic)).digest}\n`)
@@ -130,8 +148,8 @@ export const digestOf = async (log: Log): Promise<string> => {
   return identity.digest('hex')
 }
 
-const rowsIn = (store: MemoryStore): Played['rows'] => {
-  const schemas = new Map(planned.topics.map((topic) => [topic.name, topic.schema]))
+const rowsIn = (store: MemoryStore, of: Plan): Played['rows'] => {
+  const schemas = new Map(of.topics.map((topic) => [topic.name, topic.schema]))
   const rows: Record<string, Row[]> = {}
   for (const record of store.steps.flat()) {
     const schema = schemas.get(record.topic)!

@@ -121,10 +121,30 @@ describe('the end of a period', () => {
         mark(at(12, 1), 4e-4, at(16)),
       ),
     ).toEqual([
+      'final 0.0001 for 4 h (next) to 8',
       'estimate 0.0002 for 4 h (observed) to 12',
       'estimate 0.0003 for 4 h (observed) to 12',
       'final 0.0003 for 4 h (observed) to 12',
       'estimate 0.0004 for 4 h (observed) to 16',
+    ])
+  })
+
+  test('is final for the interval of the next one, where nobody said its own', () => {
+    const before = [mark(at(1), 1e-4, at(8)), mark(at(7, 3_599), 2e-4, at(8))]
+    expect(rates().lines(...before, mark(at(8, 1), 3e-4, at(16)))).toEqual([
+      'final 0.0002 for 8 h (next) to 8',
+      'estimate 0.0003 for 8 h (observed) to 16',
+    ])
+  })
+
+  test('is not final for the interval of the next one where it was seen to run for longer', () => {
+    const before = [mark(at(1), 1e-4, at(8)), mark(at(7, 3_599), 2e-4, at(8))]
+    expect(rates().lines(...before, mark(at(8, 1), 3e-4, at(12)))).toEqual([
+      'estimate 0.0003 for 4 h (observed) to 12',
+    ])
+    const moved = [mark(at(1), 1e-4, at(12)), ...before.slice(1)]
+    expect(rates().lines(...moved, mark(at(8, 1), 3e-4, at(12)))).toEqual([
+      'estimate 0.0003 for 4 h (observed) to 12',
     ])
   })
 

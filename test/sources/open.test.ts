@@ -76,7 +76,7 @@ describe('a market is found out and subscribed to', () => {
     const routes = new Map<string, string[]>()
     for (const wire of net.wires) routes.set(new URL(wire.url).pathname, [...(routes.get(new URL(wire.url).pathname) ?? []), ...wire.topics()])
     expect([...routes].map(([path, topics]) => [path, topics.length, new Set(topics.map((topic) => topic.replace(/^[^@]*/, '')))])).toEqual([
-      ['/public/stream', 500, new Set(['@trade', '@depth@100ms'])], ['/market/stream', 250, new Set(['@markPrice@1s'])],
+      ['/public/stream', 750, new Set(['@trade', '@depth@100ms', '@bookTicker'])], ['/market/stream', 250, new Set(['@markPrice@1s'])],
     ])
     for (const wire of net.wires) {
       expect(wire.topics().length).toBeLessThanOrEqual(400)

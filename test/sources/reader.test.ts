@@ -47,6 +47,22 @@ describe('a message becomes rows', () => {
     ])
   })
 
+  test('of the best prices: an id that says what is newer, and nothing of a side that is empty', () => {
+    const prices = (source: Parameters<typeof reading>[0], message: object): unknown[] => {
+      const { take, rows, errors } = reading(source, 'ticker')
+      take(message)
+      expect(errors).toEqual([])
+      return rows.map(({ row }) => ['time', 'first', 'last', 'bid', 'bidSize', 'ask', 'askSize'].map((field) => row[field]))
+    }
+    const data = { u: 90000000123, s: 'BTCUSDT', b: '95123.45', B: '1.5', a: '95123.46', A: '0.025' }
+    expect(prices(binance.spot, { stream: 'btcusdt@bookTicker', data })).toEqual([[received, null, 90000000123, 95123.45, 1.5, 95123.46, 0.025]])
+    const empty = { ...data, e: 'bookTicker', E: 1770000000125, T: 1770000000124, b: '0.00', B: '0.000' }
+    expect(prices(binance.usdm, { stream: 'btcusdt@bookTicker', data: empty })).toEqual([[1770000000124000, null, 90000000123, null, null, 95123.46, 0.025]])
+    const book = (b: unknown, a: unknown) => ({ topic: 'orderbook.1.BTCUSDT', type: 'snapshot', ts: 1770000000130, data: { s: 'BTCUSDT', b, a, u: 7, seq: 9 }, cts: 1770000000127 })
+    expect(prices(bybit.spot, book([['95120.00', '1.204']], [['95120.10', '0.8']]))).toEqual([[1770000000127000, null, 7, 95120, 1.204, 95120.1, 0.8]])
+    expect(prices(bybit.linear, book([], [['95120.10', '0.8']]))).toEqual([[1770000000127000, null, 7, null, null, 95120.1, 0.8]])
+  })
+
   test('of futures: a fill of the insurance fund is no trade, and its id is covered by the next', () => {
     const { take, rows, errors } = reading(binance.usdm, 'trade')
     take(usdmTrade)

@@ -30,7 +30,7 @@ const byInstrument = (rows: readonly Row[]): ReadonlyMap<string, readonly Row[]>
   Map.groupBy(rows, (row) => String(row['instrument']))
 
 const isBook = (truth: Truth): truth is BookTruth =>
-  truth.kind === 'book' && (truth.channel === 'book' || truth.channel.startsWith('orderbook.200.'))
+  truth.kind === 'book' && (truth.channel === 'book' || /^orderbook\.(1|200)\./.test(truth.channel))
 const isTrade = (truth: Truth): truth is TradeTruth => truth.kind === 'trade'
 const isFault = (truth: Truth): truth is FaultTruth => truth.kind === 'fault'
 

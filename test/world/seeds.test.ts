@@ -15,6 +15,20 @@ describe('the graph in a simulated world', () => {
     },
   )
 
+  test.each([1, 2, 3, 4, 5, 6])(
+    'keeps its promises with the best prices that venues print (seed %i)',
+    async (seed) => {
+      const outcome = await runWorld({ ...worldOf(seed), graph: 'ticker-basis' })
+      expect(violations(outcome)).toEqual({})
+      const live = Map.groupBy(
+        (outcome.rows['quote'] ?? []).filter((quote) => quote['trust'] === 'live'),
+        (quote) => quote['instrument'],
+      )
+      expect(live.size).toBe(12)
+      expect(outcome.rows['basis']?.some((row) => row['state'] === 'live')).toBe(true)
+    },
+  )
+
   test.each([1, 2, 3])('writes the same bytes for the same seed (seed %i)', async (seed) => {
     const [one, other] = [await runWorld(worldOf(seed)), await runWorld(worldOf(seed))]
     expect(other.digest).toBe(one.digest)

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readBatch, rowsOf } from '../../graph/batch.ts'
+import type { Graph } from '../../graph/graph.ts'
 import { plan } from '../../graph/plan.ts'
+import type { Plan } from '../../graph/plan.ts'
 import { logged } from '../../graph/schema.ts'
 import type { OpenSource, SourceHost } from '../../graph/source.ts'
 import basisGraph from '../../graph/basis.ts'
+import tickerGraph from '../../graph/ticker-basis.ts'
 import { systemTopics } from '../../market/topics.ts'
 import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
 import { Renewal } from '../../runtime/renewal.ts'
@@ -19,12 +22,15 @@ import { memoryObjects, quietReport } from '../runtime/world.ts'
 import { endpointOf, WorldNet } from './net.ts'
 import { randomOf } from '../random.ts'
 
-const planned = plan(basisGraph, { topics: systemTopics, sink: (_, schema) => clickhouse(schema as never) })
-const stage = planned.stages[0]!
+const planOf = (graph: Graph): Plan =>
+  plan(graph, { topics: systemTopics, sink: (_, schema) => clickhouse(schema as never) })
+const PLANS = { basis: planOf(basisGraph), 'ticker-basis': planOf(tickerGraph) }
 
 /** A simulated world: what it is made of, and how cruel it is. */
 export interface WorldOptions {
   readonly seed: number
+  /** The graph file that runs in it; by default `basis`. */
+  readonly graph?: keyof typeof PLANS
   readonly faults: string
   readonly pairs: number
   readonly rate: number
@@ -63,8 +69,10 @@ interface Life {
   readonly sources: readonly OpenSource[]
 }
 
-/** Run the graph of graph/basis.ts in a world of its own, in virtual time. */
+/** Run a graph in a world of its own, in virtual time. */
 export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
+  const planned = PLANS[options.graph ?? 'basis']
+  const stage = planned.stages[0]!
   const truth: Truth[] = []
   const exchange = new Exchange({
     seed: options.seed,
@@ -167,14 +175,17 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
   }
   return {
     truth,
-    ...outcomeOf(store),
+    ...outcomeOf(store, planned),
     deadLetters: letters.length,
     faults: options.faults,
     end: life.clock.now(),
   }
 }
 
-const outcomeOf = (store: MemoryStore): { readonly rows: Outcome['rows']; readonly digest: string } => {
+const outcomeOf = (
+  store: MemoryStore,
+  planned: Plan,
+): { readonly rows: Outcome['rows']; readonly digest: string } => {
   const schemas = new Map(planned.topics.map((topic) => [topic.name, topic.schema]))
   const rows: Record<string, Row[]> = {}
   const hash = createHash('sha256')
