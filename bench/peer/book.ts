@@ -1,10 +1,10 @@
 /** A change of a book, or the whole of it, before a peer's own form of it is made. */
 export interface BookChange {
   readonly snapshot: boolean
-  readonly bidPrices: readonly number[]
-  readonly bidSizes: readonly number[]
-  readonly askPrices: readonly number[]
-  readonly askSizes: readonly number[]
+  readonly bidPrices: ArrayLike<number>
+  readonly bidSizes: ArrayLike<number>
+  readonly askPrices: ArrayLike<number>
+  readonly askSizes: ArrayLike<number>
 }
 
 /** A level as `[price, size]`. */
@@ -27,7 +27,7 @@ export interface PeerBook<Change> {
 
 /** The levels of one side of a change. */
 export const pairs = <L>(
-  prices: readonly number[],
-  sizes: readonly number[],
+  prices: ArrayLike<number>,
+  sizes: ArrayLike<number>,
   level: (price: number, size: number) => L,
-): readonly L[] => prices.map((price, at) => level(price, sizes[at]!))
+): readonly L[] => Array.from(prices, (price, at) => level(price, sizes[at]!))
