@@ -1,6 +1,8 @@
 import { relative } from 'node:path'
 import type { ShardStatus } from '../runtime/meter.ts'
 import type { LaunchOptions } from './asked.ts'
+import { absentText } from './replay.ts'
+import type { Absent } from './replay.ts'
 import { paint, print, printJson, say } from './outcome.ts'
 
 interface SinkStatus {
@@ -25,6 +27,12 @@ type Live = ShardStatus & { readonly connections: readonly ConnectionLine[]; rea
 const ms = (micros: number): string => `${(micros / 1000).toFixed(1)} ms`
 const gapsText = ({ gaps }: ShardStatus): string => `gaps opened ${gaps.opened}, healed ${gaps.healed}`
 
+const basisText = ({ basis: { live, withheld } }: ShardStatus): string => {
+  const whys = Object.entries(withheld).map(([why, count]) => `${why} ${count}`)
+  const rest = whys.length === 0 ? '' : `, withheld ${whys.join(', ')}`
+  return `basis: live ${live}${rest}`
+}
+
 const LINE_EVERY_MS = 10_000
 
 /**
@@ -43,6 +51,7 @@ export class Board {
   #begun = false
   #lined = Date.now()
   #notes: string[] = []
+  #absent: readonly Absent[] = []
 
   constructor(options: LaunchOptions) {
     this.#options = options
@@ -53,7 +62,7 @@ export class Board {
     parts: readonly (readonly [string, number | undefined])[],
     clickhouse: string,
     chdbPid: number | undefined,
-    metrics: string,
+    metrics: string | undefined,
   ): void {
     const { plan, source, folders, quiet } = this.#options
     this.#begun = true
@@ -63,7 +72,7 @@ export class Board {
     for (const [name, pid] of parts) if (pid !== undefined) say(`  ${name.padEnd(16)} process ${pid}`)
     const embedded = chdbPid === undefined ? '' : `, embedded, process ${chdbPid}`
     say(`  ${'clickhouse'.padEnd(16)} ${clickhouse}${embedded}`)
-    say(`  ${'metrics'.padEnd(16)} ${metrics}`)
+    if (metrics !== undefined) say(`  ${'metrics'.padEnd(16)} ${metrics}`)
     say(`  ${'lake'.padEnd(16)} ${folder}/lake`)
     if (source.kind !== 'replay') say(this.#next())
     say('')
@@ -78,6 +87,12 @@ export class Board {
       `  ${kt} topic tail quote -f`,
       `  ${kt} verify`,
     ].join('\n')
+  }
+
+  /** What a recording has not. */
+  lacks(absent: readonly Absent[]): void {
+    this.#absent = absent
+    if (!this.#options.quiet) for (const one of absent) this.note(absentText(one))
   }
 
   note(text: string): void {
@@ -103,6 +118,7 @@ export class Board {
       ok: whole,
       seconds: Math.round((Date.now() - this.#started) / 100) / 10,
       shard,
+      absent: this.#absent,
       sinks: { clickhouse: this.#sink('sink-clickhouse'), lake: this.#sink('sink-lake') },
     }
     if (this.#options.json) return printJson(document)
@@ -111,7 +127,18 @@ export class Board {
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')
     print(`${shard.frames} messages; rows: ${rows}; ${gapsText(shard)}; dead letters ${shard.deadLetters}`)
+    if (shard.rows['basis'] !== undefined) print(basisText(shard))
+    for (const line of this.#empty(shard)) print(line)
     for (const name of ['sink-clickhouse', 'sink-lake'] as const) print(`${name}: ${this.#sinkText(name)}`)
+  }
+
+  /** Outputs without a row, because the recording lacks what they are made of. */
+  #empty({ rows }: ShardStatus): readonly string[] {
+    return this.#options.plan.topics.flatMap(({ name, schema }) => {
+      const because = this.#absent.filter(({ below }) => below.includes(name)).map(({ node }) => node)
+      if (because.length === 0 || rows[schema.name] !== undefined) return []
+      return [`${name}: no rows, because the recording lacks ${because.join(', ')}`]
+    })
   }
 
   close(): void {

@@ -8,6 +8,7 @@ import { startChdb } from '../sinks/driver/chdb.ts'
 import type { RunningChdb } from '../sinks/driver/chdb.ts'
 import { Board } from './board.ts'
 import type { LaunchOptions } from './asked.ts'
+import type { Absent } from './replay.ts'
 import { claimFolder } from './claim.ts'
 import type { ShardSettings } from './part/shard.ts'
 import type { ClickhouseSettings } from './part/clickhouse.ts'
@@ -106,7 +107,7 @@ export class Launch {
       rebuild,
       eventsMax,
     }
-    const { metrics } = await this.#fleet.start({
+    const { metrics, absent } = await this.#fleet.start({
       name: 'shard',
       file: part('shard'),
       settings,
@@ -138,8 +139,9 @@ export class Launch {
       ['sim', 'shard', 'sink-clickhouse', 'sink-lake'].map((name) => [name, this.#fleet.pid(name)]),
       clickhouse.url,
       this.#chdb?.pid,
-      String(metrics),
+      metrics as string | undefined,
     )
+    this.#board.lacks((absent ?? []) as readonly Absent[])
   }
 
   async #startSim(

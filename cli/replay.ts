@@ -9,12 +9,18 @@ import { openRecording } from '../sources/driver/recording.ts'
 import type { Recording, RecordingOptions } from '../sources/driver/recording.ts'
 import { parseSource, wantsOf } from './source.ts'
 
-/** What no file of a recording has, and which outputs stay empty, or lack a part, because of it. */
+/** What no file of a recording has, and what that means for the outputs of a graph. */
 export interface Absent {
   readonly node: string
   readonly why: string
+  /** The outputs that stay empty, or lack a part, because of it. */
   readonly below: readonly string[]
+  readonly means: string
 }
+
+/** `binance.spot.trade: the recording has no such channel; trade, candle lack its rows`. */
+export const absentText = ({ node, why, below, means }: Absent): string =>
+  `${node}: ${why}; ${below.join(', ')} ${means}`
 
 /** How a recording is read. */
 export interface ReplayOptions {
@@ -32,6 +38,7 @@ export interface ReplayOptions {
 export interface Replaying {
   /** The received time of its first message, microseconds. */
   readonly begin: number
+  readonly absent: readonly Absent[]
   /** Read to the end, or until told to stop. */
   readonly run: (options: ReplayOptions) => Promise<void>
 }
@@ -45,7 +52,11 @@ export const openReplay = async (
   const wants = wantsOf(stage)
   const recording = await openRecording({ paths, sources: wants.map((want) => want.source), ...changes })
   const begin = Math.min(...recording.has.map((one) => one.from))
-  return { begin: Number.isFinite(begin) ? begin : 0, run: (options) => read(recording, stage, options) }
+  return {
+    begin: Number.isFinite(begin) ? begin : 0,
+    absent: absentIn(recording, stage),
+    run: (options) => read(recording, stage, options),
+  }
 }
 
 /** How long one round of real-time playing may be, milliseconds. */
@@ -120,19 +131,34 @@ export const absentOf = async (plan: Plan, text: string): Promise<readonly Absen
   const choice = parseSource(text)
   if (choice.kind !== 'replay') return []
   const sources = plan.stages.flatMap((stage) => wantsOf(stage).map((want) => want.source))
-  const { absent } = await openRecording({ paths: choice.paths, sources })
-  return plan.stages.flatMap((stage) =>
-    absent.flatMap(({ source, channel }) => {
-      const node = `${source}.${channel}`
-      if (!stage.sources.some((want) => want.source.name === source && want.channel === channel)) return []
-      return [{ node, why: 'the recording has no such channel', below: below(stage, node) }]
-    }),
-  )
+  const recording = await openRecording({ paths: choice.paths, sources })
+  return plan.stages.flatMap((stage) => absentIn(recording, stage))
 }
 
-/** The topics that lie below a node. */
-const below = (stage: Stage, node: string): readonly string[] => {
+const absentIn = ({ absent, unseeded }: Recording, stage: Stage): readonly Absent[] => {
+  const lacks = (source: string, channel: string): boolean =>
+    absent.some((one) => one.source === source && one.channel === channel)
+  const unbegun = (source: string, channel: string): boolean =>
+    unseeded.some((one) => one.source === source && one.channel === channel)
+  return stage.sources.flatMap(({ source, channel }): readonly Absent[] => {
+    const node = `${source.name}.${channel}`
+    if (lacks(source.name, channel)) {
+      const why = 'the recording has no such channel'
+      return [{ node, why, below: below(stage, node, []), means: 'lack its rows' }]
+    }
+    if (!unbegun(source.name, channel)) return []
+    const why = 'the recording has no snapshot that its books begin with'
+    const own = source.channels[channel]!.schemas.map((schema) => schema.name)
+    return [{ node, why, below: below(stage, node, own), means: 'have no trust in it' }]
+  })
+}
+
+/** The graph's topics that lie below a node, without those of its own rows. */
+const below = (stage: Stage, node: string, own: readonly string[]): readonly string[] => {
   const reached = new Set([node])
   for (const { name, from } of stage.operators) if (from.some((one) => reached.has(one))) reached.add(name)
-  return stage.writes.flatMap(({ topic, from }) => (from.some((one) => reached.has(one)) ? [topic.name] : []))
+  return stage.writes.flatMap(({ topic: { name, schema }, from }) => {
+    const outside = name.startsWith('kt.') || own.includes(schema.name)
+    return outside || !from.some((one) => reached.has(one)) ? [] : [name]
+  })
 }

@@ -9,6 +9,8 @@ export interface ShardStatus {
   readonly rows: Readonly<Record<string, number>>
   /** Books by trust, from the newest quote of each instrument. */
   readonly trust: Readonly<Record<string, number>>
+  /** Rows that compare two legs: those with prices, and those without by the reason. */
+  readonly basis: { readonly live: number; readonly withheld: Readonly<Record<string, number>> }
   readonly gaps: { readonly opened: number; readonly healed: number }
   readonly deadLetters: number
   readonly lastDeadLetter: string
@@ -79,6 +81,8 @@ export class Meter {
   readonly #durable = new Samples()
   #venue = new Samples()
   #frames = 0
+  #live = 0
+  readonly #withheld: Record<string, number> = {}
   #gaps = { opened: 0, healed: 0 }
   #deadLetters = 0
   #lastDeadLetter = ''
@@ -118,6 +122,7 @@ export class Meter {
       frames: this.#frames,
       rows: { ...this.#rows },
       trust,
+      basis: { live: this.#live, withheld: { ...this.#withheld } },
       gaps: { ...this.#gaps },
       deadLetters: this.#deadLetters,
       lastDeadLetter: this.#lastDeadLetter,
@@ -147,7 +152,10 @@ export class Meter {
   #row(schema: string, row: MeteredRow): void {
     this.#rows[schema] = (this.#rows[schema] ?? 0) + 1
     if (schema === 'quote') this.#trust.set(row.instrument, row.trust)
-    else if (schema === 'gap') this.#gaps[row.event]++
+    else if (schema === 'basis') {
+      if (row.state === 'live') this.#live++
+      else this.#withheld[row.why] = (this.#withheld[row.why] ?? 0) + 1
+    } else if (schema === 'gap') this.#gaps[row.event]++
     else if (schema === 'trade' || schema === 'bookDelta') {
       const us = row.received - row.time
       this.#venue.add(us)
@@ -167,6 +175,8 @@ interface MeteredRow {
   readonly venue: string
   readonly instrument: string
   readonly trust: string
+  readonly state: string
+  readonly why: string
   readonly event: 'opened' | 'healed'
   readonly time: number
   readonly received: number

@@ -9,7 +9,7 @@ import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { foldersOf, loadRun, oneOf } from '../settings.ts'
-import { absentOf } from '../replay.ts'
+import { absentOf, absentText } from '../replay.ts'
 import { defaultFolder } from '../source.ts'
 
 /** Types as the editor shows them, then what only the plan can see. */
@@ -92,8 +92,7 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
   else {
     print(ascii(planned))
     print('')
-    for (const one of absent)
-      print(`! absent    ${one.node}: ${one.why}; ${one.below.join(', ')} lack its rows`)
+    for (const one of absent) print(`! absent    ${absentText(one)}`)
     for (const line of changed) print(line)
     print(
       changed.length === 0

@@ -186,6 +186,7 @@ function replay(
   end: () => Promise<void>,
 ): Served {
   const { shard } = on
+  const { absent } = replaying
   shard.skip(inputs)
   const stopping = { asked: false }
   const { speed, eventsMax } = settings
@@ -193,7 +194,7 @@ function replay(
   shard.failure.catch((error: unknown) => parent.failed(error))
   void done.then(() => parent.done())
   return {
-    facts: {},
+    facts: { absent },
     stop: async () => {
       stopping.asked = true
       await done

@@ -20,6 +20,11 @@ export interface Content {
   readonly to: number
 }
 
+interface Lacking {
+  readonly source: string
+  readonly channel: string
+}
+
 /**
  * One thing to be done, at the recording's own time, which never goes back: where a recorder's clock did, it
  * stands.
@@ -34,7 +39,9 @@ export interface Recording {
   readonly files: readonly string[]
   readonly has: readonly Content[]
   /** Channels of the given sources that no file holds. */
-  readonly absent: readonly { readonly source: string; readonly channel: string }[]
+  readonly absent: readonly Lacking[]
+  /** Channels whose books no file begins, where the stream itself does not. */
+  readonly unseeded: readonly Lacking[]
   /** Stand in for `source.open`: its frames come with `next`. */
   readonly open: (source: AnySource, host: SourceHost, opening: Opening) => OpenSource
   /** The next moments, in order; undefined at the end. Set the clock to `received`, then deliver. */
@@ -63,10 +70,20 @@ export const openRecording = async ({
   const markets = sources.map((source) => (source as Venue<string, unknown>).market)
   const contents = await Promise.all(files.map(async (file) => contentOf(tapeOf(file, markets))))
   const has = combined(contents.flatMap(({ channels }) => channels))
-  const absent = sources.flatMap((source) =>
-    Object.keys(source.channels)
-      .filter((channel) => !has.some((one) => one.source === source.name && one.channel === channel))
-      .map((channel) => ({ source: source.name, channel })),
+  const seeded = new Set(contents.flatMap(({ seeded }) => seeded))
+  const channels = markets.flatMap((market) =>
+    Object.entries(market.channels).map(([channel, { seed }]) => {
+      const held = has.some((one) => one.source === market.name && one.channel === channel)
+      return { source: market.name, channel, held, seed }
+    }),
+  )
+  const lacking = (those: typeof channels): readonly Lacking[] =>
+    those.map(({ source, channel }) => ({ source, channel }))
+  const absent = lacking(channels.filter(({ held }) => !held))
+  const unseeded = lacking(
+    channels.filter(
+      ({ source, channel, held, seed }) => held && seed !== undefined && !seeded.has(`${source} ${channel}`),
+    ),
   )
   const players = new Map<string, Player>()
   const tape = merge([
@@ -89,7 +106,7 @@ export const openRecording = async ({
         return { received: clock, deliver: () => players.get(one.source)?.deliver(one) }
       })
   }
-  return Object.freeze({ files, has, absent, open, next })
+  return Object.freeze({ files, has, absent, unseeded, open, next })
 }
 
 const KNOWN = /\.(gz|zst|tape|jsonl|dat)$/
@@ -187,11 +204,14 @@ const contentOf = async (
 ): Promise<{
   readonly channels: readonly Content[]
   readonly ends: readonly Line[]
+  readonly seeded: readonly string[]
 }> => {
   const channels = new Map<string, Content & { symbols: string[]; frames: number; to: number }>()
   const lines = new Map<string, Line>()
+  const seeded = new Set<string>()
   for (let batch = await tape.next(); batch !== undefined; batch = await tape.next()) {
     for (const one of batch) {
+      if (one.what === 'seed') seeded.add(`${one.source} ${one.channel}`)
       if (one.what !== 'message') continue
       const { source, channel, symbol, received, connection, epoch } = one
       const key = `${source} ${channel}`
@@ -210,7 +230,7 @@ const contentOf = async (
       lines.set(`${source} ${connection} ${epoch}`, { source, connection, epoch, last: received })
     }
   }
-  return { channels: [...channels.values()], ends: [...lines.values()] }
+  return { channels: [...channels.values()], ends: [...lines.values()], seeded: [...seeded] }
 }
 
 const combined = (contents: readonly Content[]): readonly Content[] => {

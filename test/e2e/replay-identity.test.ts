@@ -171,19 +171,29 @@ describe.skipIf(!a)('a replay of Binance over the settlement of 2023-04-05', () 
 })
 
 describe('the plan of a replay', () => {
-  test.skipIf(!a)('says that set A has no list of intervals, and nothing of Bybit', async () => {
-    using folder = temporary()
-    const file = join(folder.path, 'plan.json')
-    expect((await kt('graph', 'plan', '--source', `replay:${SET_A}`, '--out', file)).code).toBe(2)
-    type Planned = {
-      readonly absent: readonly { readonly node: string; readonly below: readonly string[] }[]
-    }
-    const { absent } = JSON.parse(readFileSync(file, 'utf8')) as Planned
-    const bybit = ['spot.trade', 'spot.book', 'linear.trade', 'linear.book', 'linear.mark']
-    const nodes = ['binance.usdm.fundingInfo', ...bybit.map((channel) => `bybit.${channel}`)]
-    expect(absent.map(({ node }) => node)).toEqual(nodes)
-    expect(absent[0]!.below).toEqual(expect.arrayContaining(['funding', 'basis']))
-  })
+  test.skipIf(!a)(
+    'says that set A has no list of intervals, no spot snapshot, and nothing of Bybit',
+    async () => {
+      using folder = temporary()
+      const file = join(folder.path, 'plan.json')
+      expect((await kt('graph', 'plan', '--source', `replay:${SET_A}`, '--out', file)).code).toBe(2)
+      type Planned = {
+        readonly absent: readonly { readonly node: string; readonly below: readonly string[] }[]
+      }
+      const { absent } = JSON.parse(readFileSync(file, 'utf8')) as Planned
+      const bybit = ['spot.trade', 'spot.book', 'linear.trade', 'linear.book', 'linear.mark']
+      const nodes = [
+        'binance.spot.book',
+        'binance.usdm.fundingInfo',
+        ...bybit.map((channel) => `bybit.${channel}`),
+      ]
+      expect(absent.map(({ node }) => node)).toEqual(nodes)
+      expect(absent.slice(0, 2)).toMatchObject([
+        { below: ['quote', 'basis'], means: 'have no trust in it' },
+        { below: ['funding', 'basis'], means: 'lack its rows' },
+      ])
+    },
+  )
 
   test.skipIf(!c)('says in words that set C has nothing of Binance', async () => {
     const { code, out } = await kt('graph', 'plan', '--source', `replay:${SET_C}`)
@@ -200,5 +210,19 @@ describe('the plan of a replay', () => {
         new RegExp(`absent +binance.${node}: the recording has no such channel; .*lack its rows`),
       )
     expect(out).not.toContain('absent    bybit.')
+  })
+  test.skipIf(!c)('is told again beside what came of it, with the outputs that have no rows', async () => {
+    using folder = temporary()
+    const file = 'graph/ticker-basis.ts'
+    const where = ['--source', `replay:${SET_C}`, '--data', join(folder.path, 'run'), '--port', '0']
+    const { code, out, err } = await kt('graph', 'run', file, ...where)
+    expect(code, err).toBe(0)
+    expect(err).toContain(
+      '! bybit.spot.ticker: the recording has no such channel; quote, basis lack its rows',
+    )
+    const nodes = ['binance.spot.ticker', 'binance.usdm.ticker', 'bybit.spot.ticker', 'bybit.linear.ticker']
+    expect(out).toContain(`quote: no rows, because the recording lacks ${nodes.join(', ')}`)
+    expect(out).toMatch(/basis: no rows, because the recording lacks .*bybit.linear.ticker/)
+    expect(out).not.toContain('funding: no rows')
   })
 })
