@@ -30,6 +30,14 @@ export interface Rounds {
   readonly leastMs?: number
   /** CPU time of the process, in nanoseconds a unit; or wall time, in units a second. */
   readonly by?: 'cpu' | 'rate'
+  /** Where other processes work for this one: CPU time of all of them so far, nanoseconds. */
+  readonly cpuNs?: () => number
+}
+
+/** CPU time of this process so far, with all its threads, nanoseconds. */
+export const ownCpuNs = (): number => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) * 1000
 }
 
 /**
@@ -39,12 +47,12 @@ export interface Rounds {
  */
 export const measure = async (
   ways: readonly Way[],
-  { rounds, ops, leastMs = 20, by = 'cpu' }: Rounds,
+  { rounds, ops, leastMs = 20, by = 'cpu', cpuNs = ownCpuNs }: Rounds,
 ): Promise<readonly Measured[]> => {
   const found = ways.map((): number[] => [])
   for (let round = -1; round < rounds; round++) {
     for (const at of shuffled(ways.length)) {
-      const cost = await once(ways[at]!, ways[at]!.ops ?? ops, leastMs, by)
+      const cost = await once(ways[at]!, ways[at]!.ops ?? ops, leastMs, by, cpuNs)
       if (round >= 0) found[at]!.push(cost)
     }
   }
@@ -59,20 +67,25 @@ export const measuredOf = (name: string, rounds: readonly number[]): Measured =>
   rounds,
 })
 
-const once = async (way: Way, ops: number, leastMs: number, by: 'cpu' | 'rate'): Promise<number> => {
-  let [spentUs, wallMs, runs] = [0, 0, 0]
-  while (runs === 0 || spentUs < leastMs * 1000) {
+const once = async (
+  way: Way,
+  ops: number,
+  leastMs: number,
+  by: 'cpu' | 'rate',
+  cpuNs: () => number,
+): Promise<number> => {
+  let [spentNs, wallMs, runs] = [0, 0, 0]
+  while (runs === 0 || spentNs < leastMs * 1e6) {
     await way.before?.()
-    const [cpu, wall] = [process.cpuUsage(), performance.now()]
+    const [cpu, wall] = [cpuNs(), performance.now()]
     const done = way.run()
     if (done instanceof Promise) await done
-    const { user, system } = process.cpuUsage(cpu)
+    spentNs += cpuNs() - cpu
     wallMs += performance.now() - wall
-    spentUs += user + system
     runs += 1
     await way.after?.()
   }
-  return by === 'cpu' ? (spentUs * 1000) / (ops * runs) : (ops * runs * 1000) / wallMs
+  return by === 'cpu' ? spentNs / (ops * runs) : (ops * runs * 1000) / wallMs
 }
 
 export const medianOf = (values: readonly number[]): number =>

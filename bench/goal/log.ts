@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Step } from '../../graph/port.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { binanceFrames } from '../frames.ts'
-import { measuredOf, resultOf } from '../measure.ts'
+import { measuredOf, ownCpuNs, resultOf } from '../measure.ts'
 import { openLmdb } from '../peer/lmdb.ts'
 import type { Result } from './result.ts'
 
@@ -105,7 +105,7 @@ const round = async (
   const folder = mkdtempSync(join(tmpdir(), 'kt-bench-log-'))
   const store = await make(folder)
   const records = groups.reduce((sum, group) => sum + group.length, 0)
-  let [cpu, wall] = [process.cpuUsage(), performance.now()]
+  let [cpu, wall] = [ownCpuNs(), performance.now()]
   const under = new Set<Promise<unknown>>()
   for (const group of groups) {
     const one: Promise<unknown> = store.append(group).finally(() => under.delete(one))
@@ -115,24 +115,22 @@ const round = async (
   await Promise.all(under)
   await store.drain()
   const appended = (records * 1000) / (performance.now() - wall)
-  const appendNs = cpuNs(cpu) / records
-  let [seen, first] = [0, 0]
-  cpu = process.cpuUsage()
+  const appendNs = (ownCpuNs() - cpu) / records
+  let [seen, ends] = [0, 0]
+  const scratch = new Uint8Array(1 << 16)
+  cpu = ownCpuNs()
   await store.scan((record) => {
     seen += 1
-    first += record[0]! + record[record.length - 1]!
+    // Who reads a record reads all of it.
+    scratch.set(record)
+    ends += scratch[0]! + scratch[record.length - 1]!
   })
-  const scanNs = cpuNs(cpu) / records
+  const scanNs = (ownCpuNs() - cpu) / records
   await store.close()
   rmSync(folder, { recursive: true, force: true })
   const wanted = groups.flat().reduce((sum, record) => sum + record[0]! + record[record.length - 1]!, 0)
-  if (seen !== records || first !== wanted) throw new Error(`${seen} of ${records} records came back`)
+  if (seen !== records || ends !== wanted) throw new Error(`${seen} of ${records} records came back`)
   return { appended, appendNs, scanNs }
-}
-
-const cpuNs = (since: NodeJS.CpuUsage): number => {
-  const { user, system } = process.cpuUsage(since)
-  return (user + system) * 1000
 }
 
 /** Real bytes, cut into records of one size. */
