@@ -90,7 +90,7 @@ const CELLS: unique symbol = Symbol('cells')
 export const cellsOf = (row: object): Cells | undefined => (row as { readonly [CELLS]?: Cells })[CELLS]
 
 /** Cells for the rows of a schema, and the row that reads them. */
-export const createCells = (schema: AnySchema): Cells => {
+const createCells = (schema: AnySchema): Cells => {
   const row = {}
   const cells: Cells = {
     schema,
@@ -105,6 +105,20 @@ export const createCells = (schema: AnySchema): Cells => {
   })
   Object.defineProperty(row, CELLS, { value: cells })
   return cells
+}
+
+const shared = new WeakMap<AnySchema, Cells>()
+
+/**
+ * The cells that all sources of one process fill with rows of a schema: a row is through all operators before
+ * the next one is read, so that there is never need of two.
+ */
+export const sharedCells = (schema: AnySchema): Cells => {
+  const known = shared.get(schema)
+  if (known !== undefined) return known
+  const made = createCells(schema)
+  shared.set(schema, made)
+  return made
 }
 
 const getter = (cells: Cells, column: Column, at: number): (() => unknown) => {

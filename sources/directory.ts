@@ -7,7 +7,7 @@ import type { Raw } from './mapping/border.ts'
 import type { Compiled } from './mapping/compile.ts'
 import { listing, next, ranking } from './listing.ts'
 import type { Listing, Ranking } from './listing.ts'
-import { parseMessage } from './reader.ts'
+import { parseMessage } from './message.ts'
 import type { Rest } from './rest.ts'
 import type { MarketRules } from './venue.ts'
 
@@ -24,8 +24,8 @@ export class Directory {
   constructor(market: MarketRules, host: SourceHost, intake: Intake) {
     this.#market = market
     this.#host = host
-    this.#list = intake.mappings.part('listing', [listing, next], intake.counts) ?? (() => ({}))
-    this.#rank = intake.mappings.part('ranking', [ranking], intake.counts)
+    this.#list = intake.mappings.part('listing', [listing, next], intake.counts)?.run ?? (() => ({}))
+    this.#rank = intake.mappings.part('ranking', [ranking], intake.counts)?.run
   }
 
   /** All listings. Undefined when the source was closed before, or the list cannot be read. */

@@ -1,63 +1,26 @@
 import { GraphError, VenueError } from '../graph/error.ts'
+import { kept } from '../graph/row.ts'
 import type { Opening, EmitRow, Frame, SourceHost } from '../graph/source.ts'
 import type { Control, Instrument } from '../market/system.ts'
 import { continues } from '../market/sequence.ts'
 import type { Raw } from './mapping/border.ts'
-import { createReader, Mappings, partSchemas } from './reader.ts'
+import { Letter } from './inlet.ts'
+import type { Inlet, InletLine, Run } from './inlet.ts'
+import { tierCounts } from './mapping/templates.ts'
+import { Mappings } from './mappings.ts'
+import { createReader, partSchemas } from './reader.ts'
 import type { MessageAbout, Named, Reader, ReaderCounts, Skipped } from './reader.ts'
+import { ByteMap } from './scan.ts'
 import type { AnyChannel, MarketRules } from './venue.ts'
 
-/** A topic as messages come in of it: one channel of one symbol on one line of a connection. */
-export interface Inlet {
-  readonly channel: string
-  /** Undefined: its messages are for all symbols. */
-  readonly symbol: string | undefined
-  readonly line: InletLine
-  readonly last: Map<string, Raw> | undefined
-}
-
-/** Messages of a line are numbered together. */
-export interface InletLine {
-  readonly connection: number
-  readonly epoch: number
-  frames: number
-}
-
-/** What the rows of one book have covered without a hole, and whether it was begun. */
-export interface Run {
-  first: number
-  last: number
-  seeded: boolean
-  /** When it was, over REST; 0: never. */
-  seededAt: number
-  /** Messages so far, to tell which books are busy. */
-  frames: number
-}
-
 type Row = { readonly schema: string; readonly row: object }
-
-class Letter implements Omit<Frame<never>, 'carries'> {
-  readonly source: string
-  channel = ''
-  connection = 0
-  epoch = 0
-  frame = 0
-  received = 0
-  symbol: string | undefined = undefined
-  bytes: Uint8Array = new Uint8Array()
-  read: (emit: EmitRow) => void = () => {}
-
-  constructor(source: string) {
-    this.source = source
-  }
-}
 
 /**
  * Where the messages of one source become frames, live and in replay alike: it knows the readers, our names
  * for symbols, and how far each book goes without a hole.
  */
 export class Intake {
-  readonly counts: ReaderCounts = { long: 0, unwanted: 0, early: 0 }
+  readonly counts: ReaderCounts = { long: 0, unwanted: 0, early: 0, tiers: tierCounts() }
   readonly runs = new Map<string, Run>()
   /** Called when a book has a hole and must begin anew. */
   onGap: (symbol: string, channel: string) => void = () => {}
@@ -65,14 +28,20 @@ export class Intake {
   readonly #host: SourceHost
   readonly #readers = new Map<string, Reader>()
   readonly #names = new Map<string, Named>()
+  readonly #namesInBytes = new ByteMap<Named>()
   readonly #skipped = new Map<string, Skipped>()
   readonly #letter: Letter
+  /** How the letter at hand is read, and what it came through. */
+  #read: (emit: EmitRow) => void
+  #inlet: Inlet | undefined
+  #emit: EmitRow = () => {}
   readonly mappings: Mappings
 
   constructor(market: MarketRules, host: SourceHost, opening: Opening) {
     this.#market = market
     this.#host = host
-    this.#letter = new Letter(market.name)
+    this.#read = this.#readMessage
+    this.#letter = new Letter(market.name, (emit) => this.#read(emit))
     this.mappings = new Mappings(market.mappings.map(host.mapping))
     for (const channel of opening.channels) {
       this.#readers.set(channel, this.#reader(channel, channel))
@@ -96,6 +65,7 @@ export class Intake {
    */
   name(symbol: string, named: Named): void {
     this.#names.set(symbol, named)
+    this.#namesInBytes.set(symbol, named)
   }
 
   named(symbol: string): Named | undefined {
@@ -103,33 +73,43 @@ export class Intake {
   }
 
   inlet(channel: string, symbol: string | undefined, line: InletLine): Inlet {
-    const patches = this.channel(channel).card.model === 'patch'
-    return { channel, symbol, line, last: patches ? new Map<string, Raw>() : undefined }
+    const { model } = this.channel(channel).card
+    const about = {
+      ...this.#about(channel, symbol),
+      last: model === 'patch' ? new Map<string, Raw>() : undefined,
+    }
+    const reader = this.#readers.get(channel) as Reader
+    return { channel, symbol, line, about, reader, tracked: model === 'delta' }
   }
 
   /** Hand a message to the graph. The bytes are valid only until this returns. */
   take(inlet: Inlet, bytes: Uint8Array, received: number): void {
-    const about = this.#about(inlet, received)
-    const reader = this.#readers.get(inlet.channel) as Reader
-    const tracked = this.channel(inlet.channel).card.model === 'delta'
-    if (!tracked) return this.#hand(inlet, bytes, received, (emit) => reader.read(bytes, about, emit))
-    this.#hand(inlet, bytes, received, (emit) => {
-      try {
-        reader.read(bytes, about, (schema, row) => {
-          this.#track(inlet, row as Tracked)
-          emit(schema, row)
-        })
-      } catch (error) {
-        // Whatever it said is lost, so that the book must begin anew, even where the ids go on.
-        this.run(inlet).last = -1
-        throw error
-      }
-    })
+    inlet.about.received = received
+    this.#hand(inlet, bytes, received, this.#readMessage)
+  }
+
+  readonly #readMessage = (emit: EmitRow): void => {
+    const inlet = this.#inlet as Inlet
+    const { bytes } = this.#letter
+    if (!inlet.tracked) return inlet.reader.read(bytes, inlet.about, emit)
+    this.#emit = emit
+    try {
+      inlet.reader.read(bytes, inlet.about, this.#emitTracked)
+    } catch (error) {
+      // Whatever it said is lost, so that the book must begin anew, even where the ids go on.
+      this.run(inlet).last = -1
+      throw error
+    }
+  }
+
+  readonly #emitTracked: EmitRow = (schema, row) => {
+    this.#track(this.#inlet as Inlet, row as Tracked)
+    this.#emit(schema, row)
   }
 
   /** Hand on a message that is of no channel, so that it is not lost from sight. */
   stray(channel: string, line: InletLine, bytes: Uint8Array, received: number): void {
-    this.#hand({ channel, symbol: undefined, line, last: undefined }, bytes, received, () => {
+    this.#hand({ channel, symbol: undefined, line }, bytes, received, () => {
       throw new VenueError('KT2110', `"${this.#market.name}" sent a message that is of no channel`, {
         where: this.#market.name,
         fix: 'Look at it in the dead letters: has the venue a new kind of message?',
@@ -147,10 +127,10 @@ export class Intake {
     const rows: Row[] = []
     const run = this.run(inlet)
     const reader = this.#readers.get(`${inlet.channel}.seed`) as Reader
-    const about = { ...this.#about(inlet, received), limit }
+    const about = { ...inlet.about, received, limit }
     let failure: unknown
     try {
-      reader.read(bytes, about, (schema, row) => rows.push({ schema, row }))
+      reader.read(bytes, about, (schema, row) => rows.push({ schema, row: kept(row) }))
     } catch (error) {
       failure = error
     }
@@ -211,9 +191,9 @@ export class Intake {
   }
 
   #reader(channel: string, part: string): Reader {
-    const { schemas } = this.channel(channel)
-    const map = this.mappings.part(part, partSchemas(schemas), this.counts)
-    if (map === undefined) {
+    const { schemas, card } = this.channel(channel)
+    const found = this.mappings.part(part, partSchemas(schemas), this.counts)
+    if (found === undefined) {
       throw new GraphError('KT2006', `no mapping of "${this.#market.name}" has a part "${part}"`, {
         where: this.#market.mappings.join(', '),
         fix: `Add "${part}": { ... } to it.`,
@@ -223,21 +203,40 @@ export class Intake {
       venue: this.#market.venue,
       channel: `${this.#market.name}.${channel}`,
       schemas,
-      map,
+      part: found,
       hash: this.mappings.hash,
+      patches: card.model === 'patch',
       named: (symbol) => this.#names.get(symbol),
+      namedAt: (bytes, from, to) => this.#namesInBytes.get(bytes, from, to),
       counts: this.counts,
+      learned: (shape, refused) => this.#learned(channel, shape, refused),
     })
   }
 
-  #about(inlet: Inlet, received: number): MessageAbout {
-    const key = `${inlet.channel} ${inlet.symbol ?? ''}`
-    const skipped = this.#skipped.get(key) ?? { first: -1, last: -1 }
-    this.#skipped.set(key, skipped)
-    return { symbol: inlet.symbol, received, limit: 0, last: inlet.last, skipped }
+  /** Of what shape a channel's messages are is worth knowing: the venue may have changed them. */
+  #learned(channel: string, shape: string, refused: string | undefined): void {
+    const [level, what] =
+      refused === undefined
+        ? (['debug', 'messages of a new shape are scanned'] as const)
+        : (['info', 'messages of a shape are parsed whole'] as const)
+    const why = refused === undefined ? {} : { why: refused }
+    this.#host.note(level, what, { source: this.#market.name, channel, shape: shape.slice(0, 200), ...why })
   }
 
-  #hand(inlet: Inlet, bytes: Uint8Array, received: number, read: (emit: EmitRow) => void): void {
+  #about(channel: string, symbol: string | undefined): MessageAbout & { received: number } {
+    const key = `${channel} ${symbol ?? ''}`
+    const skipped = this.#skipped.get(key) ?? { first: -1, last: -1 }
+    this.#skipped.set(key, skipped)
+    const symbolBytes = new TextEncoder().encode(symbol ?? '')
+    return { symbol, symbolBytes, received: 0, limit: 0, last: undefined, skipped }
+  }
+
+  #hand(
+    inlet: Pick<Inlet, 'channel' | 'symbol' | 'line'>,
+    bytes: Uint8Array,
+    received: number,
+    read: (emit: EmitRow) => void,
+  ): void {
     const letter = this.#letter
     inlet.line.frames += 1
     letter.channel = inlet.channel
@@ -247,7 +246,8 @@ export class Intake {
     letter.received = received
     letter.symbol = inlet.symbol
     letter.bytes = bytes
-    letter.read = read
+    this.#read = read
+    this.#inlet = inlet as Inlet
     this.#host.frame(letter as unknown as Frame<never>)
   }
 

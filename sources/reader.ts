@@ -1,20 +1,27 @@
 import { VenueError } from '../graph/error.ts'
-import type { Code } from '../graph/error.ts'
+import { fillCells, sharedCells } from '../graph/row.ts'
+import type { Cells } from '../graph/row.ts'
 import { count, name, schema } from '../graph/schema.ts'
 import type { AnySchema, Event } from '../graph/schema.ts'
-import type { EmitRow, Mapping } from '../graph/source.ts'
+import type { EmitRow } from '../graph/source.ts'
 import { border } from './mapping/border.ts'
 import type { Border, Fill, Raw } from './mapping/border.ts'
-import { check, FILLED } from './mapping/check.ts'
-import { compile } from './mapping/compile.ts'
+import { FILLED } from './mapping/check.ts'
 import type { Compiled } from './mapping/compile.ts'
 import type { Tally } from './mapping/function.ts'
-import { partsOf } from './mapping/tree.ts'
+import { Templates } from './mapping/templates.ts'
+import type { Learned, TierCounts } from './mapping/templates.ts'
 import { ValueError } from './mapping/value.ts'
+import type { MappingPart } from './mappings.ts'
+import { breach, parseMessage } from './message.ts'
+import { createScanned } from './scanned.ts'
 
 /** Turns messages of one channel into rows. */
 export interface Reader {
-  /** Map a message: all of its rows are emitted, or VenueError is thrown and none is. */
+  /**
+   * Map a message: all of its rows are emitted, or VenueError is thrown and none is. A row is valid until
+   * `emit` returns.
+   */
   readonly read: (bytes: Uint8Array, about: MessageAbout, emit: EmitRow) => void
 }
 
@@ -22,6 +29,8 @@ export interface Reader {
 export interface MessageAbout {
   /** The symbol it answers for; every row of it must be of this symbol. Undefined: it is for all of them. */
   readonly symbol: string | undefined
+  /** The same, as it stands in messages. */
+  readonly symbolBytes: Uint8Array
   readonly received: number
   /** Levels a side that a book was asked for, where it was asked for. */
   readonly limit: number
@@ -48,6 +57,7 @@ export interface ReaderCounts extends Tally {
   unwanted: number
   /** Changes that came before what they change. */
   early: number
+  readonly tiers: TierCounts
 }
 
 interface Skip extends Event<'skip'> {
@@ -63,90 +73,41 @@ const skip = schema<Skip>('skip', 'ids that are used up without a row', {
   last: count('last id'),
 })
 
-/** Messages beyond this are no messages. */
-const BYTES_MAX = 8 << 20
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-/** Decode a message. */
-export const parseMessage = (bytes: Uint8Array, bytesMax = BYTES_MAX): unknown => {
-  if (bytes.length > bytesMax) {
-    throw breach('KT2101', `a message of ${bytes.length} bytes is larger than any should be`)
-  }
-  let text = ''
-  try {
-    text = utf8.decode(bytes)
-  } catch (cause) {
-    throw breach('KT2101', 'a message is not UTF-8', cause)
-  }
-  try {
-    return JSON.parse(text) as unknown
-  } catch (cause) {
-    throw breach('KT2101', `a message of ${bytes.length} bytes is not JSON`, cause)
-  }
-}
-
-const breach = (code: Code, message: string, cause?: unknown): VenueError =>
-  new VenueError(code, message, {
-    fix: 'Look at it in the dead letters; if the venue changed its format, mend the mapping and replay.',
-    ...(cause === undefined ? {} : { cause }),
-  })
-
-/** The parts of a market's mappings, compiled when they are first asked for. */
-export class Mappings {
-  /** Of the texts of all files, for dead letters. */
-  readonly hash: string
-  readonly #files: readonly Mapping[]
-
-  constructor(files: readonly Mapping[]) {
-    this.#files = files
-    this.hash = hashOf(files.map((file) => file.text).join('\n'))
-  }
-
-  /** Check a part against the schemas of its rows, and compile it. Throws GraphError when it does not fit. */
-  part(part: string, schemas: readonly AnySchema[], tally: Tally): Compiled | undefined {
-    for (const { file, tree } of this.#files) {
-      const found = partsOf(file, tree).get(part)
-      if (found === undefined) continue
-      check(file, part, found, schemas)
-      return compile(file, part, found, tally).run
-    }
-    return undefined
-  }
-}
-
-/** 53 bits are enough to tell two versions of a file apart. */
-const hashOf = (text: string): string => {
-  let [high, low] = [0xdeadbeef, 0x41c6ce57]
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    high = Math.imul(high ^ unit, 2_654_435_761)
-    low = Math.imul(low ^ unit, 1_597_334_677)
-  }
-  return ((high >>> 0) * 2 ** 20 + ((low >>> 0) & 0xfffff)).toString(16).padStart(13, '0')
-}
-
-interface ReaderOf {
+export interface ReaderOf {
   readonly venue: string
   readonly channel: string
   readonly schemas: readonly AnySchema[]
-  /** The mapping, from `Mappings.part`. */
-  readonly map: Compiled
+  readonly part: MappingPart
   readonly hash: string
+  /** Do messages say only what changed? Then each must be seen whole to be filled in. */
+  readonly patches: boolean
   readonly named: (symbol: string) => Named | undefined
+  /** The same, of bytes that name a symbol. */
+  readonly namedAt: (bytes: Uint8Array, from: number, to: number) => Named | undefined
   readonly counts: ReaderCounts
+  readonly learned: Learned
 }
 
 /** The schemas that a channel's mapping may make, with the ids it may skip. */
 export const partSchemas = (schemas: readonly AnySchema[]): readonly AnySchema[] => [...schemas, skip]
 
+/**
+ * A reader of three tiers: templates scan the bytes of messages they have learned; all others are parsed and
+ * go through the compiled mapping, which also says what is wrong with a message.
+ */
 export const createReader = (of: ReaderOf): Reader => {
-  const borders = new Map<string, Border>(partSchemas(of.schemas).map((one) => [one.name, border(one)]))
+  const schemas = partSchemas(of.schemas)
+  const borders = new Map<string, Border>(schemas.map((one) => [one.name, border(one)]))
+  const targets = new Map<string, Cells>(schemas.map((one) => [one.name, sharedCells(one)]))
+  const templates = of.patches
+    ? undefined
+    : new Templates(of.part.tree, [...targets.values()], of.counts.tiers, of.learned)
+  const scanned = templates && createScanned(of, templates)
   const rows: { readonly schema: string; readonly row: object }[] = []
-  const read: Reader['read'] = (bytes, about, emit) => {
+  const parse = (bytes: Uint8Array, about: MessageAbout): void => {
     rows.length = 0
     try {
-      const made = evaluated(of.map, parseMessage(bytes), about)
+      const made = evaluated(of.part.run, parseMessage(bytes), about)
       let seen = 0
       for (const [schema, raw] of Object.entries(made)) {
         for (const one of (Array.isArray(raw) ? raw : [raw]) as readonly unknown[]) {
@@ -158,7 +119,17 @@ export const createReader = (of: ReaderOf): Reader => {
     } catch (error) {
       throw placed(error, of, about)
     }
-    for (const { schema, row } of rows) emit(schema, row)
+  }
+  const read: Reader['read'] = (bytes, about, emit) => {
+    if (scanned?.(bytes, about, emit) === true) return
+    parse(bytes, about)
+    if (templates === undefined) of.counts.tiers.parsed++
+    else templates.learn(bytes)
+    for (const { schema, row } of rows) {
+      const cells = targets.get(schema) as Cells
+      fillCells(cells, row as Readonly<Record<string, unknown>>)
+      emit(schema, cells.row)
+    }
   }
   return Object.freeze({ read })
 }

@@ -2,7 +2,7 @@ import type { AnySource, Opening, OpenSource, SourceHost } from '../graph/source
 import type { Instrument } from '../market/system.ts'
 import { Directory } from './directory.ts'
 import { Intake } from './intake.ts'
-import type { Inlet, InletLine } from './intake.ts'
+import type { Inlet, InletLine } from './inlet.ts'
 import { instrumentOf, select } from './listing.ts'
 import type { Listing } from './listing.ts'
 import type { MarketRules, Venue } from './venue.ts'
@@ -181,7 +181,8 @@ export class Player implements OpenSource {
 
   #seed({ channel, symbol, limit, bytes, received }: Extract<Recorded, { what: 'seed' }>): void {
     if (!this.#opening.channels.includes(channel) || !this.#wanted(symbol, received)) return
-    this.#intake.seed({ channel, symbol, line: this.#line(0, 0), last: undefined }, bytes, received, limit)
+    const inlet = this.#intake.inlet(channel, symbol, this.#line(0, 0))
+    this.#intake.seed(inlet, bytes, received, limit)
   }
 
   #message({

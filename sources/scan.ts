@@ -83,7 +83,7 @@ export class ByteMap<T> {
   set(key: string, value: T): void {
     if (this.#size * 2 >= this.#slots.length) this.#grow()
     const bytes = encoder.encode(key)
-    const slot = this.#find(bytes)
+    const slot = this.#find(bytes, 0, bytes.length)
     const held = this.#slots[slot]
     if (held !== undefined) held.value = value
     else {
@@ -92,18 +92,19 @@ export class ByteMap<T> {
     }
   }
 
-  get(key: Uint8Array): T | undefined {
-    return this.#slots[this.#find(key)]?.value
+  /** The value of a key that stands somewhere in bytes. */
+  get(bytes: Uint8Array, from = 0, to = bytes.length): T | undefined {
+    return this.#slots[this.#find(bytes, from, to)]?.value
   }
 
-  #find(key: Uint8Array): number {
+  #find(key: Uint8Array, from: number, to: number): number {
     const mask = this.#slots.length - 1
     let hash = 0x811c9dc5
-    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ (key[i] as number), 0x01000193)
+    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (key[i] as number), 0x01000193)
     let slot = (hash ^ (hash >>> 15)) & mask
     for (;;) {
       const held = this.#slots[slot]
-      if (held === undefined || same(key, 0, key.length, held.key)) return slot
+      if (held === undefined || same(key, from, to, held.key)) return slot
       slot = (slot + 1) & mask
     }
   }
@@ -111,7 +112,8 @@ export class ByteMap<T> {
   #grow(): void {
     const old = this.#slots
     this.#slots = new Array<undefined>(old.length * 2).fill(undefined)
-    for (const held of old) if (held !== undefined) this.#slots[this.#find(held.key)] = held
+    for (const held of old)
+      if (held !== undefined) this.#slots[this.#find(held.key, 0, held.key.length)] = held
   }
 }
 

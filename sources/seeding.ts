@@ -1,6 +1,7 @@
 import type { SourceHost } from '../graph/source.ts'
 import { waitMs } from './backoff.ts'
-import type { InletLine, Intake } from './intake.ts'
+import type { InletLine } from './inlet.ts'
+import type { Intake } from './intake.ts'
 import type { Rest } from './rest.ts'
 import type { SeedRules } from './venue.ts'
 
@@ -103,7 +104,7 @@ export class Seeding {
     const result = await this.#rest.ask(ask.rules.path(symbol, limit), ask.tries)
     this.#running -= 1
     if (this.#waiting.get(key) === ask && !this.#rest.closed) {
-      const inlet = { channel, symbol, line: this.#line, last: undefined }
+      const inlet = this.#intake.inlet(channel, symbol, this.#line)
       const fits =
         'answer' in result && this.#intake.seed(inlet, result.answer.body, result.answer.received, limit)
       if (fits) this.#waiting.delete(key)

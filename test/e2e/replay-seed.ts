@@ -14,8 +14,8 @@ export class ReferenceBook {
     const snapshot = rows.find((row) => row.snapshot)!
     const later = rows.filter((one) => !one.snapshot && one.last! > snapshot.last! && one.last! <= last)
     for (const row of [snapshot, ...later]) {
-      row.bidPrices.forEach((price, i) => put(this.#bids, price, row.bidSizes[i]!))
-      row.askPrices.forEach((price, i) => put(this.#asks, price, row.askSizes[i]!))
+      Array.from(row.bidPrices).forEach((price, i) => put(this.#bids, price, row.bidSizes[i]!))
+      Array.from(row.askPrices).forEach((price, i) => put(this.#asks, price, row.askSizes[i]!))
     }
   }
 

@@ -3,7 +3,8 @@ import { GraphError } from '../../graph/error.ts'
 import { bookDelta, mark, trade } from '../../market/event.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import { parseMapping } from '../../sources/driver/jsonata.ts'
-import { Mappings, partSchemas } from '../../sources/reader.ts'
+import { Mappings } from '../../sources/mappings.ts'
+import { partSchemas } from '../../sources/reader.ts'
 
 const fields = {
   symbol: 's', time: 'T * 1000', id: '$string(t)', side: 'm = true ? "sell" : m = false ? "buy"', price: '$number(p)', size: '$number(q)',

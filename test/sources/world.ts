@@ -1,4 +1,5 @@
 import type { Answer, Clock, Net, Socket, SocketEvents } from '../../graph/port.ts'
+import { kept } from '../../graph/row.ts'
 import type { AnySource, Opening, SourceHost } from '../../graph/source.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
 
@@ -150,7 +151,7 @@ export const scripted = (clock = new VirtualClock()): {
     random: { below: (n) => (seed = (seed * 48271) % 2147483647) % n },
     frame: (frame) => {
       try {
-        frame.read((schema, row) => rows.push({ schema, row: row as Row }))
+        frame.read((schema, row) => rows.push({ schema, row: kept(row) as Row }))
       } catch (error) {
         errors.push(error)
       }

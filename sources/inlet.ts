@@ -1,0 +1,52 @@
+import type { EmitRow, Frame } from '../graph/source.ts'
+import type { MessageAbout, Reader } from './reader.ts'
+
+/** A topic as messages come in of it: one channel of one symbol on one line of a connection. */
+export interface Inlet {
+  readonly channel: string
+  /** Undefined: its messages are for all symbols. */
+  readonly symbol: string | undefined
+  readonly line: InletLine
+  /** What its messages are read with; `received` is that of the message at hand. */
+  readonly about: MessageAbout & { received: number }
+  readonly reader: Reader
+  /** The book that its rows are of, where the channel carries changes of books. */
+  readonly tracked: boolean
+}
+
+/** Messages of a line are numbered together. */
+export interface InletLine {
+  readonly connection: number
+  readonly epoch: number
+  frames: number
+}
+
+/** What the rows of one book have covered without a hole, and whether it was begun. */
+export interface Run {
+  first: number
+  last: number
+  seeded: boolean
+  /** When it was, over REST; 0: never. */
+  seededAt: number
+  /** Messages so far, to tell which books are busy. */
+  frames: number
+}
+
+/** The frame at hand: there is one for all messages of a source. */
+export class Letter implements Omit<Frame<never>, 'carries'> {
+  readonly source: string
+  channel = ''
+  connection = 0
+  epoch = 0
+  frame = 0
+  received = 0
+  symbol: string | undefined = undefined
+  bytes: Uint8Array = new Uint8Array()
+  /** How it is read: made once, as there is one letter for all messages. */
+  readonly read: (emit: EmitRow) => void
+
+  constructor(source: string, read: (emit: EmitRow) => void) {
+    this.source = source
+    this.read = read
+  }
+}

@@ -1,0 +1,193 @@
+import type { Cells } from '../../graph/row.ts'
+import type { Column } from '../../graph/schema.ts'
+import { FILLED } from './check.ts'
+import type { Listing, Shape } from './shape.ts'
+import { partOf, undefinedly, Unscannable } from './symbol.ts'
+import type { Value } from './symbol.ts'
+import { Symbolic } from './symbolic.ts'
+import { braces, pairsOf } from './tree.ts'
+import type { Tree } from './tree.ts'
+
+/** Where the head of a scanned row stands: which schema, and which bytes name its symbol. Columns follow. */
+export const TARGET = 0
+export const SYMBOL_FROM = 1
+export const SYMBOL_TO = 2
+export const FIRST_COLUMN = 3
+
+/** Numbers that a scanned row takes: its head, its columns, and where their texts end. */
+export const rowWidth = (targets: readonly Cells[]): number => FIRST_COLUMN + 2 * columnsMax(targets)
+
+/** From where a text begins to where it ends, in a scanned row. */
+export const columnsMax = (targets: readonly Cells[]): number =>
+  Math.max(...targets.map(({ numbers }) => numbers.length))
+
+/** A list that goes to the cells while it is scanned. */
+export interface ScannedList {
+  readonly list: Listing
+  readonly target: number
+  readonly place: number
+  /** What each member comes to. */
+  readonly code: string
+}
+
+/** What the mapping makes of messages of one shape, as code that stores rows. */
+export interface ScanRows {
+  readonly symbolic: Symbolic
+  /** At the end of the message. */
+  readonly last: readonly string[]
+  /** At the end of each member of a list. */
+  readonly members: ReadonlyMap<Listing, string>
+  readonly lists: readonly ScannedList[]
+}
+
+interface Row {
+  readonly target: number
+  readonly tests: readonly string[]
+  readonly over: Listing | undefined
+  readonly fields: ReadonlyMap<string, Value>
+}
+
+/** Evaluate a mapping over a shape. Throws Unscannable. */
+export const scanRows = (tree: Tree, shape: Shape, targets: readonly Cells[]): ScanRows => {
+  if (!braces(tree)) throw new Unscannable('a mapping that is no object')
+  const symbolic = new Symbolic()
+  const rows = pairsOf(tree).flatMap(([schema, rowsOf]): readonly Row[] => {
+    const target = targets.findIndex((one) => one.schema.name === schema.value)
+    if (target < 0) throw new Unscannable(`rows of "${String(schema.value)}"`)
+    return rowsIn(symbolic.evaluate(rowsOf, partOf(shape))).map((row) => ({ ...row, target }))
+  })
+  const overs = rows.flatMap(({ over }) => (over === undefined ? [] : [over]))
+  if (rows.length === 0) throw new Unscannable('a message without rows')
+  if (overs.length > 0 && rows.length > 1) throw new Unscannable('rows of a list beside others')
+  const lists: ScannedList[] = []
+  const codes = rows.map((row) => storeRow(row, symbolic, targets, lists))
+  const [over] = overs
+  if (over !== undefined && lists.length > 0) throw new Unscannable('lists within lists')
+  const members = new Map(over === undefined ? [] : [[over, codes.join('')]])
+  return { symbolic, last: over === undefined ? codes : [], members, lists }
+}
+
+type Found = Omit<Row, 'target'>
+
+const rowsIn = (value: Value, tests: readonly string[] = []): readonly Found[] => {
+  if (undefinedly(value)) return []
+  if (value.is === 'object') return [{ tests, over: undefined, fields: value.fields }]
+  if (value.is === 'either') {
+    const { code } = value.test
+    return [...rowsIn(value.yes, [...tests, code]), ...rowsIn(value.no, [...tests, `!${code}`])]
+  }
+  if (value.is !== 'each' || tests.length > 0) throw new Unscannable('rows that are no objects')
+  return rowsIn(value.value).map((row) => ({ ...row, over: value.list }))
+}
+
+const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], lists: ScannedList[]): string => {
+  const cells = targets[row.target]!
+  const symbol = row.fields.get('symbol')
+  if (symbol?.is !== 'leaf' || symbol.leaf.kind !== 'text') throw new Unscannable('a symbol that is no text')
+  const [from, to] = symbolic.text(symbol.leaf)
+  const store = new Store(symbolic, columnsMax(targets))
+  const columns = cells.schema.columns.map((column, place) => {
+    const value = row.fields.get(column.name) ?? NOTHING
+    if (FILLED.has(column.name) || column.name === 'symbol') return ''
+    if (column.kind !== 'floats') return store.column(column, place, value)
+    if (row.tests.length > 0) throw new Unscannable('a list in a row that may not be')
+    return storeList(value, row.target, place, lists)
+  })
+  const priced = lists.filter(({ target }) => target === row.target)
+  for (const one of priced) if (!alike(one, cells, priced)) throw new Unscannable('lists of unlike lengths')
+  const width = rowWidth(targets)
+  const head = `q=r*${width};if(q+${width}>o.length)return -2;o[q]=${row.target};o[q+1]=${from};o[q+2]=${to};`
+  const code = `${head}${columns.join('')}r++;`
+  return row.tests.length === 0 ? code : `if(${row.tests.join('&&')}){${code}}`
+}
+
+const NOTHING: Value = { is: 'constant', value: undefined }
+
+/** Prices and sizes of one side must come from the same list, or only a look at the message tells if they fit. */
+const alike = (of: ScannedList, cells: Cells, lists: readonly ScannedList[]): boolean => {
+  const { name } = cells.schema.columns[of.place]!
+  if (!name.endsWith('Prices')) return true
+  const sizes = cells.schema.columns.findIndex((column) => column.name === name.replace(/Prices$/, 'Sizes'))
+  return sizes < 0 || lists.some((one) => one.place === sizes && one.list === of.list)
+}
+
+const storeList = (value: Value, target: number, place: number, lists: ScannedList[]): string => {
+  if (undefinedly(value)) return `k.cells[${target}].lists[${place}].length=0;`
+  if (value.is !== 'each' || value.value.is !== 'number') throw new Unscannable('a list of no numbers')
+  lists.push({ list: value.list, target, place, code: value.value.code })
+  return ''
+}
+
+/** Code that stores the columns of a row. */
+class Store {
+  readonly #symbolic: Symbolic
+  readonly #texts: number
+
+  constructor(symbolic: Symbolic, texts: number) {
+    this.#symbolic = symbolic
+    this.#texts = texts
+  }
+
+  column(column: Column, place: number, value: Value): string {
+    const at = `o[q+${FIRST_COLUMN + place}]`
+    if (value.is === 'either') {
+      const [yes, no] = [value.yes, value.no].map((side) => this.column(column, place, side))
+      return `if(${value.test.code}){${yes}}else{${no}}`
+    }
+    if (value.is === 'constant' && (value.value === undefined || value.value === null))
+      return column.nullable ? `${at}=${column.kind === 'text' ? -1 : NaN};` : 'return -1;'
+    switch (column.kind) {
+      case 'text':
+        return this.#text(column, place, value)
+      case 'choice':
+        return this.#choice(column, at, value)
+      case 'flag':
+        return `${at}=${this.#flag(column, value)};`
+      case 'name':
+        throw new Unscannable(`the name "${column.name}"`)
+      default:
+        return this.#number(column, at, value)
+    }
+  }
+
+  #number(column: Column, at: string, value: Value): string {
+    const code = this.#symbolic.number(value)
+    if (code === undefined) throw new Unscannable(`"${column.name}", which is no number`)
+    return `x=${code};if(${FITS[column.kind as keyof typeof FITS]})return -1;${at}=x;`
+  }
+
+  #text(column: Column, place: number, value: Value): string {
+    const text = value.is === 'text' || (value.is === 'leaf' && value.leaf.kind === 'text')
+    if (!text) throw new Unscannable(`"${column.name}", which is no text`)
+    const [from, to] = this.#symbolic.text(value.leaf)
+    const at = FIRST_COLUMN + place
+    return `o[q+${at}]=${from};o[q+${at + this.#texts}]=${to};`
+  }
+
+  #choice(column: Column, at: string, value: Value): string {
+    if (value.is === 'constant') {
+      const code = column.values.indexOf(String(value.value))
+      return code < 0 ? 'return -1;' : `${at}=${code};`
+    }
+    if (value.is !== 'leaf' || value.leaf.kind !== 'text')
+      throw new Unscannable(`"${column.name}", which is no text`)
+    const { leaf } = value
+    const tests = column.values.map((text, code) => `if(${this.#symbolic.says(leaf, text)})${at}=${code};`)
+    return `${tests.join('else ')}else return -1;`
+  }
+
+  #flag(column: Column, value: Value): string {
+    if (value.is === 'test') return `${value.code}?1:0`
+    if (value.is === 'constant' && typeof value.value === 'boolean') return value.value ? '1' : '0'
+    if (value.is === 'leaf' && value.leaf.kind === 'flag') return this.#symbolic.flag(value.leaf)
+    throw new Unscannable(`"${column.name}", which is no flag`)
+  }
+}
+
+/** When a number does not fit its column, so that another tier must say what is wrong with it. */
+const FITS = {
+  float: 'x-x!==0',
+  count: '!Number.isSafeInteger(x)',
+  micros: '!Number.isSafeInteger(x)',
+  int: '(x|0)!==x',
+} as const

@@ -1,0 +1,155 @@
+/**
+ * What the messages of a channel look like: the keys in their order and the kinds of their values. Messages
+ * of one shape differ only in the values.
+ */
+export type Shape = Leaf | Members | Listing | Tuple
+
+/** A value without parts. */
+export interface Leaf {
+  readonly kind: 'text' | 'number' | 'flag' | 'null'
+  /** How the example has it, without quotes. */
+  readonly example: string
+}
+
+/** An object. */
+export interface Members {
+  readonly kind: 'object'
+  readonly members: readonly (readonly [key: string, value: Shape])[]
+}
+
+/** A list of any length whose members are all alike; nothing is known of them where the example has none. */
+export interface Listing {
+  readonly kind: 'list'
+  readonly of: Shape | undefined
+}
+
+/** A list of so many leaves. */
+export interface Tuple {
+  readonly kind: 'tuple'
+  readonly of: readonly Leaf[]
+}
+
+/** Why a message has no shape to learn. */
+export class Shapeless extends Error {}
+
+const COMMA = 0x2c
+const PLAIN_MIN = 0x20
+const PLAIN_MAX = 0x7e
+const TEXT_MAX = 10_000
+
+/**
+ * The shape of a message. Only what venues send day by day has one: JSON without blanks, escapes, or anything
+ * but plain ASCII. Throws Shapeless.
+ */
+export const shapeOf = (bytes: Uint8Array): Shape => {
+  const reader = new Learner(bytes)
+  const shape = reader.value()
+  if (reader.at !== bytes.length) throw new Shapeless('something follows the message')
+  return shape
+}
+
+/** What two messages of one shape have in common, as a text. */
+export const shapeKey = (shape: Shape): string => {
+  switch (shape.kind) {
+    case 'object':
+      return `{${shape.members.map(([key, value]) => `${key}:${shapeKey(value)}`).join()}}`
+    case 'list':
+      return `[${shape.of === undefined ? '' : shapeKey(shape.of)}]`
+    case 'tuple':
+      return `(${shape.of.map(shapeKey).join('')})`
+    default:
+      return shape.kind.charAt(0)
+  }
+}
+
+class Learner {
+  at = 0
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  value(): Shape {
+    switch (this.#byte()) {
+      case 0x7b:
+        return this.#object()
+      case 0x5b:
+        return this.#list()
+      case 0x22:
+        return { kind: 'text', example: this.#text() }
+      default:
+        return this.#word()
+    }
+  }
+
+  #object(): Members {
+    const members: (readonly [string, Shape])[] = []
+    this.at++
+    while (this.#byte() !== 0x7d) {
+      if (members.length > 0) this.#expect(COMMA)
+      const key = this.#text()
+      if (members.some(([known]) => known === key)) throw new Shapeless('a key stands twice')
+      this.#expect(0x3a)
+      members.push([key, this.value()])
+    }
+    this.at++
+    return { kind: 'object', members }
+  }
+
+  #list(): Listing | Tuple {
+    const found: Shape[] = []
+    this.at++
+    while (this.#byte() !== 0x5d) {
+      if (found.length > 0) this.#expect(COMMA)
+      found.push(this.value())
+    }
+    this.at++
+    if (found.length > 0 && found.every(leaf)) return { kind: 'tuple', of: found }
+    if (new Set(found.map(shapeKey)).size > 1) throw new Shapeless('the members of a list differ')
+    return { kind: 'list', of: found[0] }
+  }
+
+  #word(): Leaf {
+    const from = this.at
+    while (this.at < this.#bytes.length && !ENDS.has(this.#bytes[this.at]!)) this.at++
+    const word = this.#said(from, this.at)
+    if (word === 'true' || word === 'false') return { kind: 'flag', example: word }
+    if (word === 'null') return { kind: 'null', example: word }
+    if (!NUMBER.test(word)) throw new Shapeless('it is not plain JSON')
+    return { kind: 'number', example: word }
+  }
+
+  #text(): string {
+    this.#expect(0x22)
+    const from = this.at
+    while (this.#byte() !== 0x22) {
+      const byte = this.#byte()
+      if (byte < PLAIN_MIN || byte > PLAIN_MAX || byte === 0x5c) throw new Shapeless('a text is not plain')
+      this.at++
+    }
+    this.at++
+    return this.#said(from, this.at - 1)
+  }
+
+  #said(from: number, to: number): string {
+    if (to - from > TEXT_MAX) throw new Shapeless('a text is long')
+    return String.fromCharCode(...this.#bytes.subarray(from, to))
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.at]
+    if (byte === undefined) throw new Shapeless('it is cut off')
+    return byte
+  }
+
+  #expect(byte: number): void {
+    if (this.#byte() !== byte) throw new Shapeless('it is not plain JSON')
+    this.at++
+  }
+}
+
+const leaf = (shape: Shape): shape is Leaf =>
+  shape.kind !== 'object' && shape.kind !== 'list' && shape.kind !== 'tuple'
+const ENDS: ReadonlySet<number> = new Set([COMMA, 0x5d, 0x7d])
+const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$/

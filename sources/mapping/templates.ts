@@ -1,0 +1,128 @@
+import type { Cells } from '../../graph/row.ts'
+import { compileScanner } from './scanner.ts'
+import type { Scan } from './scanner.ts'
+import { rowWidth } from './scan-row.ts'
+import { shapeKey, shapeOf, Shapeless } from './shape.ts'
+import { Unscannable } from './symbol.ts'
+import type { Tree } from './tree.ts'
+
+/** Messages by the tier that read them, and what was learned. */
+export interface TierCounts {
+  scanned: number
+  /** Parsed whole, because no template fitted. */
+  parsed: number
+  templates: number
+  /** Why messages were parsed whole: how many of each reason. */
+  readonly reasons: Map<string, number>
+}
+
+export const tierCounts = (): TierCounts => ({ scanned: 0, parsed: 0, templates: 0, reasons: new Map() })
+
+/** What was learned of a channel: its new shape, or why messages of it cannot be scanned. */
+export type Learned = (shape: string, refused: string | undefined) => void
+
+const BYTES_MAX = 1 << 20
+const TEMPLATES_MAX = 8
+const ROWS_MAX = 1 << 16
+/** A shape is learned when it comes a second time: a message that is one of its kind is not worth it. */
+const SEEN_MIN = 2
+const SEEN_MAX = 64
+/** After so many looks that taught nothing, only one message in so many is looked at. */
+const LOOKS = 200
+
+/** One copy of the message at hand, followed by the zeros that a scanner needs. */
+const scratch = new Uint8Array(BYTES_MAX + 8)
+const view = new DataView(scratch.buffer)
+
+/** The scanners of one channel: one for each shape that its messages have had. */
+export class Templates {
+  readonly targets: readonly Cells[]
+  readonly width: number
+  /** What the last scan wrote, `width` numbers a row; and the bytes that its texts are in. */
+  rows: Float64Array
+  readonly bytes = scratch
+  readonly #tree: Tree
+  readonly #counts: TierCounts
+  readonly #learned: Learned
+  readonly #scans: Scan[] = []
+  readonly #seen = new Map<string, number>()
+  readonly #known = new Map<string, string | undefined>()
+  #looks = 0
+
+  constructor(tree: Tree, targets: readonly Cells[], counts: TierCounts, learned: Learned) {
+    this.#tree = tree
+    this.targets = targets
+    this.#counts = counts
+    this.#learned = learned
+    this.width = rowWidth(targets)
+    this.rows = new Float64Array(this.width * 16)
+  }
+
+  /** Rows of a message, or -1 when no template fits it. */
+  scan(bytes: Uint8Array): number {
+    const { length } = bytes
+    if (this.#scans.length === 0 || length > BYTES_MAX) return -1
+    scratch.set(bytes)
+    view.setFloat64(length, 0)
+    const scans = this.#scans
+    for (let at = 0; at < scans.length; at++) {
+      const found = this.#run(scans[at]!, length)
+      if (found < 0) continue
+      // The template that fits most often comes to be tried first.
+      if (at > 0) [scans[at - 1], scans[at]] = [scans[at]!, scans[at - 1]!]
+      this.#counts.scanned++
+      return found
+    }
+    return -1
+  }
+
+  /** A message was parsed whole, and was right: learn its shape, or say why not. */
+  learn(bytes: Uint8Array): void {
+    this.#counts.parsed++
+    if (this.#looks > LOOKS && this.#counts.parsed % LOOKS !== 0) return
+    this.#looks++
+    const why = this.#look(bytes)
+    const { reasons } = this.#counts
+    if (reasons.size < SEEN_MAX || reasons.has(why)) reasons.set(why, (reasons.get(why) ?? 0) + 1)
+  }
+
+  #run(scan: Scan, length: number): number {
+    for (;;) {
+      const found = scan(scratch, view, length, this.rows)
+      if (found !== -2) return found
+      if (this.rows.length >= ROWS_MAX * this.width) return -1
+      this.rows = new Float64Array(this.rows.length * 2)
+    }
+  }
+
+  #look(bytes: Uint8Array): string {
+    if (bytes.length > BYTES_MAX) return 'too long'
+    let key = ''
+    try {
+      const shape = shapeOf(bytes)
+      key = shapeKey(shape)
+      if (this.#known.has(key)) return this.#known.get(key) ?? 'a value that is not plain'
+      const seen = (this.#seen.get(key) ?? 0) + 1
+      if (this.#seen.size < SEEN_MAX || seen > 1) this.#seen.set(key, seen)
+      if (seen < SEEN_MIN) return 'a new shape'
+      if (this.#scans.length >= TEMPLATES_MAX) return 'more shapes than are kept'
+      const { scan } = compileScanner(this.#tree, shape, this.targets)
+      this.#scans.push(scan)
+      this.#counts.templates++
+      this.#know(key, undefined)
+      return 'a new shape'
+    } catch (error) {
+      if (error instanceof Shapeless) return error.message
+      if (!(error instanceof Unscannable)) throw error
+      this.#know(key, error.message)
+      return error.message
+    }
+  }
+
+  #know(key: string, refused: string | undefined): void {
+    this.#seen.delete(key)
+    this.#known.set(key, refused)
+    this.#looks = 0
+    this.#learned(key, refused)
+  }
+}

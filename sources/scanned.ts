@@ -1,0 +1,116 @@
+import type { Cells } from '../graph/row.ts'
+import type { EmitRow } from '../graph/source.ts'
+import { columnsMax, FIRST_COLUMN, SYMBOL_FROM, SYMBOL_TO, TARGET } from './mapping/scan-row.ts'
+import type { Templates } from './mapping/templates.ts'
+import type { MessageAbout, Named, ReaderOf, Skipped } from './reader.ts'
+
+/** Where in the cells of a schema stands what the reader fills in. */
+interface Target {
+  readonly cells: Cells
+  readonly schema: string
+  /** Ids without a row. */
+  readonly skip: boolean
+  readonly columns: number
+  readonly texts: readonly number[]
+  readonly venue: number
+  readonly instrument: number
+  readonly received: number
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * Emit the rows of a message that a template fits. False when none does, or when a row is of a symbol that it
+ * should not be of: then nothing was emitted, and the message must be parsed.
+ */
+export const createScanned = (
+  of: ReaderOf,
+  templates: Templates,
+): ((bytes: Uint8Array, about: MessageAbout, emit: EmitRow) => boolean) => {
+  const targets = templates.targets.map(targetOf)
+  const ends = columnsMax(templates.targets)
+  const { width, bytes: copy } = templates
+  const named: (Named | undefined)[] = []
+  const name = (found: number, about: MessageAbout): boolean => {
+    const { rows } = templates
+    const own = about.symbol === undefined ? undefined : of.named(about.symbol)
+    for (let row = 0; row < found; row++) {
+      const [from, to] = [rows[row * width + SYMBOL_FROM]!, rows[row * width + SYMBOL_TO]!]
+      if (about.symbol === undefined) named[row] = of.namedAt(copy, from, to)
+      else if (own === undefined || !same(copy, from, to, about.symbolBytes)) return false
+      else named[row] = own
+    }
+    return true
+  }
+  return (bytes, about, emit) => {
+    const found = templates.scan(bytes)
+    if (found < 0 || !name(found, about)) return false
+    for (let row = 0; row < found; row++) {
+      const one = named[row]
+      if (one === undefined || !one.wanted) {
+        of.counts.unwanted += 1
+        continue
+      }
+      const at = row * width
+      const target = targets[templates.rows[at + TARGET]!]!
+      fill(target, templates.rows, at + FIRST_COLUMN, ends, copy)
+      const { cells } = target
+      if (covers(target, about.skipped)) continue
+      cells.names[target.venue] = of.venue
+      cells.names[target.instrument] = one.instrument
+      cells.numbers[target.received] = about.received
+      emit(target.schema, cells.row)
+    }
+    return true
+  }
+}
+
+const targetOf = (cells: Cells): Target => {
+  const { columns, name } = cells.schema
+  const place = (of: string): number => columns.findIndex((column) => column.name === of)
+  return {
+    cells,
+    schema: name,
+    skip: name === 'skip',
+    columns: columns.length,
+    texts: columns.flatMap(({ kind }, at) => (kind === 'text' ? [at] : [])),
+    venue: place('venue'),
+    instrument: place('instrument'),
+    received: place('received'),
+    first: place('first'),
+    last: place('last'),
+  }
+}
+
+const fill = (target: Target, rows: Float64Array, base: number, ends: number, bytes: Uint8Array): void => {
+  const { numbers, texts } = target.cells
+  for (let i = 0; i < target.columns; i++) numbers[i] = rows[base + i]!
+  for (const place of target.texts) {
+    const from = rows[base + place]!
+    if (from < 0) texts[place]!.set(null)
+    else texts[place]!.copy(bytes, from, rows[base + ends + place]!)
+  }
+}
+
+/**
+ * Ids without a row are remembered, and a row that follows them covers them, so that they are no hole. True
+ * when there is nothing to emit.
+ */
+const covers = ({ cells, skip, first, last }: Target, skipped: Skipped | undefined): boolean => {
+  const { numbers } = cells
+  if (skipped === undefined) return skip
+  if (skip) {
+    if (numbers[first] !== skipped.last + 1) skipped.first = numbers[first]!
+    skipped.last = numbers[last]!
+  } else if (skipped.last >= 0 && numbers[first] === skipped.last + 1) {
+    numbers[first] = skipped.first
+    skipped.last = -1
+  }
+  return skip
+}
+
+const same = (bytes: Uint8Array, from: number, to: number, other: Uint8Array): boolean => {
+  if (to - from !== other.length) return false
+  for (let i = 0; i < other.length; i++) if (bytes[from + i] !== other[i]) return false
+  return true
+}
