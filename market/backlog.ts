@@ -1,5 +1,4 @@
 import type { Levels } from './book.ts'
-import type { BookDelta } from './event.ts'
 
 /** A change of a book that waits for a snapshot. */
 export interface Pending extends Levels {
@@ -27,7 +26,7 @@ export class Backlog {
     return this.#changes
   }
 
-  add({ bidPrices, bidSizes, askPrices, askSizes }: BookDelta, first: number, last: number): void {
+  add({ bidPrices, bidSizes, askPrices, askSizes }: Levels, first: number, last: number): void {
     this.#put({
       first,
       last,

@@ -1,11 +1,15 @@
+import { Beyond } from './beyond.ts'
 import { Ladder } from './ladder.ts'
 
-/** The levels of a snapshot or of a change. Sizes are absolute; a size of zero removes the level. */
+/**
+ * The levels of a snapshot or of a change. Sizes are absolute; a size of zero removes the level. The lists
+ * are only lent: they may be views of memory that the next change is written to.
+ */
 export interface Levels {
-  readonly bidPrices: readonly number[]
-  readonly bidSizes: readonly number[]
-  readonly askPrices: readonly number[]
-  readonly askSizes: readonly number[]
+  readonly bidPrices: ArrayLike<number>
+  readonly bidSizes: ArrayLike<number>
+  readonly askPrices: ArrayLike<number>
+  readonly askSizes: ArrayLike<number>
 }
 
 /** How far a snapshot reaches. */
@@ -79,6 +83,11 @@ export class Book {
     return Math.min(this.bids.count, this.asks.count)
   }
 
+  /** Memory that it holds for its levels. */
+  get bytes(): number {
+    return this.#bids.bytes + this.#asks.bytes
+  }
+
   save(): SavedBook {
     return [this.#bids.save(), this.#asks.save()]
   }
@@ -99,12 +108,6 @@ interface SavedSide {
   readonly beyond: readonly number[]
 }
 
-/** What a level beyond the bound was changed to, and up to which id that is right. */
-interface Change {
-  readonly size: number
-  readonly id: number
-}
-
 class Side {
   readonly levels: Ladder
   readonly #depthMax: number
@@ -116,7 +119,7 @@ class Side {
    * What has changed beyond the bound after the id `#since`: with it an older snapshot can move the bound
    * out.
    */
-  readonly #beyond = new Map<number, Change>()
+  readonly #beyond = new Beyond()
   #since = 0
 
   constructor(side: 'bid' | 'ask', depthMax: number) {
@@ -125,8 +128,8 @@ class Side {
   }
 
   seed(
-    prices: readonly number[],
-    sizes: readonly number[],
+    prices: ArrayLike<number>,
+    sizes: ArrayLike<number>,
     id: number | null,
     { horizon, window }: Reach,
   ): void {
@@ -134,32 +137,36 @@ class Side {
     this.#forget(id)
     this.#window = window ? horizon : 0
     // Venues list the best level first: from the far end, each one is put at the end of the ladder.
-    for (let i = prices.length - 1; i >= 0; i--) this.levels.set(prices[i]!, sizes[i]!)
+    for (let i = prices.length - 1; i >= 0; i--) this.levels.take(prices, sizes, i)
     this.#bound = window ? null : this.#end(prices, horizon)
     this.#trim(id)
   }
 
-  apply(prices: readonly number[], sizes: readonly number[], id: number | null): void {
+  apply(prices: ArrayLike<number>, sizes: ArrayLike<number>, id: number | null): void {
     for (let i = 0; i < prices.length; i++) {
-      if (this.#knows(prices[i]!)) this.levels.set(prices[i]!, sizes[i]!)
-      else if (id !== null) this.#beyond.set(prices[i]!, { size: sizes[i]!, id })
+      if (this.#knows(prices[i]!)) this.levels.take(prices, sizes, i)
+      else if (id !== null) this.#beyond.set(prices[i]!, sizes[i]!, id)
     }
-    if (this.#beyond.size > BEYOND_MAX) this.#forget(id)
+    if (this.#beyond.count > BEYOND_MAX) this.#forget(id)
     this.#trim(id)
   }
 
-  deepen(prices: readonly number[], sizes: readonly number[], id: number, horizon: number): void {
+  deepen(prices: ArrayLike<number>, sizes: ArrayLike<number>, id: number, horizon: number): void {
     const before = this.#bound
     const bound = this.#end(prices, horizon)
     if (before === null || id < this.#since || (bound !== null && !this.levels.worse(bound, before))) return
     this.#bound = bound
     for (let i = prices.length - 1; i >= 0; i--)
-      if (this.levels.worse(prices[i]!, before)) this.levels.set(prices[i]!, sizes[i]!)
-    for (const [price, change] of this.#beyond) {
-      if (!this.#knows(price)) continue
-      if (change.id > id) this.levels.set(price, change.size)
-      this.#beyond.delete(price)
-    }
+      if (this.levels.worse(prices[i]!, before)) this.levels.take(prices, sizes, i)
+    this.#beyond.keep((price, size, changed) => {
+      if (!this.#knows(price)) return true
+      if (changed > id) this.levels.set(price, size)
+      return false
+    })
+  }
+
+  get bytes(): number {
+    return this.levels.bytes + this.#beyond.bytes
   }
 
   /** The best price has left what is known. */
@@ -168,13 +175,12 @@ class Side {
   }
 
   save(): SavedSide {
-    const beyond = [...this.#beyond].flatMap(([price, { size, id }]) => [price, size, id])
     return {
       levels: this.levels.save(),
       bound: this.#bound,
       window: this.#window,
       since: this.#since,
-      beyond,
+      beyond: this.#beyond.save(),
     }
   }
 
@@ -183,15 +189,15 @@ class Side {
     this.#bound = bound
     this.#window = window
     this.#since = since
-    this.#beyond.clear()
-    for (let i = 0; i < beyond.length; i += 3)
-      this.#beyond.set(beyond[i]!, { size: beyond[i + 1]!, id: beyond[i + 2]! })
+    this.#beyond.load(beyond)
   }
 
   /** A snapshot that has as many levels as it may is cut off at its worst price. */
-  #end(prices: readonly number[], horizon: number): number | null {
+  #end(prices: ArrayLike<number>, horizon: number): number | null {
     if (horizon === 0 || prices.length < horizon) return null
-    return prices.reduce((end, price) => (this.levels.worse(price, end) ? price : end))
+    let end = prices[0]!
+    for (let i = 1; i < prices.length; i++) if (this.levels.worse(prices[i]!, end)) end = prices[i]!
+    return end
   }
 
   #knows(price: number): boolean {

@@ -5,7 +5,7 @@ import type { Levels, SavedBook } from './book.ts'
 import type { BookDelta, Quote, Trust } from './event.ts'
 import { Holes, gapRow } from './hole.ts'
 import type { Hole, Moment } from './hole.ts'
-import { parseInstrument } from './instrument.ts'
+import { LastQuote } from './last-quote.ts'
 import { continues, follows } from './sequence.ts'
 import type { Position } from './sequence.ts'
 import { causeOf } from './session.ts'
@@ -41,16 +41,17 @@ export class Replica {
   #first: number | null = null
   #last: number | null = null
   /** Where the stream is: behind a snapshot, or ahead of a broken book. */
-  #heard: Position | null = null
+  #heard: { last: number; time: number } | null = null
   /** When a snapshot was last taken, by our clock. */
   #seeded = 0
   #down = false
   #cause: Cause = 'lost'
   readonly #holes = new Holes()
-  #shown: Quote | null = null
+  readonly #shown: LastQuote
 
   constructor(instrument: string, depthMax: number) {
     this.instrument = instrument
+    this.#shown = new LastQuote(instrument)
     this.#book = new Book(depthMax)
   }
 
@@ -76,41 +77,21 @@ export class Replica {
 
   /** Holes that are closed since the last call: the book is whole again. */
   healed(at: Moment): readonly Gap[] {
-    if (this.#trust !== 'live') return []
-    return this.#holes.close().map((hole) => gapRow(this.instrument, 'bookDelta', 'healed', hole, at))
+    if (this.#trust !== 'live') return NONE
+    const holes = this.#holes.close()
+    return holes.length === 0
+      ? NONE
+      : holes.map((hole) => gapRow(this.instrument, 'bookDelta', 'healed', hole, at))
   }
 
-  /** The quote, when it differs from the last one, or when that is old and the book has moved since. */
-  news({ time, received }: Moment): Quote | undefined {
-    const { bids, asks } = this.#book
-    const before = this.#shown
-    const live = this.#trust === 'live'
-    const bidSize = live && bids.count > 0 ? bids.size(0) : null
-    const askSize = live && asks.count > 0 ? asks.size(0) : null
-    const bid = bidSize === null ? null : bids.price(0)
-    const ask = askSize === null ? null : asks.price(0)
-    const same =
-      before?.trust === this.#trust && before.why === this.#why && before.bid === bid && before.ask === ask
-    const sized = same && before.bidSize === bidSize && before.askSize === askSize
-    const old =
-      live && before?.last !== this.#last && received >= (before?.received ?? 0) + SIGN_OF_LIFE_EVERY
-    if (sized && !old) return undefined
-    this.#shown = {
-      venue: parseInstrument(this.instrument).venue,
-      instrument: this.instrument,
-      time,
-      received,
-      first: this.#first,
-      last: this.#last,
-      trust: this.#trust,
-      why: this.#why,
-      bid,
-      bidSize,
-      ask,
-      askSize,
-      trustedDepth: live ? this.#book.trustedDepth : 0,
-    }
-    return this.#shown
+  /** The quote, when there is news. It is lent, until the next one. */
+  news(at: Moment): Quote | undefined {
+    return this.#shown.next(this.#book, this.#trust, this.#why, this.#first, this.#last, at)
+  }
+
+  /** Memory that it holds for the levels of its book. */
+  get bytes(): number {
+    return this.#book.bytes
   }
 
   save(): SavedReplica {
@@ -120,12 +101,12 @@ export class Replica {
       why: this.#why,
       first: this.#first,
       last: this.#last,
-      heard: this.#heard,
+      heard: this.#heard && { ...this.#heard },
       seeded: this.#seeded,
       down: this.#down,
       cause: this.#cause,
       holes: this.#holes.save(),
-      shown: this.#shown,
+      shown: this.#shown.save(),
       book: this.#book.save(),
       backlog: this.#backlog.save(),
     }
@@ -138,12 +119,12 @@ export class Replica {
     replica.#why = saved.why
     replica.#first = saved.first
     replica.#last = saved.last
-    replica.#heard = saved.heard
+    replica.#heard = saved.heard && { ...saved.heard }
     replica.#seeded = saved.seeded
     replica.#down = saved.down
     replica.#cause = saved.cause
     replica.#holes.load(saved.holes)
-    replica.#shown = saved.shown
+    replica.#shown.load(saved.shown)
     replica.#book.load(saved.book)
     replica.#backlog.load(saved.backlog)
     return replica
@@ -248,7 +229,9 @@ export class Replica {
   }
 
   #hears(row: BookDelta, last: number): void {
-    this.#heard = { last, time: row.time }
+    const heard = (this.#heard ??= { last, time: row.time })
+    heard.last = last
+    heard.time = row.time
     this.#cause = 'lost'
   }
 
@@ -278,6 +261,7 @@ export interface SavedReplica {
   readonly backlog: readonly Pending[]
 }
 
+const NONE: readonly Gap[] = []
 const SESSION_DOWN = 'session down'
 const SILENT = 'silent'
 const DOUBTS: { readonly [K in Control['kind']]?: string } = {
@@ -287,5 +271,3 @@ const DOUBTS: { readonly [K in Control['kind']]?: string } = {
 }
 /** Five seconds: a stream may be so far behind a snapshot that was asked for. */
 const BEHIND_MAX = 5_000_000
-/** One second. */
-const SIGN_OF_LIFE_EVERY = 1_000_000
