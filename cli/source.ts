@@ -16,17 +16,28 @@ export type Endpoints = Readonly<Record<string, { readonly socket: string; reado
 
 export const parseSource = (text: string): SourceChoice => {
   if (text === 'sim' || text === 'live') return { kind: text, text }
-  const paths = text.startsWith('replay:')
-    ? text
-        .slice('replay:'.length)
-        .split(',')
-        .filter((path) => path !== '')
-    : []
+  const paths = text.startsWith('replay:') ? pathsOf(text.slice('replay:'.length)) : []
   if (paths.length > 0) return { kind: 'replay', paths, text }
   throw new KtError('KT6406', `"${text}" is not a source`, {
     where: '--source',
     fix: 'Use sim, live, or replay:PATH.',
   })
+}
+
+/** Paths stand between commas, as in a shell: not those in the braces of a pattern, or after a backslash. */
+const pathsOf = (text: string): readonly string[] => {
+  const paths: string[] = []
+  let [path, depth] = ['', 0]
+  for (const [token] of text.matchAll(/\\[^]|[^]/gu)) {
+    if (token === '{') depth += 1
+    if (token === '}') depth = Math.max(0, depth - 1)
+    if (token !== ',' || depth > 0) path += depth === 0 && token === String.raw`\,` ? ',' : token
+    else {
+      paths.push(path)
+      path = ''
+    }
+  }
+  return [...paths, path].filter((one) => one !== '')
 }
 
 /**
@@ -39,13 +50,27 @@ export const defaultFolder = (graph: string, text: string): string => {
   return join('data', `${graph}-replay-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`)
 }
 
-/** Open every source of a stage on the network of this machine. */
+/** A run on the simulated exchange opens no address of a venue: every source of the graph must be there. */
+export const checkSimulated = (stages: readonly Stage[], served: readonly string[]): void => {
+  const names = stages.flatMap((stage) => wantsOf(stage).map(({ source }) => source.name))
+  const absent = names.find((name) => !served.includes(name))
+  if (absent === undefined) return
+  throw new KtError('KT6410', `the simulated exchange has no source "${absent}"`, {
+    where: '--source sim',
+    why: `It has ${served.join(', ')}; a run on it opens no address of a real venue.`,
+    fix: `Take ${absent} out of the graph, or use --source live or --source replay:PATH.`,
+  })
+}
+
+/** Open every source of a stage on the network of this machine: at their venues, or all on the simulated one. */
 export const openLive = (
   stage: Stage,
+  choice: SourceChoice,
   endpoints: Endpoints,
   clock: Clock,
   to: Pick<SourceHost, 'frame' | 'system' | 'note'>,
 ): readonly OpenSource[] => {
+  if (choice.kind === 'sim') checkSimulated([stage], Object.keys(endpoints))
   const random = { below: (n: number): number => Math.floor(Math.random() * n) }
   const host: SourceHost = { clock, random, net: openNet({ clock }), mapping: loadMapping, ...to }
   return wantsOf(stage).map(({ source, channels, universe }) =>

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
 import { describe } from '../../graph/describe.ts'
+import { venueNames } from '../../sources/sim/universe.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { Launch } from '../launch.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs, faultsOf, foldersOf, oneOf, wholeNumber } from '../settings.ts'
-import { defaultFolder, parseSource } from '../source.ts'
+import { checkSimulated, defaultFolder, parseSource } from '../source.ts'
 
 interface SimFlags {
   readonly rate: string
@@ -29,6 +30,7 @@ interface RunFlags extends GlobalOptions, Partial<SimFlags> {
 export const run = async (file: string, flags: RunFlags): Promise<number> => {
   const plan = planOf(await loadGraph(file))
   const source = parseSource(flags.source)
+  if (source.kind === 'sim') checkSimulated(plan.stages, venueNames)
   const root = resolve(flags.data ?? defaultFolder(plan.name, flags.source))
   const speed = flags.speed ?? 'max'
   const faults = flags.faults ?? 'none'

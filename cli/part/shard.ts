@@ -159,7 +159,7 @@ function run(
     })
   }
   hops()
-  return openLive(shard.plan, settings.endpoints, clock, {
+  return openLive(shard.plan, parseSource(settings.source), settings.endpoints, clock, {
     frame: (frame) => shard.frame(frame),
     system: (schema, row) => shard.system(schema, row),
     note,

@@ -1,4 +1,4 @@
-import { globSync, statSync } from 'node:fs'
+import { existsSync, globSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { GraphError } from '../../graph/error.ts'
 import type { AnySource, Opening, OpenSource, SourceHost } from '../../graph/source.ts'
@@ -49,7 +49,7 @@ export interface Recording {
 }
 
 export interface RecordingOptions {
-  /** Files, folders, or patterns. */
+  /** Files, folders, or patterns as in a shell: `{spot,usdm}*.gz`, `**`. A name that exists is itself. */
   readonly paths: readonly string[]
   /** The sources that may be in it. */
   readonly sources: readonly AnySource[]
@@ -113,7 +113,7 @@ const KNOWN = /\.(gz|zst|tape|jsonl|dat)$/
 
 const filesOf = (paths: readonly string[]): readonly string[] => {
   const files = paths.flatMap((path) => {
-    const found = globSync(path)
+    const found = existsSync(path) ? [path] : globSync(path)
     return found.flatMap((one) => (statSync(one).isDirectory() ? inside(one) : [one]))
   })
   if (files.length > 0) return [...new Set(files)].sort()
