@@ -166,18 +166,42 @@ sim
   .action(run(async () => (await import('./command/sim.ts')).truth))
 
 const notebook = program.command('notebook').description('TypeScript notebooks over the lake')
+const notebookBody = () => import('./command/notebook.ts')
+notebook
+  .command('list')
+  .description('notebooks and their questions')
+  .argument('[folder]', 'where to look', 'notebooks')
+  .action(run(async () => (await notebookBody()).list))
+notebook
+  .command('new')
+  .description('make notebooks/NAME.ipynb, which runs and is yours to change')
+  .argument('<name>', 'small letters, digits and dashes')
+  .action(run(async () => (await notebookBody()).create))
 notebook
   .command('run')
-  .description('execute in place')
-  .argument('<file>')
-  .option('--check', 'compare with the expectations in it instead of writing')
+  .description('execute over the lake of a run, and write the outputs into the file')
+  .argument('<file>', 'an .ipynb file')
+  .option('--out <file>', 'write the outputs into another file')
+  .option('--check', 'write nothing; exit code 2 when a value is not what its cell expects')
   .option('--data <dir>', 'which run')
-  .action(run(async () => (await import('./command/notebook.ts')).run))
+  .action(run(async () => (await notebookBody()).run))
 notebook
   .command('check')
   .description('type-check the cells')
-  .argument('<file>')
-  .action(run(async () => (await import('./command/notebook.ts')).check))
+  .argument('<file>', 'an .ipynb file')
+  .action(run(async () => (await notebookBody()).check))
+notebook
+  .command('render')
+  .description('write it with its outputs as one HTML page')
+  .argument('<file>', 'an .ipynb file')
+  .option('--out <file>', 'the page; beside the notebook when it is left out')
+  .action(run(async () => (await notebookBody()).render))
+notebook
+  .command('open')
+  .description('what to type to work on it in VS Code or Jupyter; exit code 2 while a kernel is missing')
+  .argument('<file>', 'an .ipynb file')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await notebookBody()).open))
 
 program
   .command('explain')

@@ -11,6 +11,8 @@ export { Plot }
 /** How a value shows itself in our runner and in Deno's kernel: as a bundle of MIME types. */
 const DISPLAY = Symbol.for('Jupyter.display')
 const SHOWN_ROWS = 20
+/** DuckDB's types whose values stand to the right of a table's cell. */
+const NUMBERS = /^(DOUBLE|FLOAT|DECIMAL|U?(TINY|SMALL|BIG|HUGE)?INT)/
 
 /** The rows of an answer. As the value of a cell it is a table. */
 export type Rows<R> = readonly R[] & { readonly columns: readonly LakeColumn[] }
@@ -82,8 +84,9 @@ const tableOf = ({ columns, rows }: LakeAnswer): Readonly<Record<string, string>
   const names = columns.map(({ name }) => name)
   const body = rows.slice(0, SHOWN_ROWS).map((row) => names.map((name) => shown(row[name])))
   const more = rows.length > SHOWN_ROWS ? `${rows.length} rows, ${SHOWN_ROWS} shown` : ''
+  const aligns = columns.map(({ type }) => (NUMBERS.test(type) ? ' align="right"' : ''))
   const line = (cells: readonly string[], tag: string): string =>
-    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`
+    `<tr>${cells.map((cell, at) => `<${tag}${aligns[at]!}>${escaped(cell)}</${tag}>`).join('')}</tr>`
   const lines = body.map((cells) => line(cells, 'td')).join('\n')
   const html = `<table>\n<thead>${line(names, 'th')}</thead>\n<tbody>\n${lines}\n</tbody>\n</table>`
   const plain = [names, ...body].map((cells) => cells.join('\t')).join('\n')
@@ -93,46 +96,91 @@ const tableOf = ({ columns, rows }: LakeAnswer): Readonly<Record<string, string>
   }
 }
 
-/**
- * A font of our own, so that a chart is the same picture on every machine; without it, whatever the machine
- * has.
- */
-const font = (): { readonly fontFiles?: string[]; readonly loadSystemFonts: boolean } => {
-  try {
-    return {
-      fontFiles: [createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf')],
-      loadSystemFonts: false,
-    }
-  } catch {
-    return { loadSystemFonts: true }
-  }
+const fonts = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
+  createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${file}`),
+)
+const FONT = 'DejaVu Sans'
+const INK = '#1f2328'
+/** Told apart by people who see colours differently, and dark enough to be read on white. */
+const COLORS = ['#0969da', '#bc4c00', '#1a7f37', '#8250df', '#a40e26', '#57606a']
+const TITLE_PX = 26
+const LEGEND_PX = 22
+/** Letters of DejaVu Sans at 12 px are this wide on average, at most. */
+const LETTER_PX = 7.2
+
+/** A time of an axis in UTC, as short as it can be: `Jan 6`, `18:50`, `18:50:40`. */
+export const utc = (time: Date): string => {
+  const text = time.toISOString()
+  if (text.endsWith('T00:00:00.000Z'))
+    return time.toLocaleDateString('en', { month: 'short', day: 'numeric', timeZone: 'UTC' })
+  return text.endsWith(':00.000Z') ? text.slice(11, 16) : text.slice(11, 19)
 }
 
-/** A chart of Observable Plot as a picture, which GitHub shows too. */
-export const chart = (options: Plot.PlotOptions): object => {
+/**
+ * A chart of Observable Plot as a picture, which GitHub shows too. It has its title and the names of its
+ * colours above it, and is drawn with a font of our own, so that it is the same picture on every machine.
+ */
+export const chart = ({ title, ...options }: Plot.PlotOptions): object => {
   const { document } = new Window()
-  const style = { fontFamily: 'DejaVu Sans', background: 'white', ...(options.style as object | undefined) }
   const figure = Plot.plot({
     width: 800,
     height: 320,
     ...options,
-    style,
+    color: { range: COLORS, ...options.color },
+    style: { fontFamily: FONT, fontSize: '12px', color: INK, ...(options.style as object | undefined) },
     document,
   } as never) as unknown as Drawn
-  const svg = figure.tagName.toLowerCase() === 'svg' ? figure : figure.querySelector('svg')
-  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
-  const picture = new Resvg(svg.outerHTML, {
+  const drawn = figure.tagName.toLowerCase() === 'svg' ? figure : figure.querySelector('svg')
+  const picture = new Resvg(framed(drawn, typeof title === 'string' ? title : '', legendOf(figure)), {
     background: 'white',
     fitTo: { mode: 'zoom', value: 1.5 },
-    font: { ...font(), defaultFontFamily: 'DejaVu Sans' },
+    font: { fontFiles: fonts, loadSystemFonts: false, defaultFontFamily: FONT },
   })
   const png = Buffer.from(picture.render().asPng()).toString('base64')
   return { [DISPLAY]: () => ({ 'image/png': png }) }
+}
+
+/** What each colour stands for; nothing where colours are numbers, or there is one. */
+const legendOf = (figure: Drawn): readonly (readonly [name: string, color: string])[] => {
+  const { domain = [], range = [], type } = figure.scale('color') ?? {}
+  if (type !== 'ordinal' || domain.length < 2) return []
+  return domain.map((name, at) => [String(name), range[at % range.length] ?? INK])
+}
+
+/** The drawing below its title and legend, with room around it. */
+const framed = (drawn: Drawn, title: string, legend: ReturnType<typeof legendOf>): string => {
+  const [width, height] = [Number(drawn.getAttribute('width')), Number(drawn.getAttribute('height'))]
+  const top = 12 + (title === '' ? 0 : TITLE_PX) + (legend.length === 0 ? 0 : LEGEND_PX)
+  drawn.setAttribute('y', String(top))
+  const line = top - 8
+  let left = 12
+  const names = legend.map(([name, color]) => {
+    const at = left
+    left += 22 + name.length * LETTER_PX + 14
+    return (
+      `<rect x="${at}" y="${line - 9}" width="16" height="4" rx="2" fill="${color}"/>` +
+      `<text x="${at + 22}" y="${line - 3}" font-size="12">${escaped(name)}</text>`
+    )
+  })
+  const heading = `<text x="12" y="26" font-size="14" font-weight="bold">${escaped(title)}</text>`
+  const size = `width="${width}" height="${height + top}"`
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="${FONT}" fill="${INK}">` +
+    `${title === '' ? '' : heading}${names.join('')}${drawn.outerHTML}</svg>`
+  )
 }
 
 interface Drawn {
   readonly tagName: string
   readonly outerHTML: string
   readonly querySelector: (selector: string) => Drawn
+  readonly getAttribute: (name: string) => string | null
   readonly setAttribute: (name: string, value: string) => void
+  readonly scale: (name: string) =>
+    | {
+        readonly type?: string
+        readonly domain?: readonly unknown[]
+        readonly range?: readonly string[]
+      }
+    | undefined
 }
