@@ -1,80 +1,91 @@
-import { WebSocket } from 'ws'
 import type { Answer, Clock, Net, Socket, SocketEvents } from '../../graph/port.ts'
+import { openWebSocket } from './websocket.ts'
+import type { WebSocketOptions } from './websocket.ts'
+
+/** Settings of every connection of a network. */
+export interface DialSettings {
+  readonly clock: Pick<Clock, 'now' | 'after'>
+  /** A longer message ends its connection; bytes. */
+  readonly bytesMax: number
+  readonly handshakeMs: number
+  /** An HTTP proxy for WebSockets, `http://user:password@host:port`. */
+  readonly proxy: string | undefined
+  readonly tls: WebSocketOptions['tls']
+}
+
+/**
+ * Beside those of the port: a consumer that has `bytes` gets a message as a range of the bytes that were
+ * read, valid during the call, instead of by `message`. It costs no object for each message. The 8 bytes
+ * behind `to` can be read, and mean nothing.
+ */
+interface RangeEvents {
+  readonly bytes?: (bytes: Uint8Array, from: number, to: number, received: number) => void
+}
 
 interface NetOptions {
-  readonly clock: Pick<Clock, 'now'>
-  /** A longer message ends its connection; bytes. */
+  /** Without `after` the timers of this machine are used. */
+  readonly clock: Pick<Clock, 'now'> & Partial<Pick<Clock, 'after'>>
+  /** A longer message ends its connection; bytes, default 8 MiB. */
   readonly frameBytesMax?: number
   /** A longer REST answer is refused; bytes. Lists of instruments are the longest. */
   readonly bodyBytesMax?: number
   readonly handshakeMs?: number
+  readonly proxy?: string
+  readonly tls?: WebSocketOptions['tls']
+  /** How WebSockets are opened; default our own client. */
+  readonly dial?: (url: string, events: SocketEvents & RangeEvents, settings: DialSettings) => Socket
 }
 
-/** How long a polite close may take before the socket is cut, milliseconds. */
-const FAREWELL_MS = 2_000
+/** A network whose WebSockets also hand out ranges. */
+export interface RangeNet extends Net {
+  readonly connect: (url: string, events: SocketEvents & RangeEvents) => Socket
+}
 
 /** The network of this machine: WebSockets without compression, and REST with deadlines that fire. */
-export const openNet = (options: NetOptions): Net => {
-  const { clock, frameBytesMax = 16 << 20, bodyBytesMax = 64 << 20, handshakeMs = 10_000 } = options
+export const openNet = (options: NetOptions): RangeNet => {
+  const { frameBytesMax = 8 << 20, bodyBytesMax = 64 << 20, handshakeMs = 10_000, dial = connect } = options
+  const { now, after = timer } = options.clock
+  const clock = { now, after }
+  const settings = { clock, bytesMax: frameBytesMax, handshakeMs, proxy: options.proxy, tls: options.tls }
   return Object.freeze({
-    connect: (url: string, events: SocketEvents) => connect(url, events, clock, frameBytesMax, handshakeMs),
+    connect: (url: string, events: SocketEvents & RangeEvents) => dial(url, events, settings),
     get: (url: string, timeoutMs: number) => get(url, timeoutMs, clock, bodyBytesMax),
   })
 }
 
-const connect = (
-  url: string,
-  events: SocketEvents,
-  clock: NetOptions['clock'],
-  bytesMax: number,
-  handshakeTimeout: number,
-): Socket => {
-  let [why, status, ended] = ['', 0, false]
-  const end = (code: number, reason: string): void => {
-    if (ended) return
-    ended = true
-    events.close(code, reason)
-  }
-  let socket: WebSocket
-  try {
-    socket = new WebSocket(url, {
-      perMessageDeflate: false,
-      maxPayload: bytesMax,
-      handshakeTimeout,
-      followRedirects: false,
-    })
-  } catch (error) {
-    setImmediate(() => end(0, messageOf(error)))
-    return { send: () => {}, close: () => end(0, 'closed') }
-  }
-  socket.binaryType = 'nodebuffer'
-  socket.on('open', () => events.open())
-  socket.on('ping', () => events.ping())
-  socket.on('message', (bytes: Buffer) => {
-    if (!ended) events.message(bytes, clock.now())
-  })
-  socket.on('unexpected-response', (request, response) => {
-    status = response.statusCode ?? 0
-    const after = response.headers['retry-after']
-    why = `the handshake was answered by ${status}${after === undefined ? '' : `, retry-after: ${after}`}`
-    response.resume()
-    request.destroy()
-    end(status, why)
-  })
-  socket.on('error', (error: NodeJS.ErrnoException) => {
-    const tooLong = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
-    why = tooLong ? `a message was longer than ${bytesMax} bytes` : messageOf(error)
-    if (tooLong) end(1009, why)
-  })
-  socket.on('close', (code, reason) => end(status || code, reason.toString() || why))
-  return {
-    send: (text) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(text)
+const timer: Clock['after'] = (ms, call) => {
+  const running = setTimeout(call, ms)
+  return () => clearTimeout(running)
+}
+
+const connect = (url: string, events: SocketEvents & RangeEvents, settings: DialSettings): Socket => {
+  const { clock, bytesMax, handshakeMs, proxy, tls } = settings
+  let closed = false
+  const view = (bytes: Uint8Array, from: number, to: number, received: number): void =>
+    events.message(new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from), received)
+  const socket = openWebSocket(
+    url,
+    {
+      open: () => events.open(),
+      bytes: events.bytes ?? view,
+      ping: () => events.ping(),
+      close: (code, reason) => {
+        if (!closed) events.close(code, reason)
+      },
     },
+    {
+      clock,
+      handshakeMs,
+      messageBytesMax: bytesMax,
+      ...(proxy === undefined ? {} : { proxy }),
+      ...(tls === undefined ? {} : { tls }),
+    },
+  )
+  return {
+    send: (text) => socket.send(text),
     close: () => {
-      ended = true
+      closed = true
       socket.close()
-      setTimeout(() => socket.terminate(), FAREWELL_MS).unref()
     },
   }
 }
@@ -82,7 +93,7 @@ const connect = (
 const get = async (
   url: string,
   timeoutMs: number,
-  clock: NetOptions['clock'],
+  clock: Pick<Clock, 'now'>,
   bytesMax: number,
 ): Promise<Answer> => {
   const none = (why: string): Answer => ({
