@@ -11,7 +11,7 @@ const STYLE = `:root {
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --cell: #151b23; --page: #0d1117 }
 }
-body { margin: 2rem auto; max-width: 56rem; padding: 0 1rem; font: 16px/1.55 system-ui, sans-serif }
+body { margin: 2rem auto; max-width: 64rem; padding: 0 1rem; font: 16px/1.55 system-ui, sans-serif }
 body { color: var(--ink); background: var(--page) }
 h1, h2, h3 { line-height: 1.25; margin-top: 2rem }
 code, pre { font: 13px/1.5 ui-monospace, 'DejaVu Sans Mono', monospace }

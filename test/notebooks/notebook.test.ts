@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -190,6 +191,24 @@ describe('funding-carry.ipynb', () => {
       rmSync(made, { force: true })
     }
   }, 60_000)
+
+  const python = process.env['KT_PYTHON'] ?? 'python3'
+  const importable = spawnSync(python, ['-c', 'import duckdb, deltalake, pandas, pytz']).status === 0
+
+  test.skipIf(!importable)(
+    'has a twin in Python that reads the same lake and gives the same number (skipped unless KT_PYTHON can)',
+    () => {
+      const twin = join(import.meta.dirname, '../../notebooks/funding-carry.py')
+      const { stdout, stderr } = spawnSync(python, [twin], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, KT_LAKE: lake },
+      })
+      expect(stderr).toBe('')
+      expect(stdout).toMatch(/^answer 320\.86$/m)
+    },
+    60_000,
+  )
 
   test('asks with parameters that cannot end the question', async () => {
     const kt = join(import.meta.dirname, '../../notebooks/kt.ts')
