@@ -62,7 +62,7 @@ export const checkSimulated = (stages: readonly Stage[], served: readonly string
   })
 }
 
-/** Open every source of a stage on the network of this machine: at their venues, or all on the simulated one. */
+/** Open every source of a stage on this machine's network: at its venue, or on the simulated exchange. */
 export const openLive = (
   stage: Stage,
   choice: SourceChoice,

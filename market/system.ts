@@ -124,7 +124,13 @@ export const instrument = schema<Instrument>('instrument', 'listings, and how th
   received: micros('when we learned it'),
 })
 
-/** The hop ledger: how long events took, per second, source and channel. Not part of a run's identity. */
+/**
+ * The hop ledger: how long messages took, per second, source and channel. Not part of a run's identity.
+ * `venue`: from the venue's clock to our socket; negative where the clocks differ, and missing where the
+ * venue sends no time. `normalize`: from the socket until the rows of a message, and what operators made of
+ * them, are in their batches. `log`: from the cut of a step until it was durable; of the whole shard, so that
+ * source and channel are empty.
+ */
 export interface Latency extends Event<'latency'> {
   readonly source: string
   readonly channel: string
@@ -137,9 +143,9 @@ export interface Latency extends Event<'latency'> {
 }
 
 export const latency = schema<Latency>('latency', 'how long each hop took', {
-  source: name('source of the graph'),
-  channel: name('channel of the source'),
-  hop: choice('venue to socket, socket to row, row to durable', 'venue', 'normalize', 'log'),
+  source: name('source of the graph; empty: all of the shard'),
+  channel: name('channel of the source; empty: all of the shard'),
+  hop: choice('venue to socket, socket to rows, step to durable', 'venue', 'normalize', 'log'),
   time: micros('end of the second'),
   count: count('how many'),
   p50Us: float('median, microseconds'),

@@ -29,6 +29,7 @@ export interface ShardStatus {
 
 /** A row of the hop ledger, for `kt.latency`. */
 export interface HopRow {
+  /** As the graph names them; both are empty where a hop is of the whole shard. */
   readonly source: string
   readonly channel: string
   readonly hop: 'venue' | 'normalize' | 'log'
@@ -67,15 +68,10 @@ class Samples {
 
 /** Counts what a shard reports; `status` and `hops` read the counts. */
 export class Meter {
-  readonly #hops = new Map<
-    string,
-    {
-      readonly source: string
-      readonly channel: string
-      readonly hop: HopRow['hop']
-      readonly samples: Samples
-    }
-  >()
+  /** By source and channel, so that no name is put together for a message. */
+  readonly #hops = new Map<string, Map<string, Hops>>()
+  /** How late the first row of the message at hand was; NaN: it has made none that tells. */
+  #lateUs = Number.NaN
   readonly #rows: Record<string, number> = {}
   readonly #trust = new Map<string, string>()
   readonly #durable = new Samples()
@@ -94,13 +90,19 @@ export class Meter {
   #recovered: ShardStatus['recovered']
 
   readonly report: Omit<ShardReport, 'checkpointFailed' | 'brokenCheckpoint' | 'died'> = {
-    frame: () => void this.#frames++,
+    frame: ({ source, channel, received }, now) => {
+      this.#frames++
+      const hops = this.#hopsOf(source, channel)
+      hops.normalize.add(now - received)
+      if (!Number.isNaN(this.#lateUs)) hops.venue.add(this.#lateUs)
+      this.#lateUs = Number.NaN
+    },
     row: (schema, row) => this.#row(schema, row as MeteredRow),
     durable: ({ bytes, us }) => {
       this.#steps++
       this.#bytes += bytes
       this.#durable.add(us)
-      this.#hop('', '', 'log', us)
+      this.#hopsOf('', '').log.add(us)
     },
     deadLetter: (frame, error) => {
       this.#deadLetters++
@@ -140,13 +142,19 @@ export class Meter {
 
   /** The hop ledger since the last call. */
   hops(time: number): readonly HopRow[] {
-    return [...this.#hops.values()].flatMap(({ source, channel, hop, samples }) => {
-      if (samples.count === 0) return []
-      const [p50Us, p99Us, maxUs] = samples.quantiles()
-      const row = { source, channel, hop, time, count: samples.count, p50Us, p99Us, maxUs }
-      samples.clear()
-      return [row]
-    })
+    const rows: HopRow[] = []
+    for (const [source, channels] of this.#hops) {
+      for (const [channel, hops] of channels) {
+        for (const hop of HOPS) {
+          const samples = hops[hop]
+          if (samples.count === 0) continue
+          const [p50Us, p99Us, maxUs] = samples.quantiles()
+          rows.push({ source, channel, hop, time, count: samples.count, p50Us, p99Us, maxUs })
+          samples.clear()
+        }
+      }
+    }
+    return rows
   }
 
   #row(schema: string, row: MeteredRow): void {
@@ -156,24 +164,35 @@ export class Meter {
       if (row.state === 'live') this.#live++
       else this.#withheld[row.why] = (this.#withheld[row.why] ?? 0) + 1
     } else if (schema === 'gap') this.#gaps[row.event]++
-    else if (schema === 'trade' || schema === 'bookDelta') {
+    else if (PRINTED.has(schema) && row.origin !== 'rest') {
       const us = row.received - row.time
+      // Where the venue sends no time, a row has ours.
+      if (us === 0) return
       this.#venue.add(us)
-      this.#hop(row.venue, schema, 'venue', us)
+      if (Number.isNaN(this.#lateUs)) this.#lateUs = us
     }
   }
 
-  #hop(source: string, channel: string, hop: HopRow['hop'], us: number): void {
-    const name = `${source}/${channel}/${hop}`
-    let found = this.#hops.get(name)
-    if (found === undefined) this.#hops.set(name, (found = { source, channel, hop, samples: new Samples() }))
-    found.samples.add(us)
+  #hopsOf(source: string, channel: string): Hops {
+    let channels = this.#hops.get(source)
+    if (channels === undefined) this.#hops.set(source, (channels = new Map()))
+    let hops = channels.get(channel)
+    if (hops === undefined)
+      channels.set(channel, (hops = { venue: new Samples(), normalize: new Samples(), log: new Samples() }))
+    return hops
   }
 }
 
+type Hops = Readonly<Record<HopRow['hop'], Samples>>
+
+const HOPS = ['venue', 'normalize', 'log'] as const
+/** Rows whose time is that of the venue's own message. */
+const PRINTED: ReadonlySet<string> = new Set(['trade', 'bookDelta', 'ticker', 'mark'])
+
 interface MeteredRow {
-  readonly venue: string
   readonly instrument: string
+  /** Of book changes: an answer over REST says nothing of how late a message is. */
+  readonly origin?: 'stream' | 'rest'
   readonly trust: string
   readonly state: string
   readonly why: string

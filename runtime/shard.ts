@@ -133,7 +133,7 @@ export class Shard {
     if (frame.received > this.#time) this.#time = frame.received
     try {
       this.#stage.frame(frame)
-      report.frame(frame)
+      report.frame(frame, this.#options.clock.now())
     } catch (error) {
       if (!(error instanceof VenueError)) return this.#die(error)
       const { source, channel, connection, epoch, frame: number, received, symbol, bytes } = frame

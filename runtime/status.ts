@@ -7,7 +7,8 @@ import type { Frame } from '../graph/source.ts'
  * show.
  */
 export interface ShardReport {
-  readonly frame: (frame: Frame<never>) => void
+  /** Its rows are in their batches, by `now`. */
+  readonly frame: (frame: Frame<never>, now: number) => void
   readonly row: (schema: string, row: object) => void
   readonly durable: (step: { readonly rows: number; readonly bytes: number; readonly us: number }) => void
   readonly deadLetter: (frame: Frame<never>, error: VenueError) => void

@@ -1,8 +1,8 @@
 CREATE TABLE IF NOT EXISTS `latency`
 (
-  `source` LowCardinality(String) COMMENT 'source of the graph' CODEC(ZSTD(1)),
-  `channel` LowCardinality(String) COMMENT 'channel of the source' CODEC(ZSTD(1)),
-  `hop` Enum8('venue' = 0, 'normalize' = 1, 'log' = 2) COMMENT 'venue to socket, socket to row, row to durable' CODEC(ZSTD(1)),
+  `source` LowCardinality(String) COMMENT 'source of the graph; empty: all of the shard' CODEC(ZSTD(1)),
+  `channel` LowCardinality(String) COMMENT 'channel of the source; empty: all of the shard' CODEC(ZSTD(1)),
+  `hop` Enum8('venue' = 0, 'normalize' = 1, 'log' = 2) COMMENT 'venue to socket, socket to rows, step to durable' CODEC(ZSTD(1)),
   `time` DateTime64(6, 'UTC') COMMENT 'end of the second' CODEC(Delta(8), ZSTD(1)),
   `count` Int64 COMMENT 'how many' CODEC(Delta(8), ZSTD(1)),
   `p50_us` Float64 COMMENT 'median, microseconds' CODEC(ZSTD(1)),
