@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Fleet } from '../deploy/driver/fleet.ts'
 import type { PartMessage } from '../deploy/driver/fleet.ts'
-import { GraphError, KtError } from '../graph/error.ts'
+import { KtError } from '../graph/error.ts'
 import { startChdb } from '../sinks/driver/chdb.ts'
 import type { RunningChdb } from '../sinks/driver/chdb.ts'
 import { Board } from './board.ts'
@@ -45,17 +45,6 @@ export class Launch {
   }
 
   async run(): Promise<number> {
-    const { plan } = this.#options
-    if (plan.stages.length !== 1) {
-      throw new GraphError(
-        'KT1054',
-        `graph "${plan.name}" has ${plan.stages.length} stages, and one can be run`,
-        {
-          why: 'A local run is one shard of one stage: a stage that reads topics is not started yet.',
-          fix: 'Let operators follow each other without a topic between them, or make a graph of each stage.',
-        },
-      )
-    }
     const release = await claimFolder(this.#options.folders.root)
     const asked = this.#listen()
     try {

@@ -132,10 +132,14 @@ export const absentOf = async (plan: Plan, text: string): Promise<readonly Absen
   if (choice.kind !== 'replay') return []
   const sources = plan.stages.flatMap((stage) => wantsOf(stage).map((want) => want.source))
   const recording = await openRecording({ paths: choice.paths, sources })
-  return plan.stages.flatMap((stage) => absentIn(recording, stage))
+  return plan.stages.flatMap((stage) => absentIn(recording, stage, plan.stages))
 }
 
-const absentIn = ({ absent, unseeded }: Recording, stage: Stage): readonly Absent[] => {
+const absentIn = (
+  { absent, unseeded }: Recording,
+  stage: Stage,
+  stages: readonly Stage[] = [stage],
+): readonly Absent[] => {
   const lacks = (source: string, channel: string): boolean =>
     absent.some((one) => one.source === source && one.channel === channel)
   const unbegun = (source: string, channel: string): boolean =>
@@ -144,21 +148,24 @@ const absentIn = ({ absent, unseeded }: Recording, stage: Stage): readonly Absen
     const node = `${source.name}.${channel}`
     if (lacks(source.name, channel)) {
       const why = 'the recording has no such channel'
-      return [{ node, why, below: below(stage, node, []), means: 'lack its rows' }]
+      return [{ node, why, below: below(stages, node, []), means: 'lack its rows' }]
     }
     if (!unbegun(source.name, channel)) return []
     const why = 'the recording has no snapshot that its books begin with'
     const own = source.channels[channel]!.schemas.map((schema) => schema.name)
-    return [{ node, why, below: below(stage, node, own), means: 'have no trust in it' }]
+    return [{ node, why, below: below(stages, node, own), means: 'have no trust in it' }]
   })
 }
 
-/** The graph's topics that lie below a node, without those of its own rows. */
-const below = (stage: Stage, node: string, own: readonly string[]): readonly string[] => {
+/** The graph's topics that lie below a node, in stages behind its own too, without those of its own rows. */
+const below = (stages: readonly Stage[], node: string, own: readonly string[]): readonly string[] => {
   const reached = new Set([node])
-  for (const { name, from } of stage.operators) if (from.some((one) => reached.has(one))) reached.add(name)
-  return stage.writes.flatMap(({ topic: { name, schema }, from }) => {
-    const outside = name.startsWith('kt.') || own.includes(schema.name)
-    return outside || !from.some((one) => reached.has(one)) ? [] : [name]
+  const reaches = ({ from }: { readonly from: readonly string[] }) => from.some((one) => reached.has(one))
+  return stages.flatMap(({ operators, writes }) => {
+    for (const one of operators) if (reaches(one)) reached.add(one.name)
+    return writes.filter(reaches).flatMap(({ topic: { name, schema } }) => {
+      reached.add(name)
+      return name.startsWith('kt.') || own.includes(schema.name) ? [] : [name]
+    })
   })
 }

@@ -39,19 +39,22 @@ const operatorsOf = (stage: Stage): readonly DescribedNode[] =>
     },
   }))
 
+/** kt's own topics are written by every stage, and stand with the first. */
 const topicsOf = (stage: Stage): readonly DescribedNode[] =>
-  stage.writes.map(({ topic, from }) => ({
-    name: topic.name,
-    kind: 'topic',
-    stage: stage.name,
-    from,
-    detail: {
-      schema: schemaId(topic.schema),
-      key: topic.key.name,
-      partitions: topic.partitions,
-      lingerMs: topic.lingerMs,
-    },
-  }))
+  stage.writes
+    .filter(({ from }) => from.length > 0 || stage.partition === 0)
+    .map(({ topic, from }) => ({
+      name: topic.name,
+      kind: 'topic',
+      stage: stage.name,
+      from,
+      detail: {
+        schema: schemaId(topic.schema),
+        key: topic.key.name,
+        partitions: topic.partitions,
+        lingerMs: topic.lingerMs,
+      },
+    }))
 
 export const describe = (plan: Plan): Described => ({
   graph: plan.name,
@@ -79,7 +82,9 @@ export const ascii = (plan: Plan): string => {
   }
   const stages = plan.stages.map((stage) => {
     const kept = stage.keep === undefined ? '' : `, kept by ${stage.keep.name}`
-    const head = `stage ${stage.name}: ${stage.shards} shard${stage.shards === 1 ? '' : 's'}${kept}`
+    const reads =
+      stage.reads.length === 0 ? '' : `, reads ${stage.reads.map((topic) => topic.name).join(', ')}`
+    const head = `stage ${stage.name}: ${stage.shards} shard${stage.shards === 1 ? '' : 's'}${kept}${reads}`
     return [head, ...nodes.filter((node) => node.stage === stage.name).map(line)].join('\n')
   })
   const sinks = ['sinks', ...nodes.filter((node) => node.kind === 'sink').map(line)].join('\n')

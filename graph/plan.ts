@@ -5,14 +5,21 @@ import type { Graph, Node, Want } from './graph.ts'
 import type { AnyOperator } from './operator.ts'
 import type { AnySchema } from './schema.ts'
 import type { AnySink } from './sink.ts'
+import { cut } from './stages.ts'
+import type { InputTopic } from './stages.ts'
 import type { AnyTopic } from './topic.ts'
 
 /** The nodes between topics, which run together in one thread. */
 export interface Stage {
-  /** `basis/0`: a shard of it is `basis/0/0`. */
+  /**
+   * `basis/0` reads the sources, and a shard of it is `basis/0/0`. A stage that reads topics is named by its
+   * first node, as in `basis/bars.1m`, so that its shards are found again after edits elsewhere.
+   */
   readonly name: string
+  /** The partition of kt's own topics that it writes: with a writer each, their rows have one order. */
+  readonly partition: number
   readonly sources: readonly Want[]
-  /** Topics that it reads. */
+  /** Topics that it reads: those of the graph, then those of kt. */
   readonly reads: readonly AnyTopic[]
   /** In an order in which every operator stands below what feeds it. */
   readonly operators: readonly Placement[]
@@ -61,13 +68,13 @@ export interface System {
 export const plan = (graph: Graph, { topics: system, sink }: System): Plan => {
   check(graph)
   const inputs = inputTopics(graph)
-  const stages = cut(graph, system, inputs)
+  const { stages, system: shared } = cut(graph, system, inputs)
   const engines = [...new Set(graph.nodes.flatMap((node) => (node.kind === 'sink' ? [node.is.engine] : [])))]
   const sinks: SinkPlan[] = graph.nodes.flatMap((node) => {
     if (node.kind !== 'sink') return []
     return node.from.map((from) => ({ sink: node.is, topic: topicNamed(graph, from)! }))
   })
-  for (const topic of system) {
+  for (const topic of shared) {
     for (const engine of engines) {
       sinks.push({ sink: sink(engine, topic.schema), topic })
     }
@@ -76,7 +83,7 @@ export const plan = (graph: Graph, { topics: system, sink }: System): Plan => {
   return Object.freeze({
     name: graph.name,
     stages,
-    topics: [...own, ...inputs.map((one) => one.topic), ...system],
+    topics: [...own, ...inputs.map((one) => one.topic), ...shared],
     sinks,
   })
 }
@@ -188,11 +195,6 @@ const keptBy = (graph: Graph, node: Node): readonly AnyKey[] => {
   return node.from.flatMap((name) => keptBy(graph, nodeNamed(graph, name)))
 }
 
-interface InputTopic {
-  readonly topic: AnyTopic
-  readonly from: string
-}
-
 /**
  * Operators are rebuilt from the log alone. So what a normalizer makes and an operator reads, and no topic of
  * the graph
@@ -210,77 +212,3 @@ const inputTopics = (graph: Graph): readonly InputTopic[] =>
       from: node.name,
     }))
   })
-
-/** The nodes that feed each other without a topic between them are one stage. */
-const cut = (graph: Graph, system: readonly AnyTopic[], inputs: readonly InputTopic[]): readonly Stage[] => {
-  const group = new Map<string, string>()
-  const leader = (name: string): string => {
-    const up = group.get(name) ?? name
-    return up === name ? name : leader(up)
-  }
-  const join = (a: string, b: string): void => void group.set(leader(b), leader(a))
-  const inner = graph.nodes.filter((node) => node.kind === 'source' || node.kind === 'operator')
-  for (const node of inner)
-    for (const from of node.from)
-      join(topicNamed(graph, from) === undefined ? from : `read ${from}`, node.name)
-  const shared = inner.filter((node) => node.kind === 'source')
-  for (const node of shared) if (node.kind === 'source') join(node.is.source.name, node.name)
-  const leaders = [...new Set(inner.map((node) => leader(node.name)))]
-  return leaders.map((first, number) =>
-    stageOf(
-      graph,
-      `${graph.name}/${number}`,
-      inner.filter((node) => leader(node.name) === first),
-      system,
-      inputs,
-    ),
-  )
-}
-
-const stageOf = (
-  graph: Graph,
-  name: string,
-  nodes: readonly Node[],
-  system: readonly AnyTopic[],
-  inputs: readonly InputTopic[],
-): Stage => {
-  const operators: Placement[] = []
-  const outlets = new Map<string, string[]>()
-  for (const node of nodes) {
-    if (node.kind !== 'operator') continue
-    const from = node.from.flatMap((one) => outlets.get(one) ?? [one])
-    const { followedBy } = node.is
-    const entry = node.is.frames
-    operators.push({ name: node.name, operator: node.is, from, entry: entry && followedBy.length === 0 })
-    for (const follower of followedBy)
-      operators.push({ name: follower.name, operator: follower, from: [node.name], entry })
-    outlets.set(node.name, followedBy.length === 0 ? [node.name] : followedBy.map((one) => one.name))
-  }
-  const own = new Set(nodes.map((node) => node.name))
-  const writes = graph.nodes.flatMap((node) =>
-    node.kind === 'topic' && node.from.some((from) => own.has(from))
-      ? [
-          {
-            topic: node.is,
-            from: node.from.filter((from) => own.has(from)).flatMap((from) => outlets.get(from) ?? [from]),
-          },
-        ]
-      : [],
-  )
-  for (const input of inputs)
-    if (own.has(input.from))
-      writes.push({ topic: input.topic, from: outlets.get(input.from) ?? [input.from] })
-  const sources = nodes.flatMap((node) => (node.kind === 'source' ? [node.is] : []))
-  const reads = [...new Set(nodes.flatMap((node) => node.from))].flatMap(
-    (from) => topicNamed(graph, from) ?? [],
-  )
-  return Object.freeze({
-    name,
-    sources,
-    reads,
-    operators,
-    writes: [...writes, ...system.map((topic) => ({ topic, from: [] }))],
-    keep: sources[0]?.keep,
-    shards: 1,
-  })
-}

@@ -61,12 +61,15 @@ export interface LogRecord extends Partition {
  */
 export interface Step {
   readonly shard: string
-  /** Grows by one with each step of the shard, and never restarts. */
+  /** Grows with each step of the shard, by one unless `after` says otherwise, and never restarts. */
   readonly step: number
+  /** The step of the shard that this one follows, where that is not the number before it. -1: none. */
+  readonly after?: number
   /** The received time of the newest event in it, microseconds. */
   readonly time: number
   /** The next offset to read of each topic partition that the shard reads. */
   readonly inputs: readonly (Partition & { readonly next: number })[]
+  /** None: the step says only how far the shard has come, and no reader sees it. */
   readonly records: readonly LogRecord[]
 }
 

@@ -20,13 +20,16 @@ interface Filling {
  */
 export class Batches {
   readonly #rowsMax: number
+  readonly #fixed: ReadonlyMap<string, number>
   readonly #filling = new Map<string, Filling[]>()
   #records: LogRecord[] = []
   /** Rows since the last step, over all topics: the next row's order. */
   rows = 0
 
-  constructor(topics: readonly AnyTopic[], rowsMax: number) {
+  /** `fixed`: topics whose rows go to one partition, whatever their key. */
+  constructor(topics: readonly AnyTopic[], rowsMax: number, fixed: ReadonlyMap<string, number> = new Map()) {
     this.#rowsMax = rowsMax
+    this.#fixed = fixed
     for (const topic of topics) {
       const partitions = Array.from({ length: topic.partitions }, (_, partition) => ({
         topic,
@@ -38,16 +41,22 @@ export class Batches {
     }
   }
 
-  add(topic: AnyTopic, row: object): void {
+  /** `order`: the row's place in the step. */
+  add(topic: AnyTopic, row: object, order = this.rows): void {
     const partitions = this.#filling.get(topic.name)!
     const filling =
-      partitions[partitions.length === 1 ? 0 : partitionOf(topic.key.of(row as never), partitions.length)]!
+      partitions[
+        partitions.length === 1
+          ? 0
+          : (this.#fixed.get(topic.name) ?? partitionOf(topic.key.of(row as never), partitions.length))
+      ]!
     const { received, time } = row as { readonly received?: number; readonly time?: number }
     const day = Math.floor((received ?? time ?? 0) / DAY)
     const { columns } = filling
     if (columns.rows > 0 && (day !== filling.day || columns.rows >= this.#rowsMax)) this.#cut(filling)
     filling.day = day
-    columns.add(row, this.rows++)
+    columns.add(row, order)
+    this.rows++
   }
 
   /** All batches of the step, in the order of the topics; the next step begins. */

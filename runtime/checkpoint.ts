@@ -77,6 +77,14 @@ export const loadCheckpoint = async (
   })
 }
 
+/** What is read was written by another run. */
+export const orphan = (shard: string): HostError =>
+  new HostError('KT4003', `shard "${shard}" has a checkpoint and no log`, {
+    why: 'the log was removed, or belongs to another run',
+    fix: 'Give the data folder its log back, or remove its checkpoints to start anew.',
+    retry: 'never',
+  })
+
 const parse = (bytes: Uint8Array | undefined): Checkpoint | undefined => {
   if (bytes === undefined) return undefined
   const end = bytes.indexOf(10)

@@ -72,8 +72,10 @@ export const full = (pending: number, bytesMax: number): HostError =>
 /** KT3008: nothing more comes from here. */
 export const closed = (): KtError => new KtError('KT3008', 'the log is closed', { fix: 'Open it again.' })
 
-/** Refuse a step that the log could not give back as it was. */
-export const refusalOf = (shard: string, step: Step, expected: number): HostError | undefined => {
+/** Refuse a step that the log could not give back as it was. `last`: the shard's last one, or -1. */
+export const refusalOf = (shard: string, step: Step, last: number): HostError | undefined => {
   if (step.shard !== shard) return misplaced(step.shard, step.step, 0)
-  return step.step === expected ? undefined : misplaced(shard, step.step, expected)
+  const follows =
+    last < 0 ? step.after === undefined || step.after < 0 : (step.after ?? step.step - 1) === last
+  return follows && step.step > last ? undefined : misplaced(shard, step.step, last + 1)
 }

@@ -72,7 +72,7 @@ export class MemoryLog implements KeptLog {
       append: (step) => {
         if (!open || this.#closed) return Promise.reject(closed())
         if (shard.epoch !== epoch) return Promise.reject(overtaken(name, epoch, shard.epoch))
-        const refusal = refusalOf(name, step, shard.step < 0 ? step.step : shard.step + 1)
+        const refusal = refusalOf(name, step, shard.step)
         return refusal === undefined ? this.#append(shard, step) : Promise.reject(refusal)
       },
       pendingBytes: () =>

@@ -89,7 +89,7 @@ export class Meter {
   #checkpointStep = 0
   #recovered: ShardStatus['recovered']
 
-  readonly report: Omit<ShardReport, 'checkpointFailed' | 'brokenCheckpoint' | 'died'> = {
+  readonly report: Omit<ShardReport, 'checkpointFailed' | 'brokenCheckpoint' | 'follows' | 'died'> = {
     frame: ({ source, channel, received }, now) => {
       this.#frames++
       const hops = this.#hopsOf(source, channel)

@@ -1,6 +1,7 @@
 import { readBatch, rowOf } from '../graph/batch.ts'
 import { HostError } from '../graph/error.ts'
-import type { Log, Placed } from '../graph/port.ts'
+import type { Stage as StagePlan } from '../graph/plan.ts'
+import type { Log, Partition, Placed } from '../graph/port.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -26,7 +27,9 @@ export const feedPast = async (
   lastStep: number,
 ): Promise<number> => {
   const topics = new Map(stage.pastTopics().map((topic) => [topic.name, topic]))
-  const ends = (await log.ends()).filter((end) => topics.has(end.topic) && end.next > end.first)
+  const ends = writtenBy(stage.plan, await log.ends()).filter(
+    (end) => topics.has(end.topic) && end.next > end.first,
+  )
   const from = ends.map((end) => {
     const known = checkpoint?.from.find((one) => one.topic === end.topic && one.partition === end.partition)
     const offset = known?.next ?? (checkpoint === undefined ? 0 : end.first)
@@ -74,7 +77,15 @@ const pastRows = (topic: AnyTopic, record: Placed): readonly PastRow[] => {
   })
 }
 
-const passed = (topic: string, offset: number, first: number): HostError =>
+/** Of all partitions those that a stage writes: of kt's own topics it has one each. */
+export const writtenBy = <P extends Partition>(plan: StagePlan, all: readonly P[]): readonly P[] =>
+  all.filter(({ topic, partition }) =>
+    plan.writes.some(
+      (write) => write.topic.name === topic && (write.from.length > 0 || partition === plan.partition),
+    ),
+  )
+
+export const passed = (topic: string, offset: number, first: number): HostError =>
   new HostError('KT3002', `topic "${topic}" begins at offset ${first}, and the shard needs ${offset}`, {
     why: 'retention has removed rows that the states are made of',
     fix: 'Restore an older checkpoint, or remove the checkpoints and the log to start anew.',

@@ -75,7 +75,10 @@ export class Stage {
   /** Where a logged row is fed again, by its schema. */
   readonly #entries = new Map<string, Take>()
   readonly #system = new Map<string, SystemRows>()
-  readonly #frames = new Map<string, Take[]>()
+  /** Who takes the frames of a channel, by its source. */
+  readonly #frames = new Map<string, Map<string, Take[]>>()
+  /** Who takes the rows of each topic that the stage reads. */
+  readonly #topics = new Map<string, Take>()
   /** While the past is fed again, the step it belongs to; -1 in the present. Nothing is written meanwhile. */
   #past = -1
 
@@ -85,6 +88,7 @@ export class Stage {
     for (const placement of plan.operators) this.#running.set(placement.name, new Running(placement))
     for (const { topic, from } of plan.writes) if (from.length === 0) this.#addSystem(topic)
     for (const placement of plan.operators.toReversed()) this.#wire(placement)
+    for (const topic of plan.reads) this.#topics.set(topic.name, this.#reading(topic))
   }
 
   /**
@@ -92,7 +96,8 @@ export class Stage {
    * emitted then.
    */
   frame(frame: Frame<never>): void {
-    for (const take of this.#frames.get(`${frame.source}.${frame.channel}`) ?? []) take(frame)
+    const takes = this.#frames.get(frame.source)?.get(frame.channel) ?? NONE
+    for (let i = 0; i < takes.length; i++) takes[i]!(frame)
   }
 
   /** A row of kt's own: it is logged, and given to the operators that name its schema. */
@@ -100,18 +105,19 @@ export class Stage {
     const found = this.#system.get(schema)
     if (found === undefined) return
     this.#write(found.topic, row)
-    const { instrument } = row as { readonly instrument?: string }
-    for (const { running, take } of found.takers) {
-      if (instrument !== undefined && instrument !== '')
-        take(running.entry(running.operator.key.of(row as never)), row)
-      else for (const key of running.keys) take(running.entries.get(key)!, row)
-    }
+    give(found, row)
   }
 
-  /** A row of a topic that the stage reads. */
-  row(topic: string, schema: string, row: object): void {
-    for (const placement of this.plan.operators) {
-      if (placement.from.includes(topic)) this.#running.get(placement.name)!.takes.get(schema)?.(row)
+  /**
+   * A row of a topic that the stage reads. `past`: its step, when the log holds already what follows from it;
+   * else -1.
+   */
+  row(topic: string, row: object, past: number): void {
+    this.#past = past
+    try {
+      this.#topics.get(topic)!(row)
+    } finally {
+      this.#past = -1
     }
   }
 
@@ -189,6 +195,14 @@ export class Stage {
     })
   }
 
+  /** Rows of kt's own topics go to the operators that name them, others to the nodes on the topic. */
+  #reading(topic: AnyTopic): Take {
+    const system = this.#system.get(topic.schema.name)
+    return system?.topic.name === topic.name
+      ? (row) => give(system, row)
+      : fan(this.#below(topic.name, topic.schema.name))
+  }
+
   /** Point the node's outputs at what is below it, and its inputs at its states. */
   #wire(placement: Placement): void {
     const running = this.#running.get(placement.name)!
@@ -204,9 +218,11 @@ export class Stage {
         for (const [schema, take] of Object.entries(running.emit)) this.#entries.set(schema, take)
       const on = operator.on['frame'] as unknown as (state: unknown, frame: object, emit: object) => void
       for (const from of placement.from) {
-        const takes = this.#frames.get(from) ?? []
+        const dot = from.lastIndexOf('.')
+        const channels = this.#frames.get(from.slice(0, dot)) ?? new Map<string, Take[]>()
+        const takes = channels.get(from.slice(dot + 1)) ?? []
         takes.push((frame) => on(undefined, frame, running.emit))
-        this.#frames.set(from, takes)
+        this.#frames.set(from.slice(0, dot), channels.set(from.slice(dot + 1), takes))
       }
       return
     }
@@ -249,9 +265,21 @@ export class Stage {
   }
 }
 
+/** A row about one instrument goes to its state, any other to all states. */
+const give = ({ takers }: SystemRows, row: object): void => {
+  const { instrument } = row as { readonly instrument?: string }
+  for (const { running, take } of takers) {
+    if (instrument !== undefined && instrument !== '')
+      take(running.entry(running.operator.key.of(row as never)), row)
+    else for (const key of running.keys) take(running.entries.get(key)!, row)
+  }
+}
+
 const fan = (takes: readonly Take[]): Take => {
   if (takes.length === 1) return takes[0]!
   return (row) => {
     for (const take of takes) take(row)
   }
 }
+
+const NONE: readonly Take[] = []

@@ -29,5 +29,14 @@ export interface ShardReport {
     readonly rows: number
     readonly checkpoint: number | undefined
   }) => void
+  /**
+   * A shard begins to read topics. `from`: where a restart would read on; `cut`: topics whose first rows were
+   * gone when it first began.
+   */
+  readonly follows: (about: {
+    readonly shard: string
+    readonly from: readonly (Partition & { readonly next: number })[]
+    readonly cut: readonly (Partition & { readonly next: number })[]
+  }) => void
   readonly died: (error: unknown) => void
 }

@@ -15,7 +15,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** A graph file is written in the language and stands beside it, so it may name what it wires. */
-const GRAPH_FILES = ['graph/basis.ts', 'graph/ticker-basis.ts']
+const GRAPH_FILES = ['graph/basis.ts', 'graph/ticker-basis.ts', 'graph/candles.ts']
 const GRAPH_FILE_MAY = ['graph', 'market', 'operators', 'sources', 'sinks']
 
 /** What would make a run depend on more than its inputs. Only drivers and the command line may. */

@@ -46,6 +46,11 @@ export const shardReport = (shard: string, meter: Meter, report: Report, renewal
     meter.report.recovered(from)
     report.shardRecovered(from)
   },
+  follows: ({ cut }) => {
+    const what = 'a stage begins behind rows that are gone'
+    for (const { topic, partition, next: first } of cut)
+      report.note('warn', what, { shard, topic, partition, first })
+  },
   died: (error) => {
     if (error instanceof KtError) report.logRefused({ shard, error })
     report.shardDied({ shard, error })

@@ -1,5 +1,6 @@
 import { servePart } from '../../deploy/driver/part.ts'
 import type { Parent, Served } from '../../deploy/driver/part.ts'
+import type { Stage } from '../../graph/plan.ts'
 import type { Clock } from '../../graph/port.ts'
 import type { ConnectionStatus, OpenSource } from '../../graph/source.ts'
 import { serveMetrics } from '../../deploy/driver/metrics.ts'
@@ -12,9 +13,11 @@ import type { KeptLog } from '../../runtime/log.ts'
 import { Meter } from '../../runtime/meter.ts'
 import { Renewal } from '../../runtime/renewal.ts'
 import type { Report } from '../../runtime/report.ts'
+import { shardOf } from '../../runtime/producer.ts'
 import { Shard } from '../../runtime/shard.ts'
 import type { ShardReport } from '../../runtime/status.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
+import { startFollowers } from '../followers.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { foldersOf } from '../settings.ts'
 import { openReplay } from '../replay.ts'
@@ -56,27 +59,36 @@ await servePart<ShardSettings>(async (settings, parent) => {
     refused: ({ code, message, fix }) => note('error', message, { code, fix, dropped: deadLetters.dropped }),
   })
   const meter = new Meter()
-  const name = `${plan.stages[0]!.name}/0`
-  const replaying = source.kind === 'replay' ? await openReplay(plan.stages[0]!, source.paths) : undefined
+  const stage = plan.stages[0]!
+  const name = shardOf(stage)
+  const replaying = source.kind === 'replay' ? await openReplay(stage, source.paths) : undefined
   const clock = replaying === undefined ? systemClock() : new VirtualClock(replaying.begin)
   let live: readonly OpenSource[] = []
   const renewal = new Renewal(clock, (instrument) => live.forEach((one) => one.renew(instrument)))
-  const shard = new Shard({
-    plan: plan.stages[0]!,
-    shard: name,
+  const both = {
     clock,
     log,
     objects: fileStore(folders.objects),
-    deadLetters,
-    report: holding(shardReport(name, meter, system.report, renewal), log),
     rowsMax: settings.rowsMax,
+    checkpointEveryMs: replaying === undefined ? CHECKPOINT_EVERY_MS : REPLAY_CHECKPOINT_EVERY_MS,
+    rebuild: settings.rebuild,
+  }
+  const shard = new Shard({
+    ...both,
+    plan: stage,
+    shard: name,
+    deadLetters,
+    report: holding('shard', shardReport(name, meter, system.report, renewal), log),
     lingerMs: settings.lingerMs,
     tickMs: TICK_MS,
-    checkpointEveryMs: replaying === undefined ? CHECKPOINT_EVERY_MS : REPLAY_CHECKPOINT_EVERY_MS,
     pendingMaxBytes: replaying === undefined ? PENDING_MAX_BYTES : Number.POSITIVE_INFINITY,
-    rebuild: settings.rebuild,
   })
   const { inputs, first } = await shard.recover()
+  const followers = await startFollowers(plan, (one, behind) => {
+    const report = shardReport(one, meter, system.report, renewal)
+    return { ...both, report: holding(one, behindReport(one, behind, report, system.report), log) }
+  })
+  const failure = Promise.race([shard.failure, followers.failure])
   let connections: () => readonly ConnectionStatus[] = () => []
   const tell = (): void => {
     const status = meter.status()
@@ -88,17 +100,18 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const end = async (): Promise<void> => {
     clearInterval(timer)
     await shard.stop()
+    await followers.stop()
     tell()
     metrics.close()
     await deadLetters.close()
     await log.close()
   }
+  failure.catch((error: unknown) => parent.failed(error))
   if (replaying !== undefined)
     return replay(settings, replaying, { clock: clock as VirtualClock, shard, note }, inputs, parent, end)
   live = run(settings, shard, clock, first, meter, note)
   connections = () => live.flatMap((one) => one.status())
   watch(settings, meter, parent)
-  shard.failure.catch((error: unknown) => parent.failed(error))
   return {
     facts: { metrics: metrics.url },
     stop: async () => {
@@ -110,22 +123,39 @@ await servePart<ShardSettings>(async (settings, parent) => {
 
 /**
  * The log keeps what a restart would read: from the checkpoint before the newest on, so that a torn newest
- * one does no
- * harm.
+ * one does no harm.
  */
-function holding(report: ShardReport, log: KeptLog): ShardReport {
-  let before: Parameters<ShardReport['checkpoint']>[0]['from'] | undefined
+function holding(reader: string, report: ShardReport, log: KeptLog): ShardReport {
+  type From = Parameters<ShardReport['checkpoint']>[0]['from']
+  let before: From | undefined
+  const hold = (from: From): void =>
+    void log.hold(
+      reader,
+      from.map(({ topic, partition, next }) => ({ topic, partition, offset: next })),
+    )
   return {
     ...report,
     checkpoint: (written) => {
-      const from = before ?? written.from
+      hold(before ?? written.from)
       before = written.from
-      void log.hold(
-        'shard',
-        from.map(({ topic, partition, next }) => ({ topic, partition, offset: next })),
-      )
       report.checkpoint(written)
     },
+    follows: (about) => {
+      hold(about.from)
+      before = about.from
+      report.follows(about)
+    },
+  }
+}
+
+/** Of a stage that reads topics: copies of rows are not counted again, and the board shows the sources. */
+function behindReport(shard: string, { operators }: Stage, told: ShardReport, report: Report): ShardReport {
+  const made = new Set(operators.flatMap(({ operator }) => operator.outputs.map((schema) => schema.name)))
+  return {
+    ...told,
+    row: (schema, row) => void (made.has(schema) && told.row(schema, row)),
+    recovered: report.shardRecovered,
+    checkpoint: ({ step, bytes, us }) => report.checkpoint({ shard, step, bytes, ms: us / 1000 }),
   }
 }
 
@@ -191,7 +221,6 @@ function replay(
   const stopping = { asked: false }
   const { speed, eventsMax } = settings
   const done = replaying.run({ ...on, speed, eventsMax, stopped: () => stopping.asked })
-  shard.failure.catch((error: unknown) => parent.failed(error))
   void done.then(() => parent.done())
   return {
     facts: { absent },

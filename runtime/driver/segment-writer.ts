@@ -72,9 +72,7 @@ export class SegmentWriter {
 
   /** Settles when the step is durable and every reader may see it. */
   append(shard: Shard, step: Step): Promise<void> {
-    const refusal = this.#closed
-      ? closed()
-      : refusalOf(shard.name, step, shard.step < 0 ? step.step : shard.step + 1)
+    const refusal = this.#closed ? closed() : refusalOf(shard.name, step, shard.step)
     if (refusal !== undefined) return Promise.reject(refusal)
     const bytes = bytesOf(step)
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.pendingBytesMax) {

@@ -12,13 +12,13 @@ import { control } from '../../market/system.ts'
 import type { Control } from '../../market/system.ts'
 import type { ShardReport } from '../../runtime/status.ts'
 
-interface Tap extends Event<'tap'> {
+export interface Tap extends Event<'tap'> {
   readonly instrument: string
   readonly value: number
   readonly time: number
   readonly received: number
 }
-interface Sum extends Event<'sum'> {
+export interface Sum extends Event<'sum'> {
   readonly instrument: string
   readonly sum: number
   readonly received: number
@@ -28,37 +28,37 @@ interface Totals {
   total: number
   ticks: number
 }
-interface Total extends Event<'total'> {
+export interface Total extends Event<'total'> {
   readonly group: string
   readonly total: number
   readonly ticks: number
   readonly received: number
 }
 
-const tap = schema<Tap>('tap', 'a value', {
+export const tap = schema<Tap>('tap', 'a value', {
   instrument: name('which'),
   value: count('what'),
   time: micros('when'),
   received: micros('when'),
 })
-const sum = schema<Sum>('sum', 'values so far', {
+export const sum = schema<Sum>('sum', 'values so far', {
   instrument: name('which'),
   sum: count('what'),
   received: micros('when'),
 })
-const total = schema<Total>('total', 'sums of a group so far', {
+export const total = schema<Total>('total', 'sums of a group so far', {
   group: name('which'),
   total: count('what'),
   ticks: int('ticks seen'),
   received: micros('when'),
 })
 
-const byGroup = key('group', (event: { readonly instrument: string } | { readonly group: string }) =>
+export const byGroup = key('group', (event: { readonly instrument: string } | { readonly group: string }) =>
   'group' in event ? event.group : event.instrument.slice(0, 1),
 )
-const byOne = keyWithin('one', (event: { readonly instrument: string }) => event.instrument, byGroup)
+export const byOne = keyWithin('one', (event: { readonly instrument: string }) => event.instrument, byGroup)
 
-const read = Object.freeze({
+export const read = Object.freeze({
   name: 'read',
   inputs: [],
   outputs: [tap],
@@ -74,7 +74,7 @@ const read = Object.freeze({
   },
 }) as unknown as import('../../graph/operator.ts').Operator<FrameOf<Tap>, Tap, string>
 
-const sums = operator({
+export const sums = operator({
   name: 'sums',
   inputs: { tap },
   outputs: [sum],
@@ -88,7 +88,7 @@ const sums = operator({
   },
 })
 
-const totals = operator({
+export const totals = operator({
   name: 'totals',
   inputs: { sum, control },
   outputs: [total],
@@ -113,7 +113,7 @@ const totals = operator({
 })
 
 /** The taps of a pretended venue. */
-const venue: Source<'venue', { tap: Tap }> = {
+export const venue: Source<'venue', { tap: Tap }> = {
   name: 'venue',
   channels: { tap: { schemas: [tap], card: {} as never } },
   open: () => ({ close: () => {}, renew: () => {}, status: () => [] }),
@@ -176,5 +176,6 @@ export const quietReport = (died: (error: unknown) => void = () => {}): ShardRep
   checkpointFailed: () => {},
   brokenCheckpoint: () => {},
   recovered: () => {},
+  follows: () => {},
   died,
 })
