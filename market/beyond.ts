@@ -20,14 +20,15 @@ export class Beyond {
     return 3 * this.#prices.byteLength + this.#slots.byteLength
   }
 
-  set(price: number, size: number, id: number): void {
+  /** Remember the level of that index in two lists. */
+  take(prices: ArrayLike<number>, sizes: ArrayLike<number>, index: number, id: number): void {
     if (this.#count === this.#prices.length) this.#grow()
-    const slot = this.#slot(price)
+    const slot = this.#slot(prices, index)
     const taken = this.#slots[slot]! - 1
     const entry = taken < 0 ? this.#count++ : taken
     this.#slots[slot] = entry + 1
-    this.#prices[entry] = price
-    this.#sizes[entry] = size
+    this.#prices[entry] = prices[index]!
+    this.#sizes[entry] = sizes[index]!
     this.#ids[entry] = id
   }
 
@@ -36,8 +37,8 @@ export class Beyond {
     const before = this.#count
     this.clear()
     for (let i = 0; i < before; i++) {
-      const [price, size, id] = [this.#prices[i]!, this.#sizes[i]!, this.#ids[i]!]
-      if (wanted(price, size, id)) this.set(price, size, id)
+      const id = this.#ids[i]!
+      if (wanted(this.#prices[i]!, this.#sizes[i]!, id)) this.take(this.#prices, this.#sizes, i, id)
     }
   }
 
@@ -55,13 +56,14 @@ export class Beyond {
 
   load(saved: readonly number[]): void {
     this.clear()
-    for (let i = 0; i < saved.length; i += 3) this.set(saved[i]!, saved[i + 1]!, saved[i + 2]!)
+    for (let i = 0; i < saved.length; i += 3) this.take([saved[i]!], [saved[i + 1]!], 0, saved[i + 2]!)
   }
 
   /** Where the number of a price is, or would be put. */
-  #slot(price: number): number {
+  #slot(prices: ArrayLike<number>, index: number): number {
+    const price = prices[index]!
     const mask = this.#slots.length - 1
-    let slot = hashOf(price) & mask
+    let slot = hashOf(prices, index) & mask
     while (this.#slots[slot] !== 0 && this.#prices[this.#slots[slot]! - 1] !== price) slot = (slot + 1) & mask
     return slot
   }
@@ -71,7 +73,7 @@ export class Beyond {
     this.#sizes = doubled(this.#sizes)
     this.#ids = doubled(this.#ids)
     this.#slots = new Int32Array(this.#slots.length * 2)
-    for (let i = 0; i < this.#count; i++) this.#slots[this.#slot(this.#prices[i]!)] = i + 1
+    for (let i = 0; i < this.#count; i++) this.#slots[this.#slot(this.#prices, i)] = i + 1
   }
 }
 

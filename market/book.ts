@@ -145,7 +145,7 @@ class Side {
   apply(prices: ArrayLike<number>, sizes: ArrayLike<number>, id: number | null): void {
     for (let i = 0; i < prices.length; i++) {
       if (this.#knows(prices[i]!)) this.levels.take(prices, sizes, i)
-      else if (id !== null) this.#beyond.set(prices[i]!, sizes[i]!, id)
+      else if (id !== null) this.#beyond.take(prices, sizes, i, id)
     }
     if (this.#beyond.count > BEYOND_MAX) this.#forget(id)
     this.#trim(id)

@@ -3,12 +3,12 @@ import { hashOf } from './ladder-hash.ts'
 /**
  * The levels of one side that its window does not hold: a hash table by price, because what changes there is
  * seldom looked at, and an order that is made when somebody asks for it, and kept while somebody does. Level
- * 0 is the best. Inside, a better price is a greater number: prices of asks are negated.
+ * 0 is the best. Prices are passed as lists with an index, because a double that is passed is boxed.
  */
 export class Tail {
   readonly #sign: 1 | -1
   /** Slots of the table; a size of 0: free. At most half of them are taken. */
-  #keys = new Float64Array(2 * ROOM)
+  #prices = new Float64Array(2 * ROOM)
   #sizes = new Float64Array(2 * ROOM)
   /** From the worst to the best, so that what enters and leaves the window is at the end. */
   #order = new Float64Array(ROOM)
@@ -27,43 +27,42 @@ export class Tail {
   }
 
   get bytes(): number {
-    return this.#keys.byteLength + this.#sizes.byteLength + this.#order.byteLength
+    return this.#prices.byteLength + this.#sizes.byteLength + this.#order.byteLength
   }
 
   /** NaN where there is no such level. */
   price(level: number): number {
     if (level >= this.#count) return NaN
     this.#sort()
-    return this.#order[this.#count - 1 - level]! * this.#sign + 0
+    return this.#order[this.#count - 1 - level]!
   }
 
   /** 0 where there is no such level. */
   size(level: number): number {
     if (level >= this.#count) return 0
     this.#sort()
-    return this.#sizes[this.#slot(this.#order[this.#count - 1 - level]!)]!
+    return this.#sizes[this.#slot(this.#order, this.#count - 1 - level)]!
   }
 
   /** Put the level of that index in two lists, or remove it with a size of zero. */
   take(prices: ArrayLike<number>, sizes: ArrayLike<number>, index: number): void {
-    const key = prices[index]! * this.#sign + 0
     const size = sizes[index]!
-    let slot = this.#slot(key)
+    let slot = this.#slot(prices, index)
     const found = this.#sizes[slot] !== 0
     if (found && size !== 0) {
       this.#sizes[slot] = size
     } else if (found) {
       this.#free(slot)
-      if (this.#keepsOrder()) this.#shift(this.#find(key) + 1, -1)
+      if (this.#keepsOrder()) this.#shift(this.#find(prices, index) + 1, -1)
       this.#count--
     } else if (size !== 0) {
-      if (this.#grows()) slot = this.#slot(key)
-      this.#keys[slot] = key
+      if (this.#grows()) slot = this.#slot(prices, index)
+      this.#prices[slot] = prices[index]!
       this.#sizes[slot] = size
       if (this.#keepsOrder()) {
-        const at = this.#find(key)
+        const at = this.#find(prices, index)
         this.#shift(at, 1)
-        this.#order[at] = key
+        this.#order[at] = prices[index]!
       }
       this.#count++
     }
@@ -71,32 +70,31 @@ export class Tail {
 
   /** Add a level that is better than all. */
   push(price: number, size: number): void {
-    const key = price * this.#sign + 0
     this.#grows()
-    const slot = this.#slot(key)
-    this.#keys[slot] = key
+    this.#order[this.#count] = price
+    const slot = this.#slot(this.#order, this.#count++)
+    this.#prices[slot] = price
     this.#sizes[slot] = size
-    this.#order[this.#count++] = key
   }
 
   /** Remove the best level. */
   pop(): void {
     this.#sort()
-    this.#free(this.#slot(this.#order[--this.#count]!))
+    this.#free(this.#slot(this.#order, --this.#count))
   }
 
   /** Remove every level that is worse than a price. */
   prune(price: number): void {
     if (this.#count === 0) return
     this.#sort()
-    this.drop(this.#find(price * this.#sign))
+    this.drop(this.#find([price], 0))
   }
 
   /** Remove so many of the worst levels. */
   drop(levels: number): void {
     if (levels === 0) return
     this.#sort()
-    for (let i = 0; i < levels; i++) this.#free(this.#slot(this.#order[i]!))
+    for (let i = 0; i < levels; i++) this.#free(this.#slot(this.#order, i))
     this.#shift(levels, -levels)
     this.#count -= levels
   }
@@ -114,22 +112,23 @@ export class Tail {
     return saved
   }
 
-  /** Where a key is, or would be put. */
-  #slot(key: number): number {
-    const mask = this.#keys.length - 1
-    let slot = hashOf(key) & mask
-    while (this.#sizes[slot] !== 0 && this.#keys[slot] !== key) slot = (slot + 1) & mask
+  /** Where a price is, or would be put. */
+  #slot(prices: ArrayLike<number>, index: number): number {
+    const price = prices[index]!
+    const mask = this.#prices.length - 1
+    let slot = hashOf(prices, index) & mask
+    while (this.#sizes[slot] !== 0 && this.#prices[slot] !== price) slot = (slot + 1) & mask
     return slot
   }
 
-  /** Keys behind the freed slot that another key had pushed on move up, so that they are found again. */
+  /** Prices behind the freed slot that another had pushed on move up, so that they are found again. */
   #free(slot: number): void {
-    const mask = this.#keys.length - 1
+    const mask = this.#prices.length - 1
     let hole = slot
     for (let next = (hole + 1) & mask; this.#sizes[next] !== 0; next = (next + 1) & mask) {
-      const home = hashOf(this.#keys[next]!) & mask
+      const home = hashOf(this.#prices, next) & mask
       if (((next - home) & mask) < ((next - hole) & mask)) continue
-      this.#keys[hole] = this.#keys[next]!
+      this.#prices[hole] = this.#prices[next]!
       this.#sizes[hole] = this.#sizes[next]!
       hole = next
     }
@@ -147,18 +146,20 @@ export class Tail {
     if (this.#ordered) return
     let count = 0
     for (let slot = 0; slot < this.#sizes.length; slot++)
-      if (this.#sizes[slot] !== 0) this.#order[count++] = this.#keys[slot]!
-    this.#order.subarray(0, count).sort()
+      if (this.#sizes[slot] !== 0) this.#order[count++] = this.#prices[slot]!
+    const order = this.#order.subarray(0, count).sort()
+    if (this.#sign < 0) order.reverse()
     this.#ordered = true
   }
 
-  /** The index of the first level, from the worst, that is no worse than a key. */
-  #find(key: number): number {
+  /** The index of the first level, from the worst, that is no worse than a price. */
+  #find(prices: ArrayLike<number>, index: number): number {
+    const price = prices[index]!
     let low = 0
     let high = this.#count
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#order[middle]! < key) low = middle + 1
+      if ((this.#order[middle]! - price) * this.#sign < 0) low = middle + 1
       else high = middle
     }
     return low
@@ -171,15 +172,15 @@ export class Tail {
   /** Make room for one more. True: every slot is another now. */
   #grows(): boolean {
     if (this.#count < this.#order.length) return false
-    const [keys, sizes, order] = [this.#keys, this.#sizes, this.#order]
-    this.#keys = new Float64Array(keys.length * 2)
+    const [prices, sizes, order] = [this.#prices, this.#sizes, this.#order]
+    this.#prices = new Float64Array(prices.length * 2)
     this.#sizes = new Float64Array(sizes.length * 2)
     this.#order = new Float64Array(order.length * 2)
     this.#order.set(order)
-    for (let i = 0; i < keys.length; i++) {
+    for (let i = 0; i < prices.length; i++) {
       if (sizes[i] === 0) continue
-      const slot = this.#slot(keys[i]!)
-      this.#keys[slot] = keys[i]!
+      const slot = this.#slot(prices, i)
+      this.#prices[slot] = prices[i]!
       this.#sizes[slot] = sizes[i]!
     }
     return true

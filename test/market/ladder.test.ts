@@ -178,13 +178,14 @@ describe.each(SIDES)('a ladder of %ss', (side) => {
         for (let i = 0; i < prices.length; i++) ladder.take(prices, sizes[t % 5]!, i)
       return process.memoryUsage().heapUsed - before
     }
-    // Until the compiler is done with it, numbers are boxed; a collection in between shows as less than nothing.
+    // One boxed number a change would be 2.6 MB. Until the compiler is done they are; a collection in between
+    // shows as less than nothing.
     let least = Infinity
-    for (let i = 0; i < 60 && least > 100_000; i++) {
+    for (let i = 0; i < 60 && least > 500_000; i++) {
       const bytes = turn(40)
       if (bytes >= 0) least = Math.min(least, bytes)
     }
-    expect(least).toBeLessThan(100_000)
+    expect(least).toBeLessThan(500_000)
   })
 })
 
