@@ -20,12 +20,12 @@ import type { Pipeline, Reach } from './pipeline.ts'
 const STEP_FRAMES = 50
 
 /** Every venue of the bench has trades and a book under these names. */
-const marketOf = (source: SourceName): typeof binance.spot =>
+export const marketOf = (source: SourceName): typeof binance.spot =>
   markets.find(({ name }) => name === source) as typeof binance.spot
 
 const wired = (source: SourceName, reach: Reach) =>
   graph('books', (g) => {
-    const channels = reach === 'trade' ? (['trade'] as const) : (['trade', 'book'] as const)
+    const channels = channelsOf(reach)
     const from = g.source(marketOf(source), { universe: {}, channels, keep: byPair })
     if (reach !== 'book' && reach !== 'best') {
       from.trade.via(normalize(trade)).through(topic('trade', { schema: trade, key: byPair }))
@@ -37,16 +37,20 @@ const wired = (source: SourceName, reach: Reach) =>
     deltas.via(reconstruct({})).through(topic('quote', { schema: quote, key: byPair }))
   })
 
-/**
- * What a shard does with a frame: map it, check its numbering, rebuild the book, write columns. `step` is called
- * with the records of each step.
- */
-export const ktPipeline = (
+/** A shard without its log: a stage, and the batches that it fills. */
+interface Shard {
+  readonly host: Pick<SourceHost, 'frame' | 'system' | 'mapping' | 'note' | 'random'>
+  /** A frame was taken: every so many, a step is cut. */
+  readonly tick: () => void
+  readonly end: Pipeline['end']
+}
+
+/** `step` is called with the records of each step. */
+export const ktShard = (
   source: SourceName,
-  reach: Reach = 'all',
+  reach: Reach,
   step: (records: readonly LogRecord[]) => void = () => {},
-): Pipeline => {
-  const market = marketOf(source)
+): Shard => {
   const planned = plan(wired(source, reach), { topics: systemTopics, sink: () => clickhouse(trade) })
   const batches = new Batches(planned.topics, 8192)
   let [trades, deltas, bytes, frames] = [0, 0, 0, 0]
@@ -57,37 +61,59 @@ export const ktPipeline = (
     else if (to.name === 'book-delta') deltas++
     else if (to.name === 'quote') {
       const { bid: bought, ask: sold, trust } = row as Quote
-      if (trust === 'live') [bid, ask] = [bought ?? Number.NaN, sold ?? Number.NaN]
+      if (trust !== 'live') return
+      bid = bought ?? Number.NaN
+      ask = sold ?? Number.NaN
     }
   })
-  const host: SourceHost = {
-    clock: { now: () => 0, after: () => () => {} },
-    random: { below: () => 0 },
-    net: { connect: () => ({ send: () => {}, close: () => {} }), get: () => new Promise(() => {}) },
-    mapping: loadMapping,
-    frame: (frame) => stage.frame(frame),
-    system: stage.system,
-    note: () => {},
-  }
-  const channels = reach === 'trade' ? ['trade'] : ['trade', 'book']
-  const opening = { channels, universe: {}, endpoint: undefined, owns: () => true }
-  const player = new Player(market, host, opening)
   const cut = (): void => {
     const records = batches.take()
     for (const record of records) bytes += record.bytes.length
     step(records)
   }
+  return {
+    host: {
+      random: { below: () => 0 },
+      mapping: loadMapping,
+      frame: (frame) => stage.frame(frame),
+      system: stage.system,
+      note: () => {},
+    },
+    tick: () => {
+      if (++frames % STEP_FRAMES === 0) cut()
+    },
+    end: () => {
+      cut()
+      return { trades, deltas, bytes, bid, ask }
+    },
+  }
+}
+
+/** What a graph of this reach asks a source for. */
+export const channelsOf = (reach: Reach): readonly ('trade' | 'book')[] =>
+  reach === 'trade' ? ['trade'] : ['trade', 'book']
+
+/** What a shard does with a frame: map it, check its numbering, rebuild the book, write columns. */
+export const ktPipeline = (
+  source: SourceName,
+  reach: Reach = 'all',
+  step: (records: readonly LogRecord[]) => void = () => {},
+): Pipeline => {
+  const shard = ktShard(source, reach, step)
+  const host: SourceHost = {
+    ...shard.host,
+    clock: { now: () => 0, after: () => () => {} },
+    net: { connect: () => ({ send: () => {}, close: () => {} }), get: () => new Promise(() => {}) },
+  }
+  const opening = { channels: channelsOf(reach), universe: {}, endpoint: undefined, owns: () => true }
+  const player = new Player(marketOf(source), host, opening)
   const take: Pipeline['take'] = ({ channel, received, bytes: message, symbol }) => {
     const common = { received, source, bytes: message }
     // The whole book is taken as known, so that the books of both pipelines live to the end.
     if (channel === 'seed') player.deliver({ ...common, symbol, what: 'seed', channel: 'book', limit: 0 })
     else if (channel === 'listing') player.deliver({ ...common, what: 'listing' })
     else player.deliver({ ...common, symbol, what: 'message', channel, connection: 1, epoch: 1 })
-    if (++frames % STEP_FRAMES === 0) cut()
+    shard.tick()
   }
-  const end: Pipeline['end'] = () => {
-    cut()
-    return { trades, deltas, bytes, bid, ask }
-  }
-  return { name: 'kt', take, end }
+  return { name: 'kt', take, end: shard.end }
 }
