@@ -1,5 +1,5 @@
 import { HostError } from './error.ts'
-import { headBytes, padded } from './layout.ts'
+import { headBytes, padded, sizesOf } from './layout.ts'
 import type { AnySchema, Column } from './schema.ts'
 
 /**
@@ -28,17 +28,6 @@ const EMPTY = new Uint8Array(0)
 const NO_OFFSETS = new Int32Array(0)
 const NO_FLOATS = new Float64Array(0)
 const decoder = new TextDecoder()
-
-/**
- * How many sizes stand in the head of a batch: one for what may be missing, one for what has no fixed
- * width.
- */
-const sizesOf = (schema: AnySchema): number =>
-  schema.columns.reduce(
-    (sum, { kind, nullable }) =>
-      sum + (nullable ? 1 : 0) + (kind === 'text' || kind === 'name' || kind === 'floats' ? 1 : 0),
-    0,
-  )
 
 const widthOf = (column: Column, rows: number): number => {
   switch (column.kind) {

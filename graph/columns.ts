@@ -1,5 +1,5 @@
 import { KtError } from './error.ts'
-import { Layout } from './layout.ts'
+import { Layout, sizesOf } from './layout.ts'
 import { cellsOf } from './row.ts'
 import type { ByteText, Cells, Doubles } from './row.ts'
 import type { AnySchema, Column, Floats } from './schema.ts'
@@ -17,6 +17,7 @@ export class Columns {
   readonly #lists: readonly Lists[]
   /** All of them, in the order of the schema. */
   readonly #all: readonly Filling[]
+  readonly #sizes: number
   /** Cells that are known to be of this schema. */
   #cells: Cells | undefined
 
@@ -29,6 +30,7 @@ export class Columns {
       return column.kind === 'floats' ? new Lists(place) : numbers.filling(column, place)
     })
     this.#all = fillings
+    this.#sizes = sizesOf(schema)
     this.#numbers = numbers
     this.#names = fillings.filter((one) => one instanceof Names)
     this.#texts = fillings.filter((one) => one instanceof Texts)
@@ -49,11 +51,13 @@ export class Columns {
    */
   take(): { readonly rows: number; readonly bytes: Uint8Array } {
     const { rows } = this
-    const layout = new Layout(rows)
-    for (const filling of this.#all) filling.lay(layout)
-    for (const filling of this.#all) filling.clear()
+    layout.begin(rows, this.#sizes)
+    for (const filling of this.#all) {
+      filling.lay()
+      filling.clear()
+    }
     this.rows = 0
-    return { rows, bytes: layout.bytes() }
+    return { rows, bytes: layout.end() }
   }
 
   #fits(cells: Cells): boolean {
@@ -86,10 +90,13 @@ export class Columns {
   }
 }
 
+/** Batches are laid out one at a time. */
+const layout = new Layout()
+
 /** One column being filled. */
 interface Filling {
   readonly read: (value: unknown, row: number) => void
-  readonly lay: (layout: Layout) => void
+  readonly lay: () => void
   readonly clear: () => void
 }
 
@@ -129,7 +136,7 @@ class Numbers {
     const slot = column.name === '_order' ? this.#slots - 1 : this.#places.indexOf(place)
     return {
       read: (value, row) => void (this.#values[row * this.#slots + slot] = numberOf(column, value)),
-      lay: (layout) => layout.numbers(column, this.#values, slot, this.#slots),
+      lay: () => layout.numbers(column, { values: this.#values, slot, stride: this.#slots }),
       clear: () => {},
     }
   }
@@ -153,7 +160,7 @@ class Names implements Filling {
     this.values[row] = textOf(this.#column, value)
   }
 
-  lay(layout: Layout): void {
+  lay(): void {
     layout.names(this.#column, this.values, this.#known)
   }
 
@@ -190,8 +197,8 @@ class Texts implements Filling {
     this.#end(row, text === null ? -1 : encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written)
   }
 
-  lay(layout: Layout): void {
-    layout.texts(this.#column, this.#ends, this.#bytes.subarray(0, this.#used), this.#present)
+  lay(): void {
+    layout.texts(this.#column, this.#ends, this.#bytes, this.#used, this.#present)
   }
 
   clear(): void {
@@ -233,8 +240,8 @@ class Lists implements Filling {
     this.#put(list, list.length, row)
   }
 
-  lay(layout: Layout): void {
-    layout.lists(this.#ends, this.#values.subarray(0, this.#used))
+  lay(): void {
+    layout.lists(this.#ends, this.#values, this.#used)
   }
 
   clear(): void {

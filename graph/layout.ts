@@ -1,4 +1,4 @@
-import type { Column } from './schema.ts'
+import type { AnySchema, Column } from './schema.ts'
 
 const HIGH = 2 ** 32
 const encoder = new TextEncoder()
@@ -9,139 +9,212 @@ export const padded = (length: number): number => (length + 7) & ~7
 export const headBytes = (sizes: number): number => padded(4 + 4 * sizes)
 
 /**
+ * How many sizes stand in the head of a batch: one for what may be missing, one for what has no fixed
+ * width.
+ */
+export const sizesOf = ({ columns }: AnySchema): number =>
+  columns.reduce(
+    (sum, { kind, nullable }) =>
+      sum + (nullable ? 1 : 0) + (kind === 'text' || kind === 'name' || kind === 'floats' ? 1 : 0),
+    0,
+  )
+
+/** Numbers that wait row by row: those of one column are one in every `stride`. */
+export interface Strided {
+  readonly values: Float64Array
+  readonly slot: number
+  readonly stride: number
+}
+
+/**
  * The bytes of one batch while its columns are laid out: the Arrow buffers of each column, in the order of
  * the schema. What a reader cannot work out from the number of rows is written as a size: how many values a
- * column lacks, and how much room texts and lists take.
+ * column lacks, and how much room texts and lists take. One is used again and again: only what is handed over
+ * is new.
  *
  * @see https://arrow.apache.org/docs/format/Columnar.html
  */
 export class Layout {
-  readonly #rows: number
-  readonly #sizes: number[] = []
-  readonly #parts: (Uint8Array | Int32Array | Float64Array)[] = []
+  #bytes = new Uint8Array(4096)
+  #ints = new Int32Array(this.#bytes.buffer)
+  #doubles = new Float64Array(this.#bytes.buffer)
+  #rows = 0
+  #sizes = 0
+  #used = 0
 
-  constructor(rows: number) {
+  begin(rows: number, sizes: number): void {
     this.#rows = rows
+    this.#sizes = 1
+    this.#used = 0
+    const head = this.#part(headBytes(sizes))
+    this.#bytes.fill(0, head, this.#used)
+    this.#ints[0] = rows
   }
 
-  bytes(): Uint8Array {
-    const [sizes, parts] = [this.#sizes, this.#parts]
-    let length = headBytes(sizes.length)
-    let at = length
-    for (const part of parts) length += padded(part.byteLength)
-    const bytes = new Uint8Array(length)
-    const head = new Uint32Array(bytes.buffer, 0, 1 + sizes.length)
-    head[0] = this.#rows
-    for (let i = 0; i < sizes.length; i++) head[i + 1] = sizes[i]!
-    for (const part of parts) {
-      bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at)
-      at += padded(part.byteLength)
-    }
-    return bytes
+  end(): Uint8Array {
+    return this.#bytes.slice(0, this.#used)
   }
 
-  /** Numbers that wait row by row, one in every `slots`. */
-  numbers(column: Column, values: Float64Array, slot: number, slots: number): void {
-    const end = this.#rows * slots
-    if (column.nullable) {
-      let missing = 0
-      for (let at = slot; at < end; at += slots) if (Number.isNaN(values[at])) missing++
-      this.#missing(missing, (row) => !Number.isNaN(values[row * slots + slot]))
-    }
+  numbers(column: Column, of: Strided): void {
+    const { values, slot, stride } = of
+    if (column.nullable) this.#strided(of)
     switch (column.kind) {
       case 'float':
-        this.#parts.push(one(new Float64Array(this.#rows), values, slot, slots, end, column.nullable))
+        return this.#floats(of, column.nullable)
+      case 'int': {
+        const at = this.#part(4 * this.#rows) >> 2
+        for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+          this.#ints[at + row] = values[from]!
         return
-      case 'int':
-        this.#parts.push(one(new Int32Array(this.#rows), values, slot, slots, end, false))
+      }
+      case 'choice': {
+        const at = this.#part(this.#rows)
+        for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+          this.#bytes[at + row] = values[from]!
         return
-      case 'choice':
-        this.#parts.push(one(new Uint8Array(this.#rows), values, slot, slots, end, false))
+      }
+      case 'flag': {
+        const at = this.#bits()
+        for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+          if (values[from] === 1) this.#bit(at, row)
         return
-      case 'flag':
-        this.#parts.push(this.#bits((row) => values[row * slots + slot] === 1))
-        return
+      }
       default:
-        this.#parts.push(wholes(values, slot, slots, end))
+        return this.#wholes(of)
     }
   }
 
   names(column: Column, values: readonly (string | null)[], known: Map<string, Uint8Array>): void {
-    if (column.nullable) {
-      let missing = 0
-      for (let row = 0; row < this.#rows; row++) if (values[row] === null) missing++
-      this.#missing(missing, (row) => values[row] !== null)
-    }
-    const ends = new Int32Array(this.#rows + 1)
-    const found: Uint8Array[] = []
+    if (column.nullable) this.#named(values)
+    const ends = this.#ends()
+    const size = this.#size()
     let used = 0
+    let [last, bytes]: [string | null, Uint8Array] = [null, NOTHING]
+    const at = this.#used
     for (let row = 0; row < this.#rows; row++) {
-      const bytes = encoded(values[row]!, known)
-      found.push(bytes)
+      const name = values[row]!
+      if (name !== last) [last, bytes] = [name, encoded(name, known)]
+      this.#room(at + used + bytes.length)
+      for (let i = 0; i < bytes.length; i++) this.#bytes[at + used + i] = bytes[i]!
       used += bytes.length
-      ends[row + 1] = used
+      this.#ints[ends + row + 1] = used
     }
-    const all = new Uint8Array(used)
-    for (let row = 0; row < this.#rows; row++) all.set(found[row]!, ends[row]!)
-    this.#sizes.push(used)
-    this.#parts.push(ends, all)
+    this.#room(padded(at + used))
+    this.#bytes.fill(0, at + used, padded(at + used))
+    this.#used = padded(at + used)
+    this.#ints[size] = used
   }
 
-  texts(column: Column, ends: Int32Array, bytes: Uint8Array, present: Uint8Array): void {
-    if (column.nullable) {
-      let missing = 0
-      for (let row = 0; row < this.#rows; row++) if (present[row] === 0) missing++
-      this.#missing(missing, (row) => present[row] === 1)
+  texts(column: Column, ends: Int32Array, bytes: Uint8Array, used: number, present: Uint8Array): void {
+    if (column.nullable) this.#presence(present)
+    this.#copyEnds(ends)
+    const size = this.#size()
+    const at = this.#part(used)
+    for (let i = 0; i < used; i++) this.#bytes[at + i] = bytes[i]!
+    this.#ints[size] = used
+  }
+
+  lists(ends: Int32Array, values: Float64Array, used: number): void {
+    this.#copyEnds(ends)
+    this.#ints[this.#size()] = used
+    const at = this.#part(8 * used) >> 3
+    for (let i = 0; i < used; i++) this.#doubles[at + i] = values[i]!
+  }
+
+  /** A column without a value has a zero there, so that the same rows are the same bytes. */
+  #floats({ values, slot, stride }: Strided, nullable: boolean): void {
+    const at = this.#part(8 * this.#rows) >> 3
+    for (let row = 0, from = slot; row < this.#rows; row++, from += stride) {
+      const value = values[from]!
+      this.#doubles[at + row] = nullable && Number.isNaN(value) ? 0 : value
     }
-    this.#sizes.push(bytes.length)
-    this.#parts.push(ends.subarray(0, this.#rows + 1), bytes)
   }
 
-  lists(ends: Int32Array, values: Float64Array): void {
-    this.#sizes.push(values.length)
-    this.#parts.push(ends.subarray(0, this.#rows + 1), values)
+  #wholes({ values, slot, stride }: Strided): void {
+    const at = this.#part(8 * this.#rows) >> 2
+    for (let row = 0, from = slot; row < this.#rows; row++, from += stride) {
+      const value = values[from]!
+      const high = Math.floor(value / HIGH)
+      this.#ints[at + 2 * row] = value - high * HIGH
+      this.#ints[at + 2 * row + 1] = high
+    }
   }
 
-  #missing(missing: number, present: (row: number) => boolean): void {
-    this.#sizes.push(missing)
-    if (missing > 0) this.#parts.push(this.#bits(present))
+  /** Which rows have a value, where some have none: a size, and perhaps a bitmap. */
+  #strided({ values, slot, stride }: Strided): void {
+    let missing = 0
+    for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+      if (Number.isNaN(values[from])) missing++
+    this.#ints[this.#size()] = missing
+    if (missing === 0) return
+    const at = this.#bits()
+    for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+      if (!Number.isNaN(values[from])) this.#bit(at, row)
   }
 
-  #bits(on: (row: number) => boolean): Uint8Array {
-    const bits = new Uint8Array((this.#rows + 7) >> 3)
-    for (let row = 0; row < this.#rows; row++) if (on(row)) bits[row >> 3]! |= 1 << (row & 7)
-    return bits
+  #named(values: readonly (string | null)[]): void {
+    let missing = 0
+    for (let row = 0; row < this.#rows; row++) if (values[row] === null) missing++
+    this.#ints[this.#size()] = missing
+    if (missing === 0) return
+    const at = this.#bits()
+    for (let row = 0; row < this.#rows; row++) if (values[row] !== null) this.#bit(at, row)
   }
-}
 
-/**
- * One column of the rows. Where there is no value it has a zero, so that the same rows are the same bytes;
- * an array of integers makes a zero of NaN by itself.
- */
-const one = <T extends Float64Array | Int32Array | Uint8Array>(
-  column: T,
-  values: Float64Array,
-  slot: number,
-  slots: number,
-  end: number,
-  zeros: boolean,
-): T => {
-  for (let at = slot, row = 0; at < end; at += slots, row++) {
-    const value = values[at]!
-    column[row] = zeros && Number.isNaN(value) ? 0 : value
+  #presence(present: Uint8Array): void {
+    let missing = 0
+    for (let row = 0; row < this.#rows; row++) if (present[row] === 0) missing++
+    this.#ints[this.#size()] = missing
+    if (missing === 0) return
+    const at = this.#bits()
+    for (let row = 0; row < this.#rows; row++) if (present[row] === 1) this.#bit(at, row)
   }
-  return column
-}
 
-const wholes = (values: Float64Array, slot: number, slots: number, end: number): Int32Array => {
-  const column = new Int32Array(Math.floor(end / slots) * 2)
-  for (let at = slot, half = 0; at < end; at += slots, half += 2) {
-    const value = values[at]!
-    const high = Math.floor(value / HIGH)
-    column[half] = value - high * HIGH
-    column[half + 1] = high
+  #bits(): number {
+    const length = (this.#rows + 7) >> 3
+    const at = this.#part(length)
+    this.#bytes.fill(0, at, at + length)
+    return at
   }
-  return column
+
+  #bit(at: number, row: number): void {
+    this.#bytes[at + (row >> 3)]! |= 1 << (row & 7)
+  }
+
+  #copyEnds(ends: Int32Array): void {
+    const at = this.#ends()
+    for (let row = 1; row <= this.#rows; row++) this.#ints[at + row] = ends[row]!
+  }
+
+  #ends(): number {
+    const at = this.#part(4 * (this.#rows + 1)) >> 2
+    this.#ints[at] = 0
+    return at
+  }
+
+  /** Where the next size stands in the head. */
+  #size(): number {
+    return this.#sizes++
+  }
+
+  /** Room for a part, with zeros up to its padding; returns where it begins. */
+  #part(length: number): number {
+    const at = this.#used
+    const end = at + padded(length)
+    this.#room(end)
+    if (length % 8 !== 0) this.#doubles[(end >> 3) - 1] = 0
+    this.#used = end
+    return at
+  }
+
+  #room(end: number): void {
+    if (end <= this.#bytes.length) return
+    const grown = new Uint8Array(padded(Math.max(end, this.#bytes.length * 2)))
+    grown.set(this.#bytes)
+    this.#bytes = grown
+    this.#ints = new Int32Array(grown.buffer)
+    this.#doubles = new Float64Array(grown.buffer)
+  }
 }
 
 const NAMES_MAX = 4_096

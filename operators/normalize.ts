@@ -16,9 +16,14 @@ export const normalize = <T extends readonly unknown[]>(
   ...schemas: { readonly [I in keyof T]: Schema<T[I]> }
 ): Operator<FrameOf<T[number]>, T[number], string> => {
   type Emitted = Readonly<Record<string, (event: object) => void>>
+  // There is one set of outputs for all frames of a stage, so that there is one way to them.
+  let outputs: Emitted = {}
+  const put = (schema: string, row: object): void => outputs[schema]?.(row)
   const on = {
-    frame: (_: unknown, frame: Frame<never>, emit: Emitted): void =>
-      frame.read((schema, row) => emit[schema]?.(row)),
+    frame: (_: unknown, frame: Frame<never>, emit: Emitted): void => {
+      outputs = emit
+      frame.read(put)
+    },
   }
   const normalized = {
     name: `normalize.${schemas.map((schema) => schema.name).join('+')}`,

@@ -100,8 +100,8 @@ const PAIRS: Readonly<Record<string, readonly [base: string, quote: string]>> = 
 }
 
 interface PlayedLine extends InletLine {
-  readonly inlets: Map<string, Inlet>
-  readonly channels: Set<string>
+  /** What came of it, by channel and symbol. */
+  readonly channels: Map<string, Map<string | undefined, Inlet>>
   /** Any message proves the life of all that is on the line; when that was last told, microseconds. */
   told: number
 }
@@ -115,6 +115,8 @@ export class Player implements OpenSource {
   readonly #directory: Directory
   readonly #listed = new Map<string, Listing>()
   readonly #lines = new Map<string, PlayedLine>()
+  /** The line of the last message: most often that of the next. */
+  #recent: PlayedLine | undefined
   /** The tape has rows of kt's own, so that none are made up. */
   #told = false
   #heard = 0
@@ -129,6 +131,7 @@ export class Player implements OpenSource {
 
   close(): void {
     this.#lines.clear()
+    this.#recent = undefined
   }
 
   /** What is not on the tape cannot be asked for. */
@@ -196,17 +199,16 @@ export class Player implements OpenSource {
     if (!this.#opening.channels.includes(channel)) return
     if (symbol !== undefined && !this.#wanted(symbol, received)) return
     const line = this.#line(connection, epoch)
-    const key = `${channel} ${symbol ?? ''}`
-    let inlet = line.inlets.get(key)
+    const inlets = line.channels.get(channel) ?? new Map<string | undefined, Inlet>()
+    let inlet = inlets.get(symbol)
     if (inlet === undefined) {
       inlet = this.#intake.inlet(channel, symbol, line)
-      line.inlets.set(key, inlet)
-      line.channels.add(channel)
+      line.channels.set(channel, inlets.set(symbol, inlet))
       this.#control('up', line, channel, symbol, '', received)
     }
     if (received - line.told >= SECOND) {
       line.told = received
-      for (const one of line.channels) this.#control('alive', line, one, undefined, '', received)
+      for (const one of line.channels.keys()) this.#control('alive', line, one, undefined, '', received)
     }
     this.#intake.take(inlet, bytes, received)
   }
@@ -214,11 +216,12 @@ export class Player implements OpenSource {
   #end(connection: number, epoch: number, why: string, received: number): void {
     const line = this.#lines.get(`${connection} ${epoch}`)
     if (line === undefined) return
-    for (const { channel, symbol } of line.inlets.values()) {
+    for (const { channel, symbol } of [...line.channels.values()].flatMap((inlets) => [...inlets.values()])) {
       this.#control('down', line, channel, symbol, why, received)
       if (symbol !== undefined) this.#intake.forget(channel, symbol)
     }
     this.#lines.delete(`${connection} ${epoch}`)
+    this.#recent = undefined
   }
 
   #control(
@@ -239,10 +242,12 @@ export class Player implements OpenSource {
   }
 
   #line(connection: number, epoch: number): PlayedLine {
+    const recent = this.#recent
+    if (recent?.connection === connection && recent.epoch === epoch) return recent
     const key = `${connection} ${epoch}`
     const known = this.#lines.get(key)
-    if (known !== undefined) return known
-    const line: PlayedLine = { connection, epoch, frames: 0, inlets: new Map(), channels: new Set(), told: 0 }
+    if (known !== undefined) return (this.#recent = known)
+    const line: PlayedLine = { connection, epoch, frames: 0, channels: new Map(), told: 0 }
     this.#lines.set(key, line)
     return line
   }
