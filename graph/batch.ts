@@ -1,5 +1,7 @@
 import { HostError } from './error.ts'
+import { ByteMap } from './byte-map.ts'
 import { headBytes, padded, sizesOf } from './layout.ts'
+import type { Cells } from './row.ts'
 import type { AnySchema, Column } from './schema.ts'
 
 /**
@@ -114,7 +116,7 @@ export const cellOf = (buffers: Buffers, row: number): unknown => {
     case 'micros':
       return wholeAt(values, row)
     case 'int':
-      return new DataView(values.buffer, values.byteOffset).getInt32(4 * row, true)
+      return intAt(values, 4 * row)
     case 'flag':
       return (values[row >> 3]! & (1 << (row & 7))) !== 0
     case 'choice':
@@ -125,10 +127,58 @@ export const cellOf = (buffers: Buffers, row: number): unknown => {
 }
 
 /** A 64-bit integer, as the double that holds it exactly. */
-export const wholeAt = (values: Uint8Array, row: number): number => {
-  const view = new DataView(values.buffer, values.byteOffset + 8 * row, 8)
-  return view.getInt32(4, true) * 2 ** 32 + view.getUint32(0, true)
+export const wholeAt = (values: Uint8Array, row: number): number =>
+  intAt(values, 8 * row + 4) * 2 ** 32 + (intAt(values, 8 * row) >>> 0)
+
+const intAt = (values: Uint8Array, at: number): number =>
+  values[at]! | (values[at + 1]! << 8) | (values[at + 2]! << 16) | (values[at + 3]! << 24)
+
+/**
+ * Put one row of a batch into cells: nothing is made of it but the row that reads them. The batch may have
+ * columns beyond those of the cells, such as the row's place in its step.
+ */
+export const fillFrom = (cells: Cells, batch: Batch, row: number): void => {
+  const { numbers, names, texts, lists } = cells
+  for (let at = 0; at < numbers.length; at++) {
+    const { column, missing, present, offsets, values, floats } = batch.columns[at]!
+    const none = missing > 0 && (present[row >> 3]! & (1 << (row & 7))) === 0
+    switch (column.kind) {
+      case 'name':
+        names[at] = none ? null : nameOf(values, offsets[row]!, offsets[row + 1]!)
+        break
+      case 'text':
+        if (none) texts[at]!.set(null)
+        else texts[at]!.copy(values, offsets[row]!, offsets[row + 1]!)
+        break
+      case 'floats':
+        lists[at]!.copy(floats, offsets[row]!, offsets[row + 1]!)
+        break
+      default:
+        numbers[at] = none ? NaN : numberAt(column.kind, values, floats, row)
+    }
+  }
 }
+
+const numberAt = (kind: Column['kind'], values: Uint8Array, floats: Float64Array, row: number): number => {
+  if (kind === 'float') return floats[row]!
+  if (kind === 'choice') return values[row]!
+  if (kind === 'flag') return (values[row >> 3]! >> (row & 7)) & 1
+  if (kind === 'int') return intAt(values, 4 * row)
+  return wholeAt(values, row)
+}
+
+const known = new ByteMap<string>()
+
+/** Names are few, so that each is decoded once; should they be many, what is known is enough. */
+const nameOf = (bytes: Uint8Array, from: number, to: number): string => {
+  const found = known.get(bytes, from, to)
+  if (found !== undefined) return found
+  const name = decoder.decode(bytes.subarray(from, to))
+  if (known.size < NAMES_MAX) known.set(name, name)
+  return name
+}
+
+const NAMES_MAX = 65_536
 
 /** One row as a plain event. */
 export const rowOf = (batch: Batch, row: number): Record<string, unknown> =>

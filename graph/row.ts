@@ -25,7 +25,7 @@ export class ByteText {
   length = 0
   #text: string | undefined = ''
 
-  /** Take plain ASCII. */
+  /** Take bytes of UTF-8. */
   copy(from: Uint8Array, start: number, end: number): void {
     const length = end - start
     if (length > this.bytes.length) this.bytes = new Uint8Array(length * 2)
@@ -69,10 +69,10 @@ export class Doubles {
     this.#views = []
   }
 
-  copy(from: Floats): void {
-    this.room(from.length)
-    for (let i = 0; i < from.length; i++) this.values[i] = from[i]!
-    this.length = from.length
+  copy(from: Floats, start = 0, end = from.length): void {
+    this.room(end - start)
+    for (let i = start; i < end; i++) this.values[i - start] = from[i]!
+    this.length = end - start
   }
 
   get view(): Float64Array {

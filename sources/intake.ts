@@ -10,7 +10,7 @@ import { tierCounts } from './mapping/templates.ts'
 import { Mappings } from './mappings.ts'
 import { createReader, partSchemas } from './reader.ts'
 import type { MessageAbout, Named, Reader, ReaderCounts, Skipped } from './reader.ts'
-import { ByteMap } from './scan.ts'
+import { ByteMap } from '../graph/byte-map.ts'
 import type { AnyChannel, MarketRules } from './venue.ts'
 
 type Row = { readonly schema: string; readonly row: object }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readBatch, rowsOf } from '../../graph/batch.ts'
+import { fillFrom, readBatch, rowsOf } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
 import { cellsOf, fillCells, kept, sharedCells } from '../../graph/row.ts'
 import { choice, count, flag, float, floats, int, logged, micros, name, optional, schema, text } from '../../graph/schema.ts'
@@ -77,6 +77,19 @@ describe('the columns of a batch', () => {
         expect(cells.take()).toEqual(plain.take())
       }
     }), { numRuns: 150 })
+  })
+
+  test('read back into cells, where they are the same rows without an object made of each', () => {
+    fc.assert(fc.property(batches, ([rows]) => {
+      const columns = new Columns(logged(all))
+      for (const one of rows!) columns.add(one)
+      const batch = readBatch(logged(all), columns.take().bytes)
+      const cells = sharedCells(all)
+      rows!.forEach((one, at) => {
+        fillFrom(cells, batch, at)
+        expect(kept(cells.row)).toEqual(asWritten(one))
+      })
+    }), { numRuns: 100 })
   })
 
   test('refuse what a column cannot hold, by its name', () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Budget } from '../../sources/budget.ts'
-import { ByteMap, textOfKey } from '../../sources/scan.ts'
+import { ByteMap } from '../../graph/byte-map.ts'
+import { textOfKey } from '../../sources/scan.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const found = (text: string, key = 'topic'): string | undefined => {
