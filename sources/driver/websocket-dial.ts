@@ -43,8 +43,8 @@ export const dial = (address: Address, sink: Sink, events: DialEvents, options: 
     },
   }
   const { host, port } = address
-  if (options.proxy !== undefined) return tunnel(address, options.proxy, sink, onread, events, options)
-  if (address.secure) return secure(address, { host, port, onread }, events, options)
+  if (options.proxy !== undefined) return tunnel(address, options.proxy, sink, events, options)
+  if (address.secure) return void secure(address, { host, port, onread }, events, options)
   const wire = connectPlain({ host, port, onread })
   events.wire(wire)
   wire.on('connect', () => events.connected(wire))
@@ -52,10 +52,10 @@ export const dial = (address: Address, sink: Sink, events: DialEvents, options: 
 
 const secure = (
   { host }: Address,
-  over: ConnectionOptions & { readonly onread: OnReadOpts },
+  over: ConnectionOptions & { readonly onread?: OnReadOpts },
   events: DialEvents,
   { tls = {} }: DialOptions,
-): void => {
+): Socket => {
   const wire = connectSecure({
     // An IP address is no name to ask for: https://www.rfc-editor.org/rfc/rfc6066#section-3
     ...(isIP(host) === 0 ? { servername: host } : {}),
@@ -67,13 +67,13 @@ const secure = (
   })
   events.wire(wire)
   wire.on('secureConnect', () => events.connected(wire))
+  return wire
 }
 
 const tunnel = (
   address: Address,
   proxy: string,
   sink: Sink,
-  onread: OnReadOpts,
   events: DialEvents,
   options: DialOptions,
 ): void => {
@@ -102,18 +102,16 @@ const tunnel = (
     }
     wire.off('data', answered)
     wire.off('end', left)
-    if (address.secure) {
-      return secure(address, { host: address.host, socket: wire, onread }, events, options)
-    }
-    wire.on('data', (bytes) => pour(bytes, sink))
-    events.connected(wire)
+    const inner = address.secure ? secure(address, { socket: wire }, events, options) : wire
+    inner.on('data', (bytes: Buffer) => pour(bytes, sink))
+    if (inner === wire) events.connected(wire)
   }
   const left = (): void => events.failed(refused(url, target, new Error('it hung up')))
   wire.on('data', answered)
   wire.on('end', left)
 }
 
-/** Through a plain tunnel the bytes come in Node's own buffers. */
+/** Through a tunnel the bytes come in Node's own buffers: it cannot read a second time into ours. */
 const pour = (bytes: Uint8Array, { buffer, callback }: Sink): void => {
   for (let at = 0; at < bytes.length; at += buffer.length) {
     const piece = bytes.subarray(at, at + buffer.length)
