@@ -72,9 +72,10 @@ export class Columns {
   #copy(cells: Cells, order: number): void {
     const { rows } = this
     this.#numbers.copy(cells.numbers, rows, order)
-    for (const one of this.#names) one.values[rows] = cells.names[one.place]!
-    for (const one of this.#texts) one.copy(cells.texts[one.place]!, rows)
-    for (const one of this.#lists) one.copy(cells.lists[one.place]!, rows)
+    const [names, texts, lists] = [this.#names, this.#texts, this.#lists]
+    for (let i = 0; i < names.length; i++) names[i]!.values[rows] = cells.names[names[i]!.place]!
+    for (let i = 0; i < texts.length; i++) texts[i]!.copy(cells.texts[texts[i]!.place]!, rows)
+    for (let i = 0; i < lists.length; i++) lists[i]!.copy(cells.lists[lists[i]!.place]!, rows)
   }
 
   #read(row: Readonly<Record<string, unknown>>, order: number): void {

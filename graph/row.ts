@@ -91,7 +91,9 @@ export const cellsOf = (row: object): Cells | undefined => (row as { readonly [C
 
 /** Cells for the rows of a schema, and the row that reads them. */
 const createCells = (schema: AnySchema): Cells => {
-  const row = {}
+  // Each row has a prototype of its own: else the engine takes rows with different readers of the same names
+  // for one kind of object, and makes all but the first slow.
+  const row = Object.create({}) as object
   const cells: Cells = {
     schema,
     row,

@@ -205,7 +205,7 @@ export class Intake {
       schemas,
       part: found,
       hash: this.mappings.hash,
-      patches: card.model === 'patch',
+      whole: card.model === 'patch' || part !== channel,
       named: (symbol) => this.#names.get(symbol),
       namedAt: (bytes, from, to) => this.#namesInBytes.get(bytes, from, to),
       counts: this.counts,

@@ -79,8 +79,8 @@ export interface ReaderOf {
   readonly schemas: readonly AnySchema[]
   readonly part: MappingPart
   readonly hash: string
-  /** Do messages say only what changed? Then each must be seen whole to be filled in. */
-  readonly patches: boolean
+  /** Are messages parsed whole: those that say only what changed, and the few that were asked for? */
+  readonly whole: boolean
   readonly named: (symbol: string) => Named | undefined
   /** The same, of bytes that name a symbol. */
   readonly namedAt: (bytes: Uint8Array, from: number, to: number) => Named | undefined
@@ -99,7 +99,7 @@ export const createReader = (of: ReaderOf): Reader => {
   const schemas = partSchemas(of.schemas)
   const borders = new Map<string, Border>(schemas.map((one) => [one.name, border(one)]))
   const targets = new Map<string, Cells>(schemas.map((one) => [one.name, sharedCells(one)]))
-  const templates = of.patches
+  const templates = of.whole
     ? undefined
     : new Templates(of.part.tree, [...targets.values()], of.counts.tiers, of.learned)
   const scanned = templates && createScanned(of, templates)

@@ -35,7 +35,8 @@ export const createScanned = (
     const { rows } = templates
     const own = about.symbol === undefined ? undefined : of.named(about.symbol)
     for (let row = 0; row < found; row++) {
-      const [from, to] = [rows[row * width + SYMBOL_FROM]!, rows[row * width + SYMBOL_TO]!]
+      const from = rows[row * width + SYMBOL_FROM]! | 0
+      const to = rows[row * width + SYMBOL_TO]! | 0
       if (about.symbol === undefined) named[row] = of.namedAt(copy, from, to)
       else if (own === undefined || !same(copy, from, to, about.symbolBytes)) return false
       else named[row] = own
@@ -85,10 +86,12 @@ const targetOf = (cells: Cells): Target => {
 const fill = (target: Target, rows: Float64Array, base: number, ends: number, bytes: Uint8Array): void => {
   const { numbers, texts } = target.cells
   for (let i = 0; i < target.columns; i++) numbers[i] = rows[base + i]!
-  for (const place of target.texts) {
-    const from = rows[base + place]!
+  for (let i = 0; i < target.texts.length; i++) {
+    const place = target.texts[i]!
+    // As small integers, places need no memory.
+    const from = rows[base + place]! | 0
     if (from < 0) texts[place]!.set(null)
-    else texts[place]!.copy(bytes, from, rows[base + ends + place]!)
+    else texts[place]!.copy(bytes, from, rows[base + ends + place]! | 0)
   }
 }
 
