@@ -6,6 +6,7 @@ import { openCapture } from '../../sources/driver/capture.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { openNet } from '../../sources/driver/net.ts'
 import { markets } from '../../sources/index.ts'
+import { madeFolder } from '../claim.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs } from '../settings.ts'
@@ -37,7 +38,7 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
     })
   }
   const clock = systemClock()
-  const capture = openCapture({ folder: options.out }, source)
+  const capture = openCapture({ folder: madeFolder(options.out, '--out') }, source)
   const host: SourceHost = {
     clock,
     random: { below: (n) => Math.floor(Math.random() * n) },

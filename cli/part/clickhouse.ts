@@ -11,6 +11,7 @@ import type { Loading } from '../../sinks/clickhouse/load.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { foldersOf } from '../settings.ts'
+import { sinkStatus } from './lag.ts'
 
 /** The ClickHouse sinks of a run as a process. */
 export interface ClickhouseSettings {
@@ -82,21 +83,8 @@ function unreachable(loading: Loading): boolean {
   return loading.status().every((one) => one.state === 'waiting' && one.error !== undefined)
 }
 
-function lagOf(loading: Loading): number {
-  return loading
-    .status()
-    .reduce((sum, one) => sum + one.partitions.reduce((lag, partition) => lag + partition.lagRecords, 0), 0)
-}
-
 function statusOf(loading: Loading): object {
-  return {
-    lag: lagOf(loading),
-    sinks: loading.status().map((one) => ({
-      sink: one.sink,
-      state: one.state,
-      error: one.error?.message,
-      lag: one.partitions.reduce((sum, partition) => sum + partition.lagRecords, 0),
-      rows: one.partitions.reduce((sum, partition) => sum + partition.loadedRows, 0),
-    })),
-  }
+  return sinkStatus(loading.status(), ({ partitions }) => ({
+    rows: partitions.reduce((sum, partition) => sum + partition.loadedRows, 0),
+  }))
 }

@@ -8,6 +8,7 @@ import { runLake } from '../../sinks/lake/load.ts'
 import type { LakeStatus } from '../../sinks/lake/load.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { foldersOf } from '../settings.ts'
+import { sinkStatus } from './lag.ts'
 
 /** The lake sinks of a run as a process. */
 export interface LakeSettings {
@@ -53,18 +54,5 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
 })
 
 function statusOf(sinks: readonly LakeStatus[]): object {
-  const lagOf = (one: LakeStatus): number =>
-    one.partitions.reduce((sum, partition) => sum + partition.lagRecords, 0)
-  return {
-    lag: sinks.reduce((sum, one) => sum + lagOf(one), 0),
-    sinks: sinks.map((one) => ({
-      sink: one.sink,
-      state: one.state,
-      lag: lagOf(one),
-      rows: one.rows,
-      files: one.files,
-      bytes: one.bytes,
-      error: one.error?.message,
-    })),
-  }
+  return sinkStatus(sinks, ({ rows, files, bytes }) => ({ rows, files, bytes }))
 }

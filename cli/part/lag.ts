@@ -1,0 +1,27 @@
+/** How far a sink has come in one partition of its topic. */
+interface Progress {
+  readonly lagRecords: number
+}
+
+/** A sink as it tells its own state. */
+interface Telling {
+  readonly sink: string
+  readonly state: string
+  readonly error?: { readonly message: string } | undefined
+  readonly partitions: readonly Progress[]
+}
+
+/** Records of the log that a sink has not loaded yet, over all its partitions. */
+const lagOf = ({ partitions }: Telling): number => partitions.reduce((sum, one) => sum + one.lagRecords, 0)
+
+/** What a part tells of its sinks: each with its lag and what else is to be said of it, and the lag of all. */
+export const sinkStatus = <S extends Telling>(sinks: readonly S[], more: (sink: S) => object): object => ({
+  lag: sinks.reduce((sum, one) => sum + lagOf(one), 0),
+  sinks: sinks.map((one) => ({
+    sink: one.sink,
+    state: one.state,
+    error: one.error?.message,
+    lag: lagOf(one),
+    ...more(one),
+  })),
+})
