@@ -48,6 +48,11 @@ export class Ladder {
     return this.#near + this.#tail.count
   }
 
+  /** Levels that stand in the window. */
+  get near(): number {
+    return this.#near
+  }
+
   /** Memory that it holds for its levels. */
   get bytes(): number {
     return this.#sizes.byteLength + this.#bitmap.bytes + this.#tail.bytes

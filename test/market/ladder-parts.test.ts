@@ -66,6 +66,7 @@ describe('the scale of prices', () => {
   test('is found within a few prices', () => {
     expect(learn([0.00001234, 0.00001235])).toEqual({ step: 1, unit: 1e8 })
     expect(learn([60_000.05, 60_000.1, 60_000.25])).toEqual({ step: 5, unit: 100 })
+    expect(learn([60_000.5, 60_000.25])).toEqual({ step: 25, unit: 100 })
     expect(learn([9_999_900, 10_000_000])).toEqual({ step: 100, unit: 1 })
     expect(learn([10_000_000, 0.00000001])).toEqual({ step: 1, unit: 1e8 })
   })

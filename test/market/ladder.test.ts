@@ -137,6 +137,43 @@ describe.each(SIDES)('a ladder of %ss', (side) => {
     expect(pair.ladder.bytes).toBeLessThan(2 ** 21)
   })
 
+  test('has the best levels in its window, wherever they go', () => {
+    const worse = side === 'bid' ? -1 : 1
+    const ladder = new Ladder(side)
+    const fill = (from: number): void => {
+      for (let i = 0; i < 900; i++) ladder.set((from + worse * i) / 100, 1)
+    }
+    fill(50_000)
+    expect(ladder.near).toBeGreaterThan(700)
+    for (let i = 0; i < 600; i++) ladder.set((50_000 + worse * i) / 100, 0)
+    expect(ladder.near).toBe(300)
+    for (let i = 600; i < 900; i++) ladder.set((50_000 + worse * i) / 100, 0)
+    ladder.set((50_000 + worse * 5_000) / 100, 1)
+    expect([ladder.near, ladder.count]).toEqual([1, 1])
+    fill(50_000 - worse * 20_000)
+    expect(ladder.near).toBeGreaterThan(700)
+  })
+
+  test('puts all levels into the tail for a price without a tick, until it is cleared', () => {
+    const ladder = new Ladder(side)
+    for (const price of [10, 10.5, 0.1 + 0.2, 11]) ladder.set(price, 1)
+    expect([ladder.near, ladder.count]).toEqual([0, 4])
+    ladder.clear()
+    for (const price of [10, 10.5, 11]) ladder.set(price, 1)
+    expect([ladder.near, ladder.count]).toEqual([3, 3])
+  })
+
+  test('has a wider window where much happens beside it, and only there', () => {
+    const [busy, sparse] = [new Ladder(side), new Ladder(side)]
+    const random = randomOf(11)
+    for (let i = 0; i < 60_000; i++) {
+      busy.set((1_000_000 + random(20_000)) / 100, random(3))
+      sparse.set((1_000_000 + random(400) * 100_000) / 100, random(3))
+    }
+    expect(busy.near).toBeGreaterThan(busy.count * 0.9)
+    expect(sparse.bytes).toBeLessThan(64 * 1_024)
+  })
+
   test('has no level where there is none', () => {
     const ladder = new Ladder(side)
     expect([ladder.count, ladder.price(0), ladder.size(0)]).toEqual([0, NaN, 0])
