@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { kt, start, temporary } from './command.ts'
 
@@ -25,6 +25,20 @@ describe('the command line', () => {
       'explain',
     ])
       expect(out).toContain(command)
+  })
+
+  test('prints its help without loading what it would do', async () => {
+    using folder = temporary()
+    const { code } = await start(['--help'], { NODE_V8_COVERAGE: folder.path }).ended
+    expect(code).toBe(0)
+    const [file] = readdirSync(folder.path)
+    const { result } = JSON.parse(readFileSync(join(folder.path, file!), 'utf8')) as {
+      readonly result: readonly { readonly url: string }[]
+    }
+    const loaded = result.map(({ url }) => url).filter((url) => url.startsWith('file:'))
+    const own = loaded.filter((url) => !url.includes('/node_modules/')).map((url) => basename(url))
+    expect(own.toSorted()).toEqual(['error.ts', 'main.ts', 'outcome.ts', 'part.ts'])
+    expect(loaded.filter((url) => /node_modules\/(?!commander\/)/.test(url))).toEqual([])
   })
 
   test.each([
