@@ -21,6 +21,7 @@ import type { Data, DataType } from 'apache-arrow'
 import type { Batch, Buffers } from '../../graph/batch.ts'
 import { schemaId, snake } from '../../graph/schema.ts'
 import type { AnySchema, Column } from '../../graph/schema.ts'
+import { splitStream, writeStream } from '../arrow-message.ts'
 
 /**
  * The Arrow type of a column. A choice is a dictionary of its values, with the number of its column as the
@@ -57,11 +58,30 @@ export const arrowSchema = (schema: AnySchema): Schema => {
   return new Schema(fields, new Map([['kt-schema', schemaId(schema)]]))
 }
 
+const frames = new WeakMap<AnySchema, ReturnType<typeof splitStream>>()
+
 /**
- * A batch of `stored(schema)` (see `joined`) as the bytes of an Arrow IPC stream with one record batch.
+ * A batch of `stored(schema)` (see `joined`) as the bytes of an Arrow IPC stream with one record batch. All
+ * that is the same for the batches of a schema is made once, by the library.
  */
-export const streamOf = (batch: Batch): Uint8Array =>
-  RecordBatchStreamWriter.writeAll(tableOf(batch)).toUint8Array(true)
+export const streamOf = (batch: Batch): Uint8Array => {
+  let frame = frames.get(batch.schema)
+  if (frame === undefined) {
+    const example = RecordBatchStreamWriter.writeAll(tableOf(exampleOf(batch.schema)))
+    frame = splitStream(example.toUint8Array(true))
+    frames.set(batch.schema, frame)
+  }
+  return writeStream(frame.head, frame.message, batch)
+}
+
+/** A batch of one row, as the message of one without rows leaves out the numbers that are zero. */
+const exampleOf = (schema: AnySchema): Batch => {
+  const columns = schema.columns.map((column): Buffers => {
+    const [offsets, values] = [new Int32Array(2), new Uint8Array(8)]
+    return { column, missing: 0, present: new Uint8Array(0), offsets, values, floats: new Float64Array(1) }
+  })
+  return { schema, rows: 1, columns }
+}
 
 /** A batch of `stored(schema)` as an Arrow table of one record batch, over the same memory. */
 const tableOf = (batch: Batch): Table => {
