@@ -242,10 +242,8 @@ const repeated = (column: Column, value: string, rows: number): Buffers => {
   const one = new TextEncoder().encode(value)
   const values = new Uint8Array(one.length * rows)
   const offsets = new Int32Array(rows + 1)
-  for (let row = 0; row < rows; row++) {
-    values.set(one, one.length * row)
-    offsets[row + 1] = one.length * (row + 1)
-  }
+  for (let at = 0; at < values.length; at++) values[at] = one[at % one.length]!
+  for (let row = 1; row <= rows; row++) offsets[row] = one.length * row
   return { ...NOTHING, column, values, offsets }
 }
 
