@@ -47,8 +47,13 @@ export interface Card {
   readonly connection: 'websocket' | 'rest'
   readonly serialization: 'json' | 'sbe'
   readonly interaction: 'push' | 'poll'
-  /** How often a message is expected of a busy symbol; silence is measured against it. */
+  /** How often a message is expected of a busy symbol. */
   readonly cadenceMs: number
+  /**
+   * So many cadences without a message are staleness: of one symbol, or only of the whole channel, where
+   * quiet symbols are normal.
+   */
+  readonly silence: { readonly cadences: number; readonly of: 'symbol' | 'channel' }
   /**
    * How messages add up to the truth: each stands alone, each replaces the last, changes a book, or patches
    * fields.

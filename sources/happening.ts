@@ -1,4 +1,5 @@
 import type { Control } from '../market/system.ts'
+import type { Silence } from './staleness.ts'
 import type { Reply } from './venue.ts'
 
 /** A topic that a session is to have: one channel of one symbol. */
@@ -6,8 +7,8 @@ export interface Topic {
   readonly topic: string
   readonly channel: string
   readonly instrument: string
-  /** A silence of this symbol beyond it is staleness; 0: quiet is normal. */
-  readonly staleAfterMs: number
+  /** Beyond it the symbol, or the channel, is stale. */
+  readonly silence: Silence
   /** Its rows carry ids, so that the rows of two connections are told apart below. */
   readonly numbered: boolean
 }

@@ -6,9 +6,11 @@ import { Connection } from './connection.ts'
 import type { Place } from './connection.ts'
 import { Directory } from './directory.ts'
 import { Intake } from './intake.ts'
+import { poll } from './polling.ts'
 import { Rest } from './rest.ts'
 import { Seeding } from './seeding.ts'
-import type { MarketRules, Polled } from './venue.ts'
+import { silenceOf } from './staleness.ts'
+import type { MarketRules } from './venue.ts'
 
 /**
  * Read a market: find out what is traded, connect, and keep at it. Throws GraphError when a mapping does not
@@ -83,9 +85,10 @@ class Reading {
 
   /** Polls, and books that never got their beginning. */
   #attend(): void {
+    const parts = { rest: this.#rest, host: this.#host, intake: this.#intake }
     for (const channel of this.#opening.channels) {
       const { from } = this.#intake.channel(channel)
-      if ('path' in from) void this.#poll(channel, from)
+      if ('path' in from) void poll(channel, from, parts)
     }
     const look = (): void => {
       if (this.#closed) return
@@ -161,12 +164,11 @@ class Reading {
   #places(one: Listing): readonly Place[] {
     const { instrument } = instrumentOf(one, this.#market.venue, this.#market.name, 0)
     return this.#opening.channels.flatMap((channel) => {
-      const { from, silence, card } = this.#intake.channel(channel)
+      const { from, card } = this.#intake.channel(channel)
       if ('path' in from) return []
       const topic = this.#market.socket.words.topic(from.topic, one.symbol)
-      const staleAfterMs = silence.of === 'symbol' ? silence.afterMs : 0
       const numbered = card.numbering === 'dense' || card.numbering === 'linked'
-      return [{ topic, channel, symbol: one.symbol, instrument, staleAfterMs, numbered }]
+      return [{ topic, channel, symbol: one.symbol, instrument, silence: silenceOf(card), numbered }]
     })
   }
 
@@ -258,25 +260,6 @@ class Reading {
       const [channel = '', symbol = ''] = key.split(' ')
       if (!run.seeded || run.seededAt === 0 || run.seededAt > before || !this.#chosen.has(symbol)) continue
       return this.#begin(symbol, channel)
-    }
-  }
-
-  async #poll(channel: string, { path, everyMs, weight }: Polled): Promise<void> {
-    const line = { connection: 0, epoch: 1, frames: 0 }
-    const inlet = this.#intake.inlet(channel, undefined, line)
-    while (!this.#closed) {
-      const answer = await this.#rest.until(path, weight)
-      if (this.#closed) return
-      if (answer !== undefined) {
-        const kind = line.frames === 0 ? 'up' : 'alive'
-        this.#intake.control(
-          kind,
-          { channel, instrument: '', connection: 0, epoch: 1, why: '' },
-          answer.received,
-        )
-        this.#intake.take(inlet, answer.body, answer.received)
-      }
-      await this.#rest.sleep(everyMs)
     }
   }
 }

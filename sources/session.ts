@@ -5,6 +5,7 @@ import { remedy, waitMs } from './backoff.ts'
 import type { Effect, Happening, Held, Topic } from './happening.ts'
 import { Line } from './line.ts'
 import type { Sub } from './line.ts'
+import { ChannelSilence, limitUs } from './staleness.ts'
 import type { Reply, SocketRules } from './venue.ts'
 
 const SECOND = 1_000_000
@@ -13,8 +14,6 @@ const WAKE_MS = 1_000
 const BUSY_WAKE_MS = 250
 /** A connection that held this long was well, and the next failure counts as the first. */
 const WELL_US = 60 * SECOND
-/** Staleness is this many usual silences, and never less than the card says. */
-const USUAL_SILENCES = 50
 /** A new line takes over when it has everything, or after this. */
 const HANDOVER_US = 30 * SECOND
 
@@ -29,6 +28,7 @@ export class Session {
   readonly #random: Random
   readonly #connection: number
   readonly #held = new Map<string, Held>()
+  readonly #silence = new ChannelSilence()
   #lines: readonly Line[] = []
   #epoch = 0
   #tries = 0
@@ -62,6 +62,7 @@ export class Session {
     const { held, line } = sub
     line.heard = now
     line.channels.add(held.channel)
+    if (this.#silence.any) this.#out.push(...this.#silence.spoke(held.channel, line))
     if (!sub.spoke || held.owner === 0) {
       sub.spoke = true
       if (held.owner === 0) this.#control('up', held, line.epoch, '')
@@ -160,12 +161,13 @@ export class Session {
         this.#out.push({ kind: 'control', of: 'alive', line: line.epoch, channel, instrument: '', why: '' })
       }
     }
-    for (const sub of line.subs.values()) this.#silence(sub, now)
+    for (const sub of line.subs.values()) this.#quiet(sub, now)
+    this.#out.push(...this.#silence.fell(line, now))
   }
 
-  #silence(sub: Sub, now: number): void {
+  #quiet(sub: Sub, now: number): void {
     const { held, line } = sub
-    if (held.staleAfterMs === 0 || sub.sentAt === 0) return
+    if (held.silence.of === 'channel' || sub.sentAt === 0) return
     if (!sub.spoke) {
       if (now - sub.sentAt < this.#rules.firstMessageMs * 1000) return
       if (sub.tries < 3) return this.#again(held.topic, 'it never spoke', now)
@@ -175,8 +177,7 @@ export class Session {
       return this.#note('warn', 'topic is silent', { topic: held.topic, fix })
     }
     if (held.owner !== line.epoch) return
-    const limit = Math.max(held.staleAfterMs * 1000, held.mean * USUAL_SILENCES)
-    if (now - held.heard <= limit) return
+    if (now - held.heard <= limitUs(held.silence, held.mean)) return
     if (!held.stale) {
       this.#control('stale', held, line.epoch, `silent for ${Math.round((now - held.heard) / 1000)} ms`)
     }
@@ -231,6 +232,7 @@ export class Session {
     if (line === undefined) return
     this.#lines = this.#lines.filter((one) => one !== line)
     this.#why = `${code === 0 ? '' : `${code} `}${reason}`.trim()
+    this.#silence.forget()
     for (const { held } of line.subs.values()) {
       if (held.owner !== epoch) continue
       held.owner = 0

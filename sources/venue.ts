@@ -42,11 +42,6 @@ interface ChannelRules {
    * How a book is begun where the stream does not begin it: its part of the mapping is called `book.seed`.
    */
   readonly seed?: SeedRules
-  /**
-   * A silence beyond this is staleness: of one symbol, or only of the whole channel, where quiet symbols are
-   * normal.
-   */
-  readonly silence: { readonly afterMs: number; readonly of: 'symbol' | 'channel' }
 }
 
 export interface Subscribed {
@@ -135,11 +130,13 @@ export interface ListingRules {
   readonly path: (cursor: string) => string
   readonly weight: number
   readonly everyMs: number
+  /** What the list has and kt does not read, because its mapping leaves it out; empty: it reads all. */
+  readonly without: string
   /**
    * Turnover of the last day of each symbol, to find the most active; its part of the mapping is called
    * `ranking`.
    */
-  readonly ranking: { readonly path: string; readonly weight: number }
+  readonly ranking: { readonly path: string; readonly weight: number; readonly docs: string }
 }
 
 /** A source that is a market; its table is in the open, so that replay, docs and tests derive from it. */

@@ -1,4 +1,25 @@
+import type { Card } from '../../graph/source.ts'
 import type { Reply, SocketRules, Words } from '../venue.ts'
+
+/** Cards of what a stream server pushes. */
+export const pushed = {
+  domain: 'market',
+  access: 'anonymous',
+  connection: 'websocket',
+  serialization: 'json',
+  interaction: 'push',
+  scope: 'symbol',
+} as const satisfies Partial<Card>
+
+/** Cards of what is asked for over REST, in one answer for all symbols. */
+export const polled = {
+  domain: 'reference',
+  access: 'anonymous',
+  connection: 'rest',
+  serialization: 'json',
+  interaction: 'poll',
+  scope: 'channel',
+} as const satisfies Partial<Card>
 
 /** An error is `{code,msg,id}` on spot and `{error:{code,msg},id}` on futures. */
 const reply = (message: Readonly<Record<string, unknown>>): Reply => {

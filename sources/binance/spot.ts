@@ -1,28 +1,18 @@
 import { bookDelta, ticker, trade } from '../../market/event.ts'
 import type { BookDelta, Ticker, Trade } from '../../market/event.ts'
-import type { Card } from '../../graph/source.ts'
 import { venue } from '../venue.ts'
 import type { Channel } from '../venue.ts'
-import { session } from './session.ts'
+import { pushed, session } from './session.ts'
 
 const docs = 'https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams'
-
-const pushed = {
-  domain: 'market',
-  access: 'anonymous',
-  connection: 'websocket',
-  serialization: 'json',
-  interaction: 'push',
-  scope: 'symbol',
-} as const satisfies Partial<Card>
 
 const trades: Channel<Trade> = {
   schemas: [trade],
   from: { topic: 'trade', also: [], route: 'main' },
-  silence: { afterMs: 60_000, of: 'channel' },
   card: {
     ...pushed,
     cadenceMs: 1_000,
+    silence: { cadences: 60, of: 'channel' },
     model: 'stateless',
     recoverable: 'full',
     numbering: 'dense',
@@ -34,7 +24,6 @@ const trades: Channel<Trade> = {
 const book: Channel<BookDelta> = {
   schemas: [bookDelta],
   from: { topic: 'depth@100ms', also: ['depth', 'depth@0ms'], route: 'main' },
-  silence: { afterMs: 15_000, of: 'symbol' },
   seed: {
     path: (symbol, limit) => `/api/v3/depth?symbol=${encodeURIComponent(symbol)}&limit=${limit}`,
     choices: [
@@ -45,6 +34,7 @@ const book: Channel<BookDelta> = {
   card: {
     ...pushed,
     cadenceMs: 100,
+    silence: { cadences: 150, of: 'symbol' },
     model: 'delta',
     recoverable: 'none',
     numbering: 'dense',
@@ -56,10 +46,10 @@ const book: Channel<BookDelta> = {
 const tickers: Channel<Ticker> = {
   schemas: [ticker],
   from: { topic: 'bookTicker', also: [], route: 'main' },
-  silence: { afterMs: 15_000, of: 'symbol' },
   card: {
     ...pushed,
     cadenceMs: 100,
+    silence: { cadences: 150, of: 'symbol' },
     model: 'snapshot',
     recoverable: 'none',
     numbering: 'monotone',
@@ -93,6 +83,11 @@ export const spot = venue({
     path: () => '/api/v3/exchangeInfo?showPermissionSets=false',
     weight: 20,
     everyMs: 600_000,
-    ranking: { path: '/api/v3/ticker/24hr?type=MINI', weight: 80 },
+    without: '',
+    ranking: {
+      path: '/api/v3/ticker/24hr?type=MINI',
+      weight: 80,
+      docs: 'https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints',
+    },
   },
 })

@@ -1,28 +1,18 @@
 import { bookDelta, fundingInterval, mark, ticker, trade } from '../../market/event.ts'
 import type { BookDelta, FundingInterval, Mark, Ticker, Trade } from '../../market/event.ts'
-import type { Card } from '../../graph/source.ts'
 import { venue } from '../venue.ts'
 import type { Channel } from '../venue.ts'
-import { session } from './session.ts'
+import { polled, pushed, session } from './session.ts'
 
 const docs = 'https://developers.binance.com/docs/derivatives/usds-margined-futures'
-
-const pushed = {
-  domain: 'market',
-  access: 'anonymous',
-  connection: 'websocket',
-  serialization: 'json',
-  interaction: 'push',
-  scope: 'symbol',
-} as const satisfies Partial<Card>
 
 const trades: Channel<Trade> = {
   schemas: [trade],
   from: { topic: 'trade', also: [], route: 'public' },
-  silence: { afterMs: 60_000, of: 'channel' },
   card: {
     ...pushed,
     cadenceMs: 1_000,
+    silence: { cadences: 60, of: 'channel' },
     model: 'stateless',
     recoverable: 'nextDay',
     numbering: 'dense',
@@ -34,7 +24,6 @@ const trades: Channel<Trade> = {
 const book: Channel<BookDelta> = {
   schemas: [bookDelta],
   from: { topic: 'depth@100ms', also: ['depth', 'depth@0ms', 'depth@500ms'], route: 'public' },
-  silence: { afterMs: 15_000, of: 'symbol' },
   seed: {
     path: (symbol, limit) => `/fapi/v1/depth?symbol=${encodeURIComponent(symbol)}&limit=${limit}`,
     choices: [{ limit: 1_000, weight: 20 }],
@@ -42,6 +31,7 @@ const book: Channel<BookDelta> = {
   card: {
     ...pushed,
     cadenceMs: 100,
+    silence: { cadences: 150, of: 'symbol' },
     model: 'delta',
     recoverable: 'none',
     numbering: 'linked',
@@ -53,10 +43,10 @@ const book: Channel<BookDelta> = {
 const tickers: Channel<Ticker> = {
   schemas: [ticker],
   from: { topic: 'bookTicker', also: [], route: 'public' },
-  silence: { afterMs: 15_000, of: 'symbol' },
   card: {
     ...pushed,
     cadenceMs: 100,
+    silence: { cadences: 150, of: 'symbol' },
     model: 'snapshot',
     recoverable: 'none',
     numbering: 'monotone',
@@ -68,10 +58,10 @@ const tickers: Channel<Ticker> = {
 const marks: Channel<Mark> = {
   schemas: [mark],
   from: { topic: 'markPrice@1s', also: ['markPrice'], route: 'market' },
-  silence: { afterMs: 5_000, of: 'symbol' },
   card: {
     ...pushed,
     cadenceMs: 1_000,
+    silence: { cadences: 5, of: 'symbol' },
     model: 'snapshot',
     recoverable: 'none',
     numbering: 'none',
@@ -83,15 +73,10 @@ const marks: Channel<Mark> = {
 const intervals: Channel<FundingInterval> = {
   schemas: [fundingInterval],
   from: { path: '/fapi/v1/fundingInfo', everyMs: 300_000, weight: 1 },
-  silence: { afterMs: 1_800_000, of: 'channel' },
   card: {
-    domain: 'reference',
-    access: 'anonymous',
-    connection: 'rest',
-    serialization: 'json',
-    interaction: 'poll',
-    scope: 'channel',
+    ...polled,
     cadenceMs: 300_000,
+    silence: { cadences: 6, of: 'channel' },
     model: 'snapshot',
     recoverable: 'none',
     numbering: 'none',
@@ -128,6 +113,7 @@ export const usdm = venue({
     path: () => '/fapi/v1/exchangeInfo',
     weight: 1,
     everyMs: 600_000,
-    ranking: { path: '/fapi/v1/ticker/24hr', weight: 40 },
+    without: 'dated contracts (CURRENT_QUARTER, NEXT_QUARTER)',
+    ranking: { path: '/fapi/v1/ticker/24hr', weight: 40, docs: `${docs}/market-data/rest-api` },
   },
 })

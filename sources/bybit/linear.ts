@@ -8,10 +8,10 @@ import { book, listing, pushed, rest, session, tickers, trades } from './session
 const marks: Channel<Mark | FundingInterval> = {
   schemas: carries(mark, fundingInterval),
   from: { topic: 'tickers', also: [], route: 'main' },
-  silence: { afterMs: 15_000, of: 'symbol' },
   card: {
     ...pushed,
     cadenceMs: 100,
+    silence: { cadences: 150, of: 'symbol' },
     model: 'patch',
     recoverable: 'none',
     numbering: 'none',

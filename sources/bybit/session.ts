@@ -65,17 +65,22 @@ export const listing = (category: 'spot' | 'linear'): ListingRules => ({
     `/v5/market/instruments-info?category=${category}&limit=1000&cursor=${encodeURIComponent(cursor)}`,
   weight: 1,
   everyMs: 600_000,
-  ranking: { path: `/v5/market/tickers?category=${category}`, weight: 1 },
+  without: category === 'spot' ? '' : 'dated futures (LinearFutures)',
+  ranking: {
+    path: `/v5/market/tickers?category=${category}`,
+    weight: 1,
+    docs: 'https://bybit-exchange.github.io/docs/v5/market/tickers',
+  },
 })
 
 /** Ids are texts without order, so a hole in them cannot be seen. */
 export const trades: Channel<Trade> = {
   schemas: [trade],
   from: { topic: 'publicTrade', also: [], route: 'main' },
-  silence: { afterMs: 60_000, of: 'channel' },
   card: {
     ...pushed,
     cadenceMs: 1_000,
+    silence: { cadences: 60, of: 'channel' },
     model: 'stateless',
     recoverable: 'nextDay',
     numbering: 'unique',
@@ -85,35 +90,29 @@ export const trades: Channel<Trade> = {
 }
 
 /** Begins with a snapshot on each subscription; `u` grows by 1, and a snapshot with any `u` begins anew. */
-const bookOf = (depth: number): Channel<BookDelta> => ({
+export const book: Channel<BookDelta> = {
   schemas: [bookDelta],
-  from: {
-    topic: `orderbook.${depth}`,
-    also: depth === 200 ? ['orderbook.50'] : ['orderbook.200'],
-    route: 'main',
-  },
-  silence: { afterMs: 15_000, of: 'symbol' },
+  from: { topic: 'orderbook.200', also: ['orderbook.50'], route: 'main' },
   card: {
     ...pushed,
-    cadenceMs: depth === 200 ? 100 : 20,
+    cadenceMs: 100,
+    silence: { cadences: 150, of: 'symbol' },
     model: 'delta',
     recoverable: 'nextDay',
     numbering: 'dense',
     docs: `${docs}/orderbook`,
     evidence: 'a recording of 2026, spot and linear: 1,097 messages, every u the one before plus 1',
   },
-})
-
-export const book = bookOf(200)
+}
 
 /** Whole at each message, and said again after 3 s without a change. */
 export const tickers: Channel<Ticker> = {
   schemas: [ticker],
   from: { topic: 'orderbook.1', also: [], route: 'main' },
-  silence: { afterMs: 15_000, of: 'symbol' },
   card: {
     ...pushed,
     cadenceMs: 3_000,
+    silence: { cadences: 5, of: 'symbol' },
     model: 'snapshot',
     recoverable: 'none',
     numbering: 'monotone',
