@@ -103,7 +103,7 @@ export class Follower {
     }
   }
 
-  /** Consume all that is left, once those that it follows have stopped; save the states, let go of the log. */
+  /** Consume all that is left, once those that it follows have stopped; save the states and close. */
   async stop(): Promise<void> {
     this.#ended = true
     let more = true

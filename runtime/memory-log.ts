@@ -120,7 +120,7 @@ export class MemoryLog implements KeptLog {
   /** Step by step; an age is counted from the newest step, by the time of its events. */
   async retain({ bytes, ageMs, pastReaders }: Limits): Promise<Dropped> {
     const { steps, holds, extents } = this.#store
-    const newest = steps.at(-1)?.[0]?.time ?? 0
+    const newest = steps.findLast((records) => records.length > 0)?.[0]?.time ?? 0
     let kept = steps.reduce((sum, records) => sum + bytesOf(records), 0)
     let gone = 0
     while (this.#store.dropped < steps.length - 1) {

@@ -108,6 +108,24 @@ export const writingPromises = (name: string, promise: Promised): void => {
       },
     )
 
+    promise('a step may leave numbers out when it says which one it follows', async (log, home) => {
+      const writer = await log.write('a')
+      await writer.append({ ...stepOf('a', 7, ['t']), after: -1 })
+      await writer.append({ ...stepOf('a', 12, ['t']), after: 7 })
+      expect(await codeOf(writer.append({ ...stepOf('a', 15, ['t']), after: 7 }))).toBe('KT3006')
+      expect(await codeOf(writer.append({ ...stepOf('a', 12, ['t']), after: 12 }))).toBe('KT3006')
+      expect(await codeOf(writer.append(stepOf('a', 14, ['t'])))).toBe('KT3006')
+      await writer.append({ ...stepOf('a', 20, []), after: 12 })
+      await home.crash(log)
+      const again = await home.open()
+      const next = await again.write('a')
+      expect(next.last?.step).toBe(20)
+      expect(await codeOf(next.append({ ...stepOf('a', 30, ['t']), after: 12 }))).toBe('KT3006')
+      await next.append({ ...stepOf('a', 30, ['t']), after: 20 })
+      expect((await drain(await again.read(from('t')))).map(({ step }) => step)).toEqual([7, 12, 30])
+      await again.close()
+    })
+
     promise('a newer writer of a shard fences the older one, and finds its last step', async (log) => {
       const old = await log.write('a')
       expect([old.epoch, old.last]).toEqual([1, undefined])

@@ -97,6 +97,36 @@ const braided = operator({
   },
 })
 
+/** Says nothing for as long as one likes. */
+const rare = operator({
+  name: 'rare',
+  inputs: { tap },
+  outputs: [left],
+  key: byOne,
+  state: plain(1, () => ({ seen: 0 })),
+  on: {
+    tap: (state, { instrument, value, received }: Tap, emit) => {
+      state.seen++
+      if (value > 1_000) emit.left({ instrument, seen: state.seen, received })
+    },
+  },
+})
+
+const echo = operator({
+  name: 'echo',
+  inputs: { tap, left },
+  outputs: [mix],
+  key: byGroup,
+  state: plain(1, () => ({ hash: 0 })),
+  on: {
+    tap: (state, { instrument, value, received }: Tap, emit) => {
+      state.hash = hashed(state.hash, 1, value)
+      emit.mix({ group: instrument.slice(0, 1), hash: state.hash, received })
+    },
+    left: (state, { seen }: Left) => void (state.hash = hashed(state.hash, 2, seen)),
+  },
+})
+
 /** kt's own topics, and no sinks. */
 export const system = {
   topics: systemTopics,
@@ -157,6 +187,17 @@ export const diamond = plan(
   graph('diamond', (g) => {
     const tapped = g.source(venue, source).tap.via(read).through(tapTopic)
     g.merge(tapped, tapped.via(sums).through(sumTopic)).via(braided).through(mixTopic)
+  }),
+  system,
+)
+
+/** A stage that waits for one that writes nothing. */
+export const silent = plan(
+  graph('silent', (g) => {
+    const tapped = g.source(venue, source).tap.via(read).through(tapTopic)
+    g.merge(tapped, tapped.via(rare).through(topic('left', { schema: left, key: byGroup })))
+      .via(echo)
+      .through(mixTopic)
   }),
   system,
 )

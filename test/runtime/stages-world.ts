@@ -1,6 +1,6 @@
 import { readBatch, rowsOf } from '../../graph/batch.ts'
 import type { Plan } from '../../graph/plan.ts'
-import type { Log, Placed } from '../../graph/port.ts'
+import type { Log, ObjectStore, Placed } from '../../graph/port.ts'
 import { logged } from '../../graph/schema.ts'
 import { Follower } from '../../runtime/follower.ts'
 import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
@@ -48,6 +48,8 @@ export interface Running {
   readonly deaths?: readonly number[]
   /** Stands between the shards and the log, and may end a life. */
   readonly between?: (log: MemoryLog, die: () => void) => Log
+  /** Stands between the shards and their checkpoints. */
+  readonly saving?: (objects: ObjectStore, die: () => void) => ObjectStore
   /** Called between two taps. */
   readonly meanwhile?: (log: MemoryLog, at: number) => Promise<void>
   readonly begins?: (follower: string, cut: number) => void
@@ -102,7 +104,7 @@ const live = async (
   const both = {
     clock,
     log,
-    objects,
+    objects: how.saving?.(objects, die) ?? objects,
     report,
     rowsMax: how.rowsMax ?? 50,
     checkpointEveryMs: how.checkpointEveryMs ?? 1000,
@@ -140,7 +142,11 @@ const live = async (
   const followers = behind.map(
     (one) => new Follower({ ...both, graph: plan, plan: one, shard: shardOf(one) }),
   )
-  for (const follower of followers) if (!state.dead) await follower.recover()
+  for (const follower of followers)
+    if (!state.dead)
+      await follower.recover().catch((error: unknown) => {
+        if (!state.dead) throw error
+      })
   shard.start()
   for (const [at, tap] of taps.entries()) {
     clock.advance(tap.received)

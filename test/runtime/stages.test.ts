@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Plan } from '../../graph/plan.ts'
 import { randomOf } from '../random.ts'
-import { copied, diamond, hashed, turns, work } from './stages-graph.ts'
+import { copied, diamond, hashed, silent, turns, work } from './stages-graph.ts'
 import { madeIn, newHome, rowsIn, runStages, tapsOf } from './stages-world.ts'
 import type { Rows, Running, Tapped } from './stages-world.ts'
 
@@ -103,6 +103,24 @@ describe('a graph of several stages', () => {
     })
     expect(expected).toHaveLength(300)
     expect(rowsIn(diamond, home)['mix/0']).toEqual(expected)
+  })
+
+  test('is at most a tick behind one that has nothing to say', async () => {
+    const home = newHome()
+    const behind: number[] = []
+    const meanwhile = async (_: unknown, at: number): Promise<void> => {
+      const { 'mix/0': made = [], ...rest } = rowsIn(silent, home)
+      const newest = Math.max(
+        0,
+        ...Object.values(rest).flatMap((all) => all.map((row) => Number(row['received']))),
+      )
+      const last = Number(made.at(-1)?.['received'] ?? newest)
+      if (at % 10 === 9) behind.push(newest - last)
+    }
+    await runStages(silent, home, tapsOf(9), { meanwhile, turns: () => 4 })
+    expect(behind).toHaveLength(30)
+    expect(Math.max(...behind)).toBeLessThan(400_000)
+    expect(rowsIn(silent, home)['mix/0']).toHaveLength(300)
   })
 
   test('deals rows anew by another key, each once, in the order of their partition', async () => {
