@@ -223,8 +223,15 @@ export const marketRows = (
 ]
 
 /** Write the small lake with our own writer, a file an hour and table. The same hours give the same bytes. */
-export const writeMarketLake = async (objects: ObjectStore, hours: number): Promise<void> => {
-  const sinks = marketRows(hours).map(([schema, rows]) => ({ schema, records: recordsByHour(schema, rows) }))
+export const writeMarketLake = (objects: ObjectStore, hours: number): Promise<void> =>
+  writeLake(objects, marketRows(hours))
+
+/** Write events into a lake with our own writer, a file an hour and table. */
+export const writeLake = async (
+  objects: ObjectStore,
+  tables: ReturnType<typeof marketRows>,
+): Promise<void> => {
+  const sinks = tables.map(([schema, rows]) => ({ schema, records: recordsByHour(schema, rows) }))
   const load = runLake({
     graph: 'small',
     cut: 'events',

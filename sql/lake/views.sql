@@ -109,7 +109,8 @@ INNER JOIN (
 ) AS l ON l.pair = s.pair
 WHERE s.apr > l.apr AND s.instrument <> l.instrument;
 
--- The gap ledger: what is missing, why, and when it was made whole. `ids` counts what a venue numbered and we lack.
+-- The gap ledger: what is missing, why, and when it was made whole; `ids` counts what was numbered and we lack.
+-- A healed row without ids (a book seeded anew) heals all before it; one with ids, what lies within them.
 CREATE OR REPLACE VIEW gaps AS
 SELECT o.venue AS venue, o.instrument AS instrument, o.channel AS channel, o.proof AS proof, o.cause AS cause,
   o.first AS first, o.last AS last, o.last - o.first + 1 AS ids, o.from_time AS from_time, o.to_time AS to_time,
@@ -120,7 +121,7 @@ SELECT o.venue AS venue, o.instrument AS instrument, o.channel AS channel, o.pro
 FROM (SELECT * FROM gap WHERE event = 'opened') AS o
 LEFT JOIN (SELECT * FROM gap WHERE event = 'healed') AS h
   ON h.venue = o.venue AND h.instrument = o.instrument AND h.channel = o.channel AND h.received >= o.received
-  AND (h.first IS NULL OR o.first IS NULL OR (h.first <= o.last AND h.last >= o.first))
+  AND (h.first IS NULL OR (h.first <= o.first AND h.last >= o.last))
 GROUP BY ALL;
 
 -- How old the newest row of each instrument and channel is.

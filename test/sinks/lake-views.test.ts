@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { LakeReader } from '../../sinks/driver/duckdb.ts'
-import { folders, smallLake } from './lake-small.ts'
+
+import { gap } from '../../market/system.ts'
+import { fileStore } from '../../runtime/driver/files.ts'
+import { LakeReader } from '../../sinks/driver/duckdb.ts'
+import { writeLake } from '../market-lake.ts'
+import { GAP_ANSWERS, gapCaseRows } from './gap-cases.ts'
+import { folders, lakeAt, smallLake } from './lake-small.ts'
 
 const { make: folder, remove } = folders()
 
@@ -94,6 +99,15 @@ describe('the views', () => {
     })
   })
 
+  test('a hole is healed by what contains it, as on ClickHouse', async () => {
+    const root = folder()
+    await writeLake(fileStore(root), [[gap, gapCaseRows()]])
+    const reader = await LakeReader.open(lakeAt(root))
+    const found = (await reader.query('select instrument, state from gaps order by instrument')).rows
+    expect(found.map((row) => `${row['instrument']} ${row['state']}`)).toEqual(GAP_ANSWERS)
+    reader.close()
+  })
+
   test('freshness and positions are by instrument and by partition', async () => {
     expect(
       await rows("select count(*) as n, min(age_ms) > 0 as aged from freshness where channel = 'trade'"),
@@ -103,4 +117,3 @@ describe('the views', () => {
     ])
   })
 })
-
