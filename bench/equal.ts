@@ -20,7 +20,8 @@ const ours = (record: LogRecord): readonly string[] => {
       return [JSON.stringify([id, price, size, side, time])]
     }
     const { snapshot, origin, bidPrices, bidSizes, askPrices, askSizes } = row as unknown as BookDelta
-    // tardis-dev rewrites a snapshot that was asked for over REST, and takes the other of Binance's two times.
+    // tardis-dev rewrites a snapshot that was asked for over REST, and takes the other of Binance's two
+    // times.
     return origin === 'rest' && snapshot ? [] : [JSON.stringify([bidPrices, bidSizes, askPrices, askSizes])]
   })
 }
@@ -37,8 +38,8 @@ const theirs = (event: TardisEvent): string => {
 }
 
 /**
- * Take all frames once with kt and once with tardis-dev, and compare every row that both have: the last of each
- * schema, as many as the shorter has. What comes before a book's beginning, they treat differently.
+ * Take all frames once with kt and once with tardis-dev, and compare every row that both have: the last of
+ * each schema, as many as the shorter has. What comes before a book's beginning, they treat differently.
  */
 export const expectSameRows = (
   set: FrameSet,
@@ -62,8 +63,8 @@ export const expectSameRows = (
   const differs = here.slice(-count).findIndex((row, at) => row !== there.at(at - count))
   if (count > 0 && Math.abs(here.length - there.length) <= missingMost && differs < 0) return
   throw new Error(
-    `${set.name}: kt made ${here.length} rows and tardis-dev ${there.length}; of the last ${count} the first ` +
-      `that differs is ${differs}: ${here.at(differs - count)?.slice(0, 200)} beside ` +
+    `${set.name}: kt made ${here.length} rows and tardis-dev ${there.length}; of the last ${count} ` +
+      `the first that differs is ${differs}: ${here.at(differs - count)?.slice(0, 200)} beside ` +
       `${there.at(differs - count)?.slice(0, 200)}`,
   )
 }

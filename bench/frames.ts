@@ -24,20 +24,6 @@ export interface FrameSet {
 
 const folder = process.env['KT_RECORDINGS'] ?? resolve(import.meta.dirname, '../../shared/data')
 
-/** Trades and book changes of set B; what a graph does not ask for is left out before the clock runs. */
-export const loadFrames = (): readonly FrameSet[] =>
-  (['spot', 'usdm'] as const).flatMap((market) => {
-    const { frames, ...common } = binanceFrames(market)
-    if (frames.length === 0) return []
-    const trades = frames.filter((one) => one.channel === 'trade')
-    const book = frames.filter((one) => one.channel !== 'trade')
-    return [
-      { ...common, name: `${common.name}, trades and book`, frames },
-      { ...common, name: `${common.name}, book alone`, frames: book },
-      { ...common, name: `${common.name}, trades alone`, frames: trades },
-    ]
-  })
-
 /** Set B of one market of Binance: its trades, its book changes and the REST beginning of its book. */
 export const binanceFrames = (market: 'spot' | 'usdm'): FrameSet => {
   const files = existsSync(folder)

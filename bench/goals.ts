@@ -1,16 +1,21 @@
-/** A number to hold (DESIGN 12): the factor by which kt is to be better than its peer, and what measures it. */
+/**
+ * A number to hold (DESIGN 12): the factor by which kt is to be better than its peer, and what measures it.
+ */
 export interface Goal {
   readonly name: string
   readonly title: string
   /** The factor where a line does not state its own; 0: told, not judged. */
   readonly least: number
-  /** Exports one function of `(quick) => Promise<readonly Result[]>`; undefined: `later` says why. */
+  /**
+   * Its one exported async function is `(quick) => Promise<readonly Result[]>`; undefined: `later` says
+   * why.
+   */
   readonly file?: string
   readonly later?: string
 }
 
 /**
- * Every goal, in order. To add one: a file in `bench/goal/` that exports one function returning `Result`s, and a
+ * Every goal, in order. To add one: a file in `bench/goal/` whose one async function returns `Result`s, and a
  * line here. It runs in a process of its own.
  */
 export const goals: readonly Goal[] = [

@@ -12,9 +12,9 @@ interface Id {
 }
 
 /**
- * Real frames that can be taken again and again: in each turn the ids go on where the turn before ended, digit by
- * digit in place, and the book begins anew with its snapshot. So a pipeline sees an endless run without a gap,
- * and nothing is allocated between two turns.
+ * Real frames that can be taken again and again: in each turn the ids go on where the turn before ended,
+ * digit by digit in place, and the book begins anew with its snapshot. So a pipeline sees an endless run
+ * without a gap, and nothing is allocated between two turns.
  */
 export class Loop {
   readonly frames: readonly MarketFrame[]
@@ -54,7 +54,10 @@ const numberOf = (frame: MarketFrame, key: string): number | undefined => {
   return found === undefined ? undefined : Number(found)
 }
 
-/** The snapshot first, then what follows it: changes that it holds already would be a hole in the second turn. */
+/**
+ * The snapshot first, then what follows it: changes that it holds already would be a hole in the second
+ * turn.
+ */
 const withoutOldChanges = (frames: readonly MarketFrame[]): readonly MarketFrame[] => {
   const seed = frames.find(({ channel }) => channel === 'seed')
   if (seed === undefined) return frames

@@ -1,4 +1,5 @@
-// npm run bench [-- --quick] [--only G4,G9]: every goal of DESIGN 12 beside its peers, on real frames, in one run.
+// npm run bench [-- --quick] [--only G4,G9]: every goal of DESIGN 12 beside its peers, on real frames, in
+// one run.
 import { execFileSync, fork } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
@@ -39,29 +40,37 @@ const run = async (goal: Goal): Promise<Outcome> => {
 
 const machine = (): string => {
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
-  return `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${memory}, ${process.platform} ${process.arch}`
+  const processor = `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`
+  return `${processor}, ${memory}, ${process.platform} ${process.arch}`
 }
 
 const git = (...words: readonly string[]): string =>
   execFileSync('git', words, { cwd: import.meta.dirname, encoding: 'utf8' }).trim()
 
 const commit = (): string => {
-  const changed = git('status', '--porcelain', '--', '.', '..').length > 0
+  const changed = git('status', '--porcelain', '--', ':/', ':!results.md').length > 0
   return `${git('rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`
 }
 
+const today = (): string => new Date().toISOString().slice(0, 10)
+
+const versions = (): string =>
+  Object.entries(peerVersions())
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')
+
 const page = (outcomes: readonly Outcome[]): string => `# Results
 
-Written by \`npm run bench${quick ? ' -- --quick' : ''}\`. ${machine()}; Node ${process.versions.node}; commit ${commit()};
-${new Date().toISOString().slice(0, 10)}. Peers: ${Object.entries(peerVersions())
-  .map(([name, version]) => `${name} ${version}`)
-  .join(', ')}.
+Written by \`npm run bench${quick ? ' -- --quick' : ''}\` on ${today()}; commit ${commit()}.
+${machine()}; Node ${process.versions.node}.
+Peers: ${versions()}.
 
-Ratios within one run count; absolute numbers are those of one machine on one day. Every line: real frames (README of
-the recordings), all ways in the same run, interleaved in random order, cost = CPU time of the process with all its
-threads, median (least-most) of the rounds; the factor is the median of the factors of the rounds. What kt makes is
-compared with what the peer makes, and a run in which they differ fails. kt does more than any peer in every line:
-checks of form and numbering, gap ledger, trust. A line falls short below 70 % of its goal.
+Ratios within one run count; absolute numbers are those of one machine on one day. In every line: real
+frames, all ways in the same run, in random order, median (least-most) of the rounds; "measured" is the median
+of the factors of the rounds. CPU is that of the process with all its threads. What kt makes is compared with
+what the peer makes, and a run in which they differ fails. kt does more than its peers: checks of form and
+numbering, gap ledger, trust. A line falls short below 70 % of its goal. README.md beside this page says how it
+is done.
 
 ${tableOf(outcomes)}
 `

@@ -7,8 +7,12 @@ export interface Way {
   readonly before?: () => void | Promise<void>
   /** What is timed. */
   readonly run: () => unknown
-  /** Units of work in one run, where they are fewer than the others': a slow way takes a part of the input. */
+  /**
+   * Units of work in one run, where they are fewer than the others': a slow way takes a part of the input.
+   */
   readonly ops?: number
+  /** As `Rounds.leastMs`, for this way. */
+  readonly leastMs?: number
   /** Undo what a round left behind, outside of the clock. */
   readonly after?: () => void | Promise<void>
 }
@@ -41,9 +45,10 @@ export const ownCpuNs = (): number => {
 }
 
 /**
- * Run every way once a round, in another order each round, so that what slows the machine slows all of them. The
- * first round warms them up and does not count. The cost is the CPU time of the whole process, with the threads
- * of its libraries and its garbage collector: what neighbours take of the processor does not count.
+ * Run every way once a round, in another order each round, so that what slows the machine slows all of
+ * them. The first round warms them up and does not count. The cost is the CPU time of the whole process,
+ * with the threads of its libraries and its garbage collector: what neighbours take of the processor does
+ * not count.
  */
 export const measure = async (
   ways: readonly Way[],
@@ -52,7 +57,7 @@ export const measure = async (
   const found = ways.map((): number[] => [])
   for (let round = -1; round < rounds; round++) {
     for (const at of shuffled(ways.length)) {
-      const cost = await once(ways[at]!, ways[at]!.ops ?? ops, leastMs, by, cpuNs)
+      const cost = await once(ways[at]!, ways[at]!.ops ?? ops, ways[at]!.leastMs ?? leastMs, by, cpuNs)
       if (round >= 0) found[at]!.push(cost)
     }
   }

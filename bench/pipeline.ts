@@ -1,8 +1,8 @@
 import type { MarketFrame } from './frames.ts'
 
 /**
- * How far a pipeline goes: columns of trades, of book changes, of both; `best` rebuilds books and writes nothing
- * but best bids and asks; `all` writes trades, changes and best prices.
+ * How far a pipeline goes: columns of trades, of book changes, of both; `best` rebuilds books and writes
+ * nothing but best bids and asks; `all` writes trades, changes and best prices.
  */
 export type Reach = 'trade' | 'book' | 'columns' | 'best' | 'all'
 

@@ -21,7 +21,7 @@ export interface Served {
   readonly ended: Ended
 }
 
-export type PipelineName = 'kt' | 'naive' | 'tardis-dev'
+type PipelineName = 'kt' | 'naive' | 'tardis-dev'
 
 /** One process that takes a workload with one pipeline: nothing else makes garbage in it. */
 export const serve = async (
@@ -40,7 +40,7 @@ export const serve = async (
   })
 }
 
-export type Numbers = Exclude<keyof Served, 'ended' | 'messages'>
+type Numbers = Exclude<keyof Served, 'ended' | 'messages'>
 
 /** Rounds of two pipelines in turn; what they end at must agree. */
 export const beside = async (

@@ -4,7 +4,7 @@ import type { Result } from './goal/result.ts'
 /** Below this part of its goal a line falls short; the table shows the measured factor whatever it is. */
 const GATE = 0.7
 
-export type Verdict = 'holds' | 'within 70 %' | 'falls short' | 'told' | 'later' | 'failed'
+type Verdict = 'holds' | 'within 70 %' | 'falls short' | 'told' | 'later' | 'failed'
 
 /** A goal with what was measured, or why nothing was. */
 export interface Outcome {
@@ -14,7 +14,7 @@ export interface Outcome {
   readonly failure?: string
 }
 
-export const factorOf = ({ ours, theirs, unit, factor }: Result): number =>
+const factorOf = ({ ours, theirs, unit, factor }: Result): number =>
   factor ?? (unit.endsWith('/s') ? ours / theirs : theirs / ours)
 
 export const verdictOf = (goal: Goal, result: Result): Verdict => {
@@ -59,7 +59,7 @@ const rowsOf = ({ goal, results, failure }: Outcome): readonly string[] => {
 const row = (...cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ')).join(' | ')} |`
 
-const least = (factor: number): string => (factor === 0 ? '' : `${factor}x`)
+const least = (factor: number): string => (factor === 0 ? '' : `${digits(factor)}x`)
 
 const amount = (median: number, spread: readonly [number, number] | undefined, unit: string): string => {
   const range = spread === undefined ? '' : ` (${digits(spread[0])}-${digits(spread[1])})`

@@ -14,8 +14,9 @@ const level = ([price, amount]: readonly [string, string]): TardisLevel => ({
 })
 
 /**
- * What a user of tardis-dev does: its mappers, as its own code calls them; from `best` on its order book and the
- * best bid and ask; with `all` a line of JSON for each event, which is the least that can be stored.
+ * What a user of tardis-dev does: its mappers, as its own code calls them; from `best` on its order book
+ * and the best bid and ask; with `all` a line of JSON for each event, which is the least that can be
+ * stored.
  */
 export const tardisPipelines = async (
   source: SourceName,

@@ -3,7 +3,7 @@ import type { MarketFrame } from './frames.ts'
 import { Loop } from './loop.ts'
 
 /** Messages in an order, made before the clock runs. */
-export interface Workload {
+interface Workload {
   /** Taken before the clock runs: lists, beginnings of books, and what makes the code warm. */
   readonly warm: () => Iterable<MarketFrame>
   /** Taken by the clock; a run may be longer than memory, so it comes in parts. */
@@ -72,7 +72,8 @@ const byRank = (symbols: number, messages: number): Uint16Array => {
   const ends: number[] = []
   let sum = 0
   for (let rank = 1; rank <= symbols; rank++) ends.push((sum += 1 / rank))
-  // A fixed sequence of even spread: https://en.wikipedia.org/wiki/Low-discrepancy_sequence#Additive_recurrence
+  // A fixed sequence of even spread:
+  // https://en.wikipedia.org/wiki/Low-discrepancy_sequence#Additive_recurrence
   let at = 0.5
   return Uint16Array.from({ length: messages }, () => {
     at = (at + 0.618_033_988_749_895) % 1

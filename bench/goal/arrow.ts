@@ -47,8 +47,9 @@ export const placed = (batch: { readonly rows: number; readonly bytes: Uint8Arra
 })
 
 /**
- * G10: a batch of rows as an Arrow IPC stream. Rows: from events, beside the builders of apache-arrow. Columns: from
- * the batch as the log has it, beside typed arrays that are ready for the writer of apache-arrow.
+ * G10: a batch of rows as an Arrow IPC stream. Rows: from events, beside the builders of apache-arrow.
+ * Columns: from the batch as the log has it, beside typed arrays that are ready for the writer of
+ * apache-arrow.
  */
 export const arrow = async (quick: boolean): Promise<readonly Result[]> => {
   const rows = realTrades(19_000)

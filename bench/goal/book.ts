@@ -17,6 +17,9 @@ type Sides = Readonly<Record<'bids' | 'asks' | 'b' | 'a', readonly Level[]>>
 /** Levels that are read after each change, besides the best prices. */
 const TOP = 20
 
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
 /** A recorded book: its snapshot, and the changes after it, parsed outside of the clock. */
 const changesOf = ({ frames }: FrameSet): readonly BookChange[] => {
   const column = (levels: readonly Level[], at: 0 | 1) =>
@@ -76,7 +79,11 @@ const wayOf = <C>(make: () => Timed<C>, changes: readonly BookChange[], top: num
   return {
     name: book.name,
     ops: prepared.length,
-    before: () => book.apply(snapshot!),
+    // What another way left to collect is not on this one's account.
+    before: () => {
+      collect()
+      book.apply(snapshot!)
+    },
     run: () => {
       let seen = 0
       for (const change of prepared) {
@@ -110,9 +117,6 @@ const expectSame = <C>(make: () => PeerBook<C>, changes: readonly BookChange[]):
     if (read(ours) !== read(theirs)) throw new Error(`after change ${at}, ${theirs.name} has another book`)
   })
 }
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 /** Heap and buffers that a book takes, KiB: of so many books that took the same changes. */
 const kibOf = async <C>(
@@ -163,13 +167,12 @@ export const book = async (quick: boolean): Promise<readonly Result[]> => {
   for (const market of ['spot', 'usdm'] as const) {
     const changes = changesOf(binanceFrames(market))
     if (changes.length < 100) continue
-    const few = changes.slice(0, 1_500)
     expectSame(tardis, changes)
-    expectSame(ccxt, few)
+    expectSame(ccxt, changes)
     await weigh(`Binance ${market} BTCUSDT`, changes, quick ? 3 : 8)
     for (const top of [0, TOP]) {
-      const ways = [wayOf(ownBook, changes, top), wayOf(tardis, changes, top), wayOf(ccxt, few, top)]
-      const [ours, ...theirs] = await measure(ways, { rounds, ops: changes.length })
+      const ways = [wayOf(ownBook, changes, top), wayOf(tardis, changes, top), wayOf(ccxt, changes, top)]
+      const [ours, ...theirs] = await measure(ways, { rounds, ops: changes.length, leastMs: 60 })
       const what = `Binance ${market} BTCUSDT, change and best ${top === 0 ? 'bid and ask' : `${TOP} levels`}`
       for (const [at, peer] of theirs.entries()) {
         const least = top > 0 ? 8 : [15, 40][at]!

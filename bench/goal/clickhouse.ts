@@ -2,12 +2,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@clickhouse/client'
+import type { ClickHouseClient } from '@clickhouse/client'
 import { Columns } from '../../graph/columns.ts'
 import type { Placed } from '../../graph/port.ts'
 import { logged, snake } from '../../graph/schema.ts'
 import { trade } from '../../market/index.ts'
 import { joined, stored } from '../../sinks/arrow.ts'
 import { ready } from '../../sinks/clickhouse/migrate.ts'
+import type { Tables } from '../../sinks/clickhouse/tables.ts'
 import { startChdb } from '../../sinks/driver/chdb.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { clickhouse } from '../../sinks/index.ts'
@@ -50,9 +52,72 @@ const recordsOf = (rows: readonly object[]): readonly Placed[] => {
   })
 }
 
+/** Two tables of kt's own, which take rows and are left as they are. */
+const makeTables = async (tables: Tables): Promise<void> => {
+  for (const table of [OURS, THEIRS]) {
+    await ready(tables, clickhouse(trade, { table }))
+    await tables.exec(`SYSTEM STOP MERGES ${table}`)
+  }
+}
+
+const expectSame = async (tables: Tables): Promise<void> => {
+  const hash = async (table: string): Promise<string> => {
+    const sql = `SELECT count() AS rows, sum(cityHash64(*)) AS hash FROM ${table}`
+    return JSON.stringify(await tables.query(sql, {}))
+  }
+  const [here, there] = [await hash(OURS), await hash(THEIRS)]
+  if (here !== there) throw new Error(`the tables differ: ${here} and ${there}`)
+}
+
+/** The same block, deduplication and threads as kt asks for. */
+const settings = (token: number) =>
+  ({
+    async_insert: 0,
+    max_insert_block_size: '100000000',
+    insert_deduplication_token: String(token),
+    input_format_parallel_parsing: 0,
+    max_insert_threads: '1',
+  }) as const
+
+const besideJson = async (
+  tables: Tables,
+  client: ClickHouseClient,
+  cpuNs: () => number,
+  quick: boolean,
+): Promise<Result> => {
+  await makeTables(tables)
+  const few = realTrades(19_000)
+  const rows = Array.from({ length: quick ? 4 : 10 }, () => few).flat()
+  const records = recordsOf(rows)
+  const values = jsonRows(records, rows)
+  let token = 0
+  const ours = {
+    name: 'kt',
+    before: () => tables.exec(`TRUNCATE TABLE ${OURS}`),
+    run: () => tables.insert(OURS, joined(trade, records), { token: String(token++), comment: 'bench' }),
+  }
+  const theirs = {
+    name: 'JSONEachRow, @clickhouse/client',
+    before: () => tables.exec(`TRUNCATE TABLE ${THEIRS}`),
+    run: () =>
+      client.insert({
+        table: THEIRS,
+        values,
+        format: 'JSONEachRow',
+        clickhouse_settings: settings(token++),
+      }),
+  }
+  const options = { rounds: quick ? 3 : 7, ops: rows.length, leastMs: 400, cpuNs }
+  const [here, there] = await measure([ours, theirs], options)
+  await expectSame(tables)
+  const what = `trades, log records of ${RECORD} rows into MergeTree`
+  return resultOf({ goal: 'G12', what, unit: 'CPU ns/row' }, here!, there!)
+}
+
 /**
- * G12: records of the log into a table of ClickHouse as kt loads them, beside JSONEachRow through the same client.
- * The cost is that of this process and of the engine. Both tables are kt's own and hold the same rows in the end.
+ * G12: records of the log into a table of ClickHouse as kt loads them, beside JSONEachRow through the same
+ * client. The cost is that of this process and of the engine. Both tables are kt's own and hold the same rows in
+ * the end.
  */
 export const load = async (quick: boolean): Promise<readonly Result[]> => {
   const dir = mkdtempSync(join(tmpdir(), 'kt-bench-chdb-'))
@@ -66,55 +131,7 @@ export const load = async (quick: boolean): Promise<readonly Result[]> => {
   const tables = connectTables({ url: chdb.url, password })
   const client = createClient({ url: chdb.url, password, database: 'kt' })
   try {
-    for (const table of [OURS, THEIRS]) {
-      await ready(tables, clickhouse(trade, { table }))
-      await tables.exec(`SYSTEM STOP MERGES ${table}`)
-    }
-    const few = realTrades(19_000)
-    const rows = Array.from({ length: quick ? 4 : 10 }, () => few).flat()
-    const records = recordsOf(rows)
-    const lines = jsonRows(records, rows)
-    let token = 0
-    const ours = {
-      name: 'kt',
-      before: () => tables.exec(`TRUNCATE TABLE ${OURS}`),
-      run: () => tables.insert(OURS, joined(trade, records), { token: `${token++}`, comment: 'bench' }),
-    }
-    const theirs = {
-      name: 'JSONEachRow, @clickhouse/client',
-      before: () => tables.exec(`TRUNCATE TABLE ${THEIRS}`),
-      run: () =>
-        client.insert({
-          table: THEIRS,
-          values: lines,
-          format: 'JSONEachRow',
-          clickhouse_settings: {
-            async_insert: 0,
-            max_insert_block_size: '100000000',
-            insert_deduplication_token: `${token++}`,
-            input_format_parallel_parsing: 0,
-            max_insert_threads: '1',
-          },
-        }),
-    }
-    const options = { rounds: quick ? 3 : 7, ops: rows.length, leastMs: 400 }
-    const measured = await measure([ours, theirs], { ...options, cpuNs: () => withTreeCpuNs(chdb.pid) })
-    const sums = await Promise.all(
-      [OURS, THEIRS].map(async (table) => {
-        const [row] = await tables.query(
-          `SELECT count() AS rows, sum(cityHash64(*)) AS hash FROM ${table}`,
-          {},
-        )
-        return JSON.stringify(row)
-      }),
-    )
-    if (sums[0] !== sums[1]) throw new Error(`the tables differ: ${sums.join(' and ')}`)
-    const about = {
-      goal: 'G12',
-      what: `trades, log records of ${RECORD} rows into MergeTree`,
-      unit: 'CPU ns/row',
-    }
-    return [resultOf(about, measured[0]!, measured[1]!)]
+    return [await besideJson(tables, client, () => withTreeCpuNs(chdb.pid), quick)]
   } finally {
     await client.close()
     await tables.close()

@@ -10,8 +10,8 @@ import { tardisPipelines } from '../tardis.ts'
 import type { Result } from './result.ts'
 
 /**
- * A way that takes a recording again in each round, with a pipeline that lives through all of them: a shard runs
- * for days, and the compiler has long seen its code.
+ * A way that takes a recording again in each round, with a pipeline that lives through all of them: a shard
+ * runs for days, and the compiler has long seen its code.
  */
 export const wayOf = (pipeline: Pipeline, loop: Loop, name = pipeline.name): Way => {
   let turns = 0
@@ -37,7 +37,10 @@ export const only = (set: FrameSet, channel: 'trade' | 'book', most: number): Fr
   }
 }
 
-/** G1: from the bytes of a message to normalized columns, beside the mappers of tardis-dev, which make objects. */
+/**
+ * G1: from the bytes of a message to normalized columns, beside the mappers of tardis-dev, which make
+ * objects.
+ */
 export const columns = async (quick: boolean): Promise<readonly Result[]> => {
   const [trades, changes] = quick ? [8_000, 4_000] : [40_000, 20_000]
   const sets = [binanceFrames('spot'), binanceFrames('usdm'), ...bybitFrames()]

@@ -146,8 +146,9 @@ const groupsOf = (bytes: number, group: number, groups: number): readonly (reado
 }
 
 /**
- * G9: durable appends and an ordered scan, beside LMDB and SQLite. Records of 200 bytes in groups of 1,000, and of
- * 20 kB, which is what a batch of kt is, in groups of 10. Every store gathers what it is given and syncs it.
+ * G9: durable appends and an ordered scan, beside LMDB and SQLite. Records of 200 bytes in groups of 1,000,
+ * and of 20 kB, which is what a batch of kt is, in groups of 10. Every store gathers what it is given and
+ * syncs it.
  */
 export const log = async (quick: boolean): Promise<readonly Result[]> => {
   const results: Result[] = []

@@ -44,7 +44,10 @@ const interpreted = (set: FrameSet) => {
     })
 }
 
-/** Every field that the interpreter makes is the same, number for number, in the rows of the compiled mapping. */
+/**
+ * Every field that the interpreter makes is the same, number for number, in the rows of the compiled
+ * mapping.
+ */
 const expectSame = async (set: FrameSet): Promise<void> => {
   const rows: (readonly [string, (field: string) => unknown])[] = []
   // A row is valid only during the call: what is compared is copied.

@@ -1,9 +1,10 @@
 /**
- * One measured line of the table. A goal is a file `bench/goal/<what>.ts` that exports
- * `(quick: boolean) => Promise<readonly Result[]>` and is named in `bench/goals.ts` with the factor it must reach.
+ * One measured line of the table. A goal is a file `bench/goal/<what>.ts` that exports `(quick: boolean) =>
+ * Promise<readonly Result[]>` and is named in `bench/goals.ts` with the factor it must reach.
  *
- * Both numbers are costs or both are rates, of the same run on the same input, medians over interleaved rounds:
- * `unit` says which way is better. A goal whose rows differ from the rows of its peer throws instead.
+ * Both numbers are costs or both are rates, of the same run on the same input, medians over interleaved
+ * rounds: `unit` says which way is better. A goal whose rows differ from the rows of its peer throws
+ * instead.
  */
 export interface Result {
   /** `G1` to `G13`, or `edge`. */
@@ -16,7 +17,10 @@ export interface Result {
   readonly peer: string
   /** The peer's median, in `unit`; NaN where there is no peer or it could not run (`note` says why). */
   readonly theirs: number
-  /** Of both numbers. A unit that ends in `/s` is a rate (more is better), any other is a cost (less is better). */
+  /**
+   * Of both numbers. A unit that ends in `/s` is a rate (more is better), any other is a cost (less is
+   * better).
+   */
   readonly unit: string
   /** How many times better we are: the median over the rounds. Without it, by the two medians. */
   readonly factor?: number

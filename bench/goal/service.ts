@@ -3,8 +3,8 @@ import { beside } from '../service.ts'
 import type { Result } from './result.ts'
 
 /**
- * G8: how long a message takes, and what garbage it leaves, beside the naive pipeline. Each in a process of its own,
- * over the same endless recording; both write what they make.
+ * G8: how long a message takes, and what garbage it leaves, beside the naive pipeline. Each in a process of
+ * its own, over the same endless recording; both write what they make.
  */
 export const service = async (quick: boolean): Promise<readonly Result[]> => {
   const messages = quick ? 100_000 : 400_000

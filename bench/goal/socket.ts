@@ -82,7 +82,9 @@ const CASES: readonly Case[] = [
   },
 ]
 
-/** G6: kt's own source, socket, shard and batches, beside what one writes with `ws`, and beside tardis-dev. */
+/**
+ * G6: kt's own source, socket, shard and batches, beside what one writes with `ws`, and beside tardis-dev.
+ */
 export const socket = async (quick: boolean): Promise<readonly Result[]> => {
   const messages = quick ? 30_000 : 200_000
   const results: Result[] = []

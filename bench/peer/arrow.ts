@@ -9,7 +9,7 @@ type Arrow = typeof import('apache-arrow')
 type Row = Readonly<Record<string, unknown>>
 
 /** The ways of apache-arrow to make an IPC stream of one batch. */
-export interface ArrowWriter {
+interface ArrowWriter {
   /** Typed arrays as its makeData takes them; made outside of the clock. */
   readonly ready: (batch: Batch) => readonly ((schema: Schema) => Data)[]
   /** Arrays that are ready, through makeData and the stream writer. */

@@ -11,8 +11,8 @@ export interface BookChange {
 export type PeerLevel = readonly [price: number, size: number]
 
 /**
- * A peer's order book. `prepare` makes the form in which its own code receives a change, outside of the clock;
- * `apply` and what reads the book are timed.
+ * A peer's order book. `prepare` makes the form in which its own code receives a change, outside of the
+ * clock; `apply` and what reads the book are timed.
  */
 export interface PeerBook<Change> {
   readonly name: string

@@ -53,10 +53,15 @@ export const loadPeer = async (name: string): Promise<unknown> => {
   return 'default' in module ? { ...(module.default as object), ...module } : module
 }
 
-/** What was measured against, in the versions of the lock. */
+/** What kt is measured against, in the versions that are asked for. */
 export const peerVersions = (): Readonly<Record<string, string>> => {
-  const { dependencies } = JSON.parse(readFileSync(join(own, 'package.json'), 'utf8')) as {
-    readonly dependencies: Readonly<Record<string, string>>
+  const versions = (folder: string): Readonly<Record<string, string>> => {
+    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(
+      readFileSync(join(folder, 'package.json'), 'utf8'),
+    ) as Readonly<Record<string, Readonly<Record<string, string>>>>
+    return { ...devDependencies, ...optionalDependencies, ...dependencies }
   }
-  return dependencies
+  // The interpreter of JSONata and chDB are kt's own dependencies.
+  const { jsonata = '', chdb = '' } = versions(join(own, '..'))
+  return { ...versions(own), jsonata, chdb }
 }

@@ -5,7 +5,7 @@ interface Lmdb {
 }
 
 /** What is used of an lmdb store with whole numbers as keys and bytes as values. */
-export interface LmdbStore {
+interface LmdbStore {
   /** Settles when the transaction that holds it is committed. */
   readonly put: (key: number, value: Uint8Array) => Promise<boolean>
   /** Settles when all that was committed before is on the disk. */

@@ -7,7 +7,7 @@ export interface TardisLevel {
   readonly amount: number
 }
 
-export interface TardisTrade {
+interface TardisTrade {
   readonly type: 'trade'
   readonly id: string | undefined
   readonly price: number
@@ -16,7 +16,7 @@ export interface TardisTrade {
   readonly timestamp: Date
 }
 
-export interface TardisBookChange {
+interface TardisBookChange {
   readonly type: 'book_change'
   readonly isSnapshot: boolean
   readonly bids: readonly TardisLevel[]
@@ -26,7 +26,7 @@ export interface TardisBookChange {
 
 export type TardisEvent = TardisTrade | TardisBookChange
 
-export interface TardisMapper {
+interface TardisMapper {
   readonly canHandle: (message: unknown) => boolean
   readonly map: (message: unknown, received: Date) => Iterable<TardisEvent>
 }
@@ -70,8 +70,8 @@ const EXCHANGES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Makes the mappers of one of our sources, as its `streamNormalized` makes them: only those of the channels that
- * are asked for. The book mapper of Bybit is made for the depth that the recording has.
+ * Makes the mappers of one of our sources, as its `streamNormalized` makes them: only those of the channels
+ * that are asked for. The book mapper of Bybit is made for the depth that the recording has.
  */
 export const tardisMappers = async (
   source: string,

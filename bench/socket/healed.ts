@@ -3,8 +3,8 @@ import type { MarketFrame } from '../frames.ts'
 type Levels = readonly (readonly [price: string, size: string])[]
 
 /**
- * The same frames of Binance with one more at the end, which changes the last book into the first: a stream can then
- * begin again without a snapshot. Frames without a snapshot stay as they are.
+ * The same frames of Binance with one more at the end, which changes the last book into the first: a stream
+ * can then begin again without a snapshot. Frames without a snapshot stay as they are.
  */
 export const healed = (frames: readonly MarketFrame[]): readonly MarketFrame[] => {
   const seed = frames.find(({ channel }) => channel === 'seed')

@@ -1,5 +1,5 @@
-// One listener to `bench/socket/venue.ts`: `node bench/socket/listen.ts kt binance.spot all 40000 100000`. The CPU time
-// of this process alone counts, from a fourth of the messages on.
+// One listener to `bench/socket/venue.ts`: `node bench/socket/listen.ts kt binance.spot all 40000 100000`.
+// The CPU time of this process alone counts, from a fourth of the messages on.
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { openNet } from '../../sources/driver/net.ts'
 import type { SourceName } from '../frames.ts'

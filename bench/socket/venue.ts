@@ -1,5 +1,5 @@
-// A venue on this machine that says what was recorded, to one listener after the other, as fast as it listens:
-// `node bench/socket/venue.ts binance.spot trade,book 100000`. Sends its port to the parent.
+// A venue on this machine that says what was recorded, to one listener after the other, as fast as it
+// listens: `node bench/socket/venue.ts binance.spot trade,book 100000`. Sends its port to the parent.
 import { once } from 'node:events'
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -107,7 +107,8 @@ server.on('upgrade', (request, socket) => {
   const key = `${request.headers['sec-websocket-key'] ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
   const accept = createHash('sha1').update(key).digest('base64')
   socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
   )
   socket.on('error', () => socket.destroy())
   let flooding = false
