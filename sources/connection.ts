@@ -5,7 +5,7 @@ import type { Effect, Happening, Topic } from './happening.ts'
 import type { Inlet, InletLine } from './inlet.ts'
 import type { Intake } from './intake.ts'
 import { ByteMap } from '../graph/byte-map.ts'
-import { textOfKey } from './scan.ts'
+import { KeyFinder } from './scan.ts'
 import { Session } from './session.ts'
 import type { MarketRules } from './venue.ts'
 
@@ -30,7 +30,6 @@ interface Open {
   readonly inlets: Map<string, Inlet>
 }
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 /** Replies are short; anything longer without a known topic is not one. */
 const REPLY_BYTES_MAX = 65_536
@@ -42,14 +41,14 @@ export class Connection {
   readonly #session: Session
   readonly #places = new ByteMap<Place | undefined>()
   readonly #open = new Map<number, Open>()
-  readonly #key: Uint8Array
+  readonly #topic: KeyFinder
   #cancel: () => void = () => {}
 
   constructor(parts: ConnectionParts, route: string) {
     this.route = route
     this.#parts = parts
     this.#session = new Session(parts.market.socket, parts.host.random, parts.number)
-    this.#key = encoder.encode(parts.market.socket.words.key)
+    this.#topic = new KeyFinder(parts.market.socket.words.key)
   }
 
   get topics(): number {
@@ -160,9 +159,11 @@ export class Connection {
   #message(epoch: number, bytes: Uint8Array, received: number): void {
     const open = this.#open.get(epoch)
     if (open === undefined) return
-    const topic = textOfKey(bytes, this.#key)
-    const place = topic === undefined ? undefined : this.#places.get(topic)
-    if (place === undefined) return this.#other(open, topic, bytes, received)
+    const topic = this.#topic
+    const found = topic.find(bytes)
+    const place = found ? this.#places.get(bytes, topic.from, topic.to) : undefined
+    if (place === undefined)
+      return this.#other(open, found ? bytes.subarray(topic.from, topic.to) : undefined, bytes, received)
     const sub = this.#session.sub(epoch, place.topic)
     if (sub === undefined) return
     const counts = this.#session.heard(sub, received)

@@ -2,35 +2,49 @@ const QUOTE = 0x22
 const ESCAPE = 0x5c
 
 /**
- * Find the text of a top-level key of a JSON object without parsing it. Returns the bytes between its quotes,
- * or undefined when the key is not there, has another kind of value, or the bytes are no object. A text with
- * an escape is not found: topics have none.
+ * Finds the text of a top-level key of a JSON object without parsing it. It remembers where, so that nothing
+ * is made of a message that only has to be known by its topic.
  */
-export const textOfKey = (bytes: Uint8Array, key: Uint8Array): Uint8Array | undefined => {
-  let at = blank(bytes, 0)
-  if (bytes[at] !== 0x7b) return undefined
-  at = blank(bytes, at + 1)
-  while (bytes[at] === QUOTE) {
-    const end = closing(bytes, at)
-    if (end < 0) return undefined
-    const found = same(bytes, at + 1, end, key)
-    at = blank(bytes, end + 1)
-    if (bytes[at] !== 0x3a) return undefined
-    at = blank(bytes, at + 1)
-    if (found) return plain(bytes, at)
-    at = blank(bytes, past(bytes, at))
-    if (bytes[at] !== 0x2c) return undefined
-    at = blank(bytes, at + 1)
-  }
-  return undefined
-}
+export class KeyFinder {
+  /** Where the text stood that was found last. */
+  from = 0
+  to = 0
+  readonly #key: Uint8Array
 
-const plain = (bytes: Uint8Array, at: number): Uint8Array | undefined => {
-  if (bytes[at] !== QUOTE) return undefined
-  const end = closing(bytes, at)
-  if (end < 0) return undefined
-  for (let i = at + 1; i < end; i++) if (bytes[i] === ESCAPE) return undefined
-  return bytes.subarray(at + 1, end)
+  constructor(key: string) {
+    this.#key = new TextEncoder().encode(key)
+  }
+
+  /**
+   * False when the key is not there, has another kind of value, or the bytes are no object. A text with an
+   * escape is not found: topics have none.
+   */
+  find(bytes: Uint8Array): boolean {
+    let at = blank(bytes, 0)
+    if (bytes[at] !== 0x7b) return false
+    at = blank(bytes, at + 1)
+    while (bytes[at] === QUOTE) {
+      const end = closing(bytes, at)
+      if (end < 0) return false
+      const found = same(bytes, at + 1, end, this.#key)
+      at = blank(bytes, end + 1)
+      if (bytes[at] !== 0x3a) return false
+      at = blank(bytes, at + 1)
+      if (found) return this.#plain(bytes, at)
+      at = blank(bytes, past(bytes, at))
+      if (bytes[at] !== 0x2c) return false
+      at = blank(bytes, at + 1)
+    }
+    return false
+  }
+
+  #plain(bytes: Uint8Array, at: number): boolean {
+    const end = bytes[at] === QUOTE ? closing(bytes, at) : -1
+    for (let i = at + 1; i < end; i++) if (bytes[i] === ESCAPE) return false
+    this.from = at + 1
+    this.to = end
+    return end >= 0
+  }
 }
 
 const blank = (bytes: Uint8Array, from: number): number => {

@@ -1,26 +1,26 @@
-import { textOfKey } from '../scan.ts'
+import { KeyFinder } from '../scan.ts'
 import type { Recorded } from '../replay.ts'
 import type { MarketRules } from '../venue.ts'
 
 /** Finds of which channel and symbol a message of a recording is. */
 export class Finder {
   readonly #market: MarketRules
-  readonly #key: Uint8Array
+  readonly #topic: KeyFinder
   readonly #kinds = new Map<string, string>()
   readonly #known = new Map<string, { readonly channel: string; readonly symbol: string } | undefined>()
 
   constructor(market: MarketRules) {
     this.#market = market
-    this.#key = new TextEncoder().encode(market.socket.words.key)
+    this.#topic = new KeyFinder(market.socket.words.key)
     for (const [channel, { from }] of Object.entries(market.channels)) {
       if ('topic' in from) for (const kind of [from.topic, ...from.also]) this.#kinds.set(kind, channel)
     }
   }
 
   find(bytes: Uint8Array): { readonly channel: string; readonly symbol: string } | undefined {
-    const topic = textOfKey(bytes, this.#key)
-    if (topic === undefined) return undefined
-    const text = Buffer.from(topic.buffer, topic.byteOffset, topic.length).toString()
+    if (!this.#topic.find(bytes)) return undefined
+    const { from, to } = this.#topic
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8', from, to)
     if (this.#known.has(text)) return this.#known.get(text)
     const { kind, symbol } = this.#market.socket.words.parts(text)
     const channel = this.#kinds.get(kind)

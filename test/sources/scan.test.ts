@@ -2,12 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Budget } from '../../sources/budget.ts'
 import { ByteMap } from '../../graph/byte-map.ts'
-import { textOfKey } from '../../sources/scan.ts'
+import { KeyFinder } from '../../sources/scan.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const found = (text: string, key = 'topic'): string | undefined => {
-  const at = textOfKey(bytes(text), bytes(key))
-  return at === undefined ? undefined : new TextDecoder().decode(at)
+  const finder = new KeyFinder(key)
+  const message = bytes(text)
+  return finder.find(message) ? new TextDecoder().decode(message.subarray(finder.from, finder.to)) : undefined
 }
 
 describe('the topic of a message', () => {
