@@ -75,7 +75,7 @@ export class FrameReader {
   read(bytes: Uint8Array, from: number, to: number): number {
     const plainText = this.#plainText
     const bytesMax = this.#bytesMax
-    let at = this.#left > 0 ? this.#fill(bytes, from, to) : from
+    let at = this.#left > 0 && !this.halted ? this.#fill(bytes, from, to) : from
     while (!this.halted && to - at >= 2) {
       const first = bytes[at]!
       const second = bytes[at + 1]!

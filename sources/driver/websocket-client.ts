@@ -149,7 +149,6 @@ export class Client implements WebSocketConnection {
     this.#received = this.#options.clock.now()
     const to = HEADROOM + count
     if (this.#reader === undefined) this.#greet(to)
-    else if (this.#paused) this.#hold(this.#memory, HEADROOM - this.#tail, to)
     else this.#parse(this.#memory, HEADROOM - this.#tail, to)
   }
 
@@ -186,8 +185,7 @@ export class Client implements WebSocketConnection {
     this.#outbox.open(this.#wire!)
     this.#events.open(agreement)
     if (this.#paused) this.pause()
-    if (this.#paused) this.#hold(this.#memory, from, to)
-    else this.#parse(this.#memory, from, to)
+    this.#parse(this.#memory, from, to)
   }
 
   #parse(bytes: Uint8Array, from: number, to: number): void {
