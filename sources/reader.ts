@@ -144,8 +144,19 @@ const evaluated = (
       Record<string, unknown>
     >
   } catch (cause) {
+    if (cause instanceof RangeError) throw breach('KT2102', 'a value is nested too deep', cause)
     if (!(cause instanceof ValueError)) throw cause
-    throw breach('KT2102', `${cause.message}: ${JSON.stringify(cause.value)?.slice(0, 60)}`, cause)
+    throw breach('KT2102', `${cause.message}: ${shown(cause.value)}`, cause)
+  }
+}
+
+/** The beginning of a value, which may be nested deeper than JSON can be written. */
+const shown = (value: unknown): string => {
+  try {
+    return String(JSON.stringify(value)).slice(0, 60)
+  } catch (error) {
+    if (error instanceof RangeError) return 'a deep value'
+    throw error
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Cells } from '../graph/row.ts'
 import type { EmitRow } from '../graph/source.ts'
+import { FILLED } from './mapping/check.ts'
 import { columnsMax, FIRST_COLUMN, SYMBOL_FROM, SYMBOL_TO, TARGET } from './mapping/scan-row.ts'
 import type { Templates } from './mapping/templates.ts'
 import type { MessageAbout, Named, ReaderOf, Skipped } from './reader.ts'
@@ -12,6 +13,8 @@ interface Target {
   readonly skip: boolean
   readonly columns: number
   readonly texts: readonly number[]
+  /** Names that no message gives. */
+  readonly nameless: readonly number[]
   readonly venue: number
   readonly instrument: number
   readonly received: number
@@ -44,8 +47,9 @@ export const createScanned = (
     return true
   }
   return (bytes, about, emit) => {
-    const found = templates.scan(bytes)
+    const found = templates.scan(bytes, about.received)
     if (found < 0 || !name(found, about)) return false
+    of.counts.tiers.scanned++
     for (let row = 0; row < found; row++) {
       const one = named[row]
       if (one === undefined || !one.wanted) {
@@ -75,6 +79,7 @@ const targetOf = (cells: Cells): Target => {
     skip: name === 'skip',
     columns: columns.length,
     texts: columns.flatMap(({ kind }, at) => (kind === 'text' ? [at] : [])),
+    nameless: columns.flatMap(({ kind, name: of }, at) => (kind === 'name' && !FILLED.has(of) ? [at] : [])),
     venue: place('venue'),
     instrument: place('instrument'),
     received: place('received'),
@@ -84,8 +89,9 @@ const targetOf = (cells: Cells): Target => {
 }
 
 const fill = (target: Target, rows: Float64Array, base: number, ends: number, bytes: Uint8Array): void => {
-  const { numbers, texts } = target.cells
+  const { numbers, texts, names } = target.cells
   for (let i = 0; i < target.columns; i++) numbers[i] = rows[base + i]!
+  for (let i = 0; i < target.nameless.length; i++) names[target.nameless[i]!] = null
   for (let i = 0; i < target.texts.length; i++) {
     const place = target.texts[i]!
     // As small integers, places need no memory.

@@ -26,8 +26,9 @@ export interface ScannedList {
   readonly list: Listing
   readonly target: number
   readonly place: number
-  /** What each member comes to. */
+  /** What each member comes to; where it may be no number, that must be looked at. */
   readonly code: string
+  readonly finite: boolean
 }
 
 /** What the mapping makes of messages of one shape, as code that stores rows. */
@@ -84,17 +85,17 @@ const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], lists
   const cells = targets[row.target]!
   const symbol = row.fields.get('symbol')
   if (symbol?.is !== 'leaf' || symbol.leaf.kind !== 'text') throw new Unscannable('a symbol that is no text')
-  const [from, to] = symbolic.text(symbol.leaf)
+  const [from, to] = symbolic.uses.text(symbol.leaf)
   const store = new Store(symbolic, columnsMax(targets))
   const columns = cells.schema.columns.map((column, place) => {
     const value = row.fields.get(column.name) ?? NOTHING
-    if (FILLED.has(column.name) || column.name === 'symbol') return ''
+    if (FILLED.has(column.name) || (column.name === 'symbol' && cells.schema.name === 'skip')) return ''
     if (column.kind !== 'floats') return store.column(column, place, value)
     if (row.tests.length > 0) throw new Unscannable('a list in a row that may not be')
     return storeList(value, row.target, place, lists)
   })
   const priced = lists.filter(({ target }) => target === row.target)
-  for (const one of priced) if (!alike(one, cells, priced)) throw new Unscannable('lists of unlike lengths')
+  if (!alike(cells, priced)) throw new Unscannable('lists of unlike lengths')
   const width = rowWidth(targets)
   const head = `q=r*${width};if(q+${width}>o.length)return -2;o[q]=${row.target};o[q+1]=${from};o[q+2]=${to};`
   const code = `${head}${columns.join('')}r++;`
@@ -103,18 +104,24 @@ const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], lists
 
 const NOTHING: Value = { is: 'constant', value: undefined }
 
-/** Prices and sizes of one side must come from the same list, or only a look at the message tells if they fit. */
-const alike = (of: ScannedList, cells: Cells, lists: readonly ScannedList[]): boolean => {
-  const { name } = cells.schema.columns[of.place]!
-  if (!name.endsWith('Prices')) return true
-  const sizes = cells.schema.columns.findIndex((column) => column.name === name.replace(/Prices$/, 'Sizes'))
-  return sizes < 0 || lists.some((one) => one.place === sizes && one.list === of.list)
+/**
+ * Prices and sizes of one side must come from the same list, or only a look at the message tells if they fit.
+ */
+const alike = (cells: Cells, lists: readonly ScannedList[]): boolean => {
+  const { columns } = cells.schema
+  const from = (name: string): Listing | undefined =>
+    lists.find(({ place }) => columns[place]!.name === name)?.list
+  return columns.every(({ name }) => {
+    const sizes = name.replace(/Prices$/, 'Sizes')
+    return sizes === name || !columns.some((one) => one.name === sizes) || from(name) === from(sizes)
+  })
 }
 
 const storeList = (value: Value, target: number, place: number, lists: ScannedList[]): string => {
   if (undefinedly(value)) return `k.cells[${target}].lists[${place}].length=0;`
   if (value.is !== 'each' || value.value.is !== 'number') throw new Unscannable('a list of no numbers')
-  lists.push({ list: value.list, target, place, code: value.value.code })
+  const { code, most } = value.value
+  lists.push({ list: value.list, target, place, code, finite: Number.isFinite(most) })
   return ''
 }
 
@@ -151,35 +158,37 @@ class Store {
   }
 
   #number(column: Column, at: string, value: Value): string {
-    const code = this.#symbolic.number(value)
-    if (code === undefined) throw new Unscannable(`"${column.name}", which is no number`)
-    return `x=${code};if(${FITS[column.kind as keyof typeof FITS]})return -1;${at}=x;`
+    const amount = this.#symbolic.uses.number(value)
+    if (amount === undefined) throw new Unscannable(`"${column.name}", which is no number`)
+    return `x=${amount.code};if(${FITS[column.kind as keyof typeof FITS]})return -1;${at}=x;`
   }
 
   #text(column: Column, place: number, value: Value): string {
     const text = value.is === 'text' || (value.is === 'leaf' && value.leaf.kind === 'text')
     if (!text) throw new Unscannable(`"${column.name}", which is no text`)
-    const [from, to] = this.#symbolic.text(value.leaf)
+    const [from, to] = this.#symbolic.uses.text(value.leaf)
     const at = FIRST_COLUMN + place
     return `o[q+${at}]=${from};o[q+${at + this.#texts}]=${to};`
   }
 
   #choice(column: Column, at: string, value: Value): string {
     if (value.is === 'constant') {
-      const code = column.values.indexOf(String(value.value))
+      const code = typeof value.value === 'string' ? column.values.indexOf(value.value) : -1
       return code < 0 ? 'return -1;' : `${at}=${code};`
     }
     if (value.is !== 'leaf' || value.leaf.kind !== 'text')
       throw new Unscannable(`"${column.name}", which is no text`)
     const { leaf } = value
-    const tests = column.values.map((text, code) => `if(${this.#symbolic.says(leaf, text)})${at}=${code};`)
+    const tests = column.values.map(
+      (text, code) => `if(${this.#symbolic.uses.says(leaf, text)})${at}=${code};`,
+    )
     return `${tests.join('else ')}else return -1;`
   }
 
   #flag(column: Column, value: Value): string {
     if (value.is === 'test') return `${value.code}?1:0`
     if (value.is === 'constant' && typeof value.value === 'boolean') return value.value ? '1' : '0'
-    if (value.is === 'leaf' && value.leaf.kind === 'flag') return this.#symbolic.flag(value.leaf)
+    if (value.is === 'leaf' && value.leaf.kind === 'flag') return this.#symbolic.uses.flag(value.leaf)
     throw new Unscannable(`"${column.name}", which is no flag`)
   }
 }
@@ -189,5 +198,5 @@ const FITS = {
   float: 'x-x!==0',
   count: '!Number.isSafeInteger(x)',
   micros: '!Number.isSafeInteger(x)',
-  int: '(x|0)!==x',
+  int: '(x|0)!==x||x===-2147483648',
 } as const

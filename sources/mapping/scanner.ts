@@ -3,8 +3,9 @@ import { numberEnd, POWERS, textEnd } from './plain.ts'
 import { scanRows } from './scan-row.ts'
 import type { ScannedList, ScanRows } from './scan-row.ts'
 import type { Leaf, Listing, Shape } from './shape.ts'
-import type { Use } from './symbol.ts'
+import { Unscannable } from './symbol.ts'
 import type { Tree } from './tree.ts'
+import type { Use, Uses } from './use.ts'
 
 /**
  * Read one message of a template. Returns how many rows it has written; -1 when the message is not of the
@@ -12,7 +13,13 @@ import type { Tree } from './tree.ts'
  * go to the cells at once. The bytes must be followed by eight zeros: what is read beyond them is no digit,
  * and no part of any template.
  */
-export type Scan = (bytes: Uint8Array, view: DataView, end: number, rows: Float64Array) => number
+export type Scan = (
+  bytes: Uint8Array,
+  view: DataView,
+  end: number,
+  rows: Float64Array,
+  received: number,
+) => number
 
 export interface Scanner {
   readonly scan: Scan
@@ -35,23 +42,29 @@ class Writer {
   #code = ''
   #literal = ''
   #depth = 0
+  /** The variables of what was read so far. */
+  readonly #read = new Set<string>()
 
   constructor(rows: ScanRows) {
     this.#rows = rows
   }
 
+  get #uses(): Uses {
+    return this.#rows.symbolic.uses
+  }
+
   write(shape: Shape): string {
     this.#value(shape)
     this.#flush()
-    const { symbolic, last, lists } = this.#rows
-    const uses = [...symbolic.uses.values()].flatMap(({ name }) =>
-      VARIABLES.map((kind) => `${kind}${name}=0`),
-    )
+    const { last, lists } = this.#rows
+    const { all, singles } = this.#uses
+    const uses = [...all].flatMap(({ name }) => VARIABLES.map((kind) => `${kind}${name}=0`))
     const counters = Array.from({ length: this.#depth }, (_, at) => `j${at}=0`)
+    counters.push(...[...singles.values()].map((count) => `${count}=0`))
     return [
       `'use strict';const P=k.powers,numberEnd=k.numberEnd,textEnd=k.textEnd;`,
       ...lists.map(({ target, place }, at) => `const l${at}=k.cells[${target}].lists[${place}];`),
-      `return (b,v,end,o)=>{let i=0,t=0,d=0,n=0,m=0,y=0,z=0,g=1,r=0,q=0,x=0`,
+      `return (b,v,end,o,R)=>{let i=0,t=0,d=0,n=0,m=0,y=0,z=0,g=1,r=0,q=0,x=0`,
       ...[...counters, ...uses].map((variable) => `,${variable}`),
       ';',
       ...lists.map((_, at) => `l${at}.room((end>>2)+1);const w${at}=l${at}.values;`),
@@ -83,29 +96,45 @@ class Writer {
   }
 
   #list(list: Listing): void {
-    const of = list.of ?? this.#rows.symbolic.assumed.get(list)
+    const of = list.of ?? this.#uses.assumed(list)
     if (of === undefined) {
       this.#literal += '[]'
       return
     }
-    const counter = `j${this.#depth++}`
+    const [counter, single] = [`j${this.#depth++}`, this.#uses.singles.get(list)]
     const into = this.#rows.lists.flatMap((one, at): readonly (readonly [ScannedList, number])[] =>
       one.list === list ? [[one, at]] : [],
     )
+    if (into.length > 0 && of.kind !== 'tuple' && !(of.kind === 'object' && of.members.length > 0))
+      throw new Unscannable('a list of nothing')
     const rows = this.#rows.members.get(list)
     this.#literal += '['
     this.#flush()
     this.#code += `${counter}=0;if(b[i]===93){${rows === undefined ? 'i++' : 'return -1'}}else for(;;){`
     this.#value(of)
     this.#flush()
-    const stores = into.map(([{ code }, at]) => `w${at}[${counter}]=${code};`)
-    this.#code += `${stores.join('')}${rows ?? ''}${counter}++;`
-    this.#code += `if(b[i]===44){i++;continue}if(b[i]===93){i++;break}return -1}\n`
+    const stores = into.map(([{ code, finite }, at]) =>
+      finite ? `w${at}[${counter}]=${code};` : `x=${code};if(x-x!==0)return -1;w${at}[${counter}]=x;`,
+    )
+    const each = `${stores.join('')}${rows ?? ''}`
+    this.#checkRead(each)
+    const more = single === undefined ? 'i++;continue' : 'return -1'
+    this.#code += `${each}${counter}++;if(b[i]===44){${more}}if(b[i]===93){i++;break}return -1}\n`
     this.#code += into.map(([, at]) => `l${at}.length=${counter};`).join('')
+    if (single === undefined) return
+    this.#code += `${single}=${counter};`
+    this.#read.add(single)
+  }
+
+  /** What is done with each member of a list can use only what stands in the message before its end. */
+  #checkRead(code: string): void {
+    for (const [name] of code.matchAll(/\b[nsefc]_\d+\b/g))
+      if (!this.#read.has(name)) throw new Unscannable('a value that stands behind its list')
   }
 
   #leaf(leaf: Leaf): void {
-    const use = this.#rows.symbolic.uses.get(leaf)
+    const use = this.#uses.of(leaf)
+    if (use !== undefined) for (const kind of VARIABLES) this.#read.add(`${kind}${use.name}`)
     if (leaf.kind === 'null') {
       this.#literal += 'null'
       return
@@ -121,7 +150,7 @@ class Writer {
     const same =
       leaf.kind === 'flag'
         ? `f${name}===${leaf.example === 'true' ? 1 : 0}`
-        : this.#rows.symbolic.says(leaf, leaf.example)
+        : this.#uses.says(leaf, leaf.example)
     return `if(!(${same}))return -1;`
   }
 
@@ -167,7 +196,7 @@ const readCode = ({ kind }: Leaf, use: Use): string => {
   }
   if (!use.number) return `${begin}${SKIPS.text}${end}`
   const decimal = `${DECIMAL}n${name}=x;`
-  return `${begin}${use.empty ? `if(b[i]===34)n${name}=NaN;else{${decimal}}` : decimal}${end}`
+  return `${begin}${use.empty && !use.strict ? `if(b[i]===34)n${name}=NaN;else{${decimal}}` : decimal}${end}`
 }
 
 /**

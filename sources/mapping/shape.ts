@@ -36,6 +36,9 @@ const COMMA = 0x2c
 const PLAIN_MIN = 0x20
 const PLAIN_MAX = 0x7e
 const TEXT_MAX = 10_000
+/** What is deeper or wider than this is no message that comes again and again. */
+const DEPTH_MAX = 32
+const PARTS_MAX = 256
 
 /**
  * The shape of a message. Only what venues send day by day has one: JSON without blanks, escapes, or anything
@@ -52,7 +55,7 @@ export const shapeOf = (bytes: Uint8Array): Shape => {
 export const shapeKey = (shape: Shape): string => {
   switch (shape.kind) {
     case 'object':
-      return `{${shape.members.map(([key, value]) => `${key}:${shapeKey(value)}`).join()}}`
+      return `{${shape.members.map(([key, value]) => `${keyText(key)}:${shapeKey(value)}`).join()}}`
     case 'list':
       return `[${shape.of === undefined ? '' : shapeKey(shape.of)}]`
     case 'tuple':
@@ -62,8 +65,26 @@ export const shapeKey = (shape: Shape): string => {
   }
 }
 
+/** How many keys and values a shape has. */
+export const sizeOf = (shape: Shape): number => {
+  switch (shape.kind) {
+    case 'object':
+      return shape.members.reduce((size, [, value]) => size + 1 + sizeOf(value), 1)
+    case 'list':
+      return 1 + (shape.of === undefined ? 0 : sizeOf(shape.of))
+    case 'tuple':
+      return 1 + shape.of.length
+    default:
+      return 1
+  }
+}
+
+/** Nearly all keys are words, and stand as they are. */
+const keyText = (key: string): string => (/^\w+$/.test(key) ? key : JSON.stringify(key))
+
 class Learner {
   at = 0
+  #depth = 0
   readonly #bytes: Uint8Array
 
   constructor(bytes: Uint8Array) {
@@ -73,14 +94,21 @@ class Learner {
   value(): Shape {
     switch (this.#byte()) {
       case 0x7b:
-        return this.#object()
+        return this.#within(() => this.#object())
       case 0x5b:
-        return this.#list()
+        return this.#within(() => this.#list())
       case 0x22:
         return { kind: 'text', example: this.#text() }
       default:
         return this.#word()
     }
+  }
+
+  #within<T>(read: () => T): T {
+    if (++this.#depth > DEPTH_MAX) throw new Shapeless('it is deep')
+    const value = read()
+    this.#depth--
+    return value
   }
 
   #object(): Members {
@@ -92,6 +120,7 @@ class Learner {
       if (members.some(([known]) => known === key)) throw new Shapeless('a key stands twice')
       this.#expect(0x3a)
       members.push([key, this.value()])
+      if (members.length > PARTS_MAX) throw new Shapeless('an object has many keys')
     }
     this.at++
     return { kind: 'object', members }
@@ -105,7 +134,10 @@ class Learner {
       found.push(this.value())
     }
     this.at++
-    if (found.length > 0 && found.every(leaf)) return { kind: 'tuple', of: found }
+    if (found.length > 0 && found.every(leaf)) {
+      if (found.length > PARTS_MAX) throw new Shapeless('a list has many plain members')
+      return { kind: 'tuple', of: found }
+    }
     if (new Set(found.map(shapeKey)).size > 1) throw new Shapeless('the members of a list differ')
     return { kind: 'list', of: found[0] }
   }

@@ -9,7 +9,7 @@ export type Value =
   | { readonly is: 'leaf'; readonly leaf: Leaf }
   /** The digits of a whole number, or a text, as they stand in the message. */
   | { readonly is: 'text'; readonly leaf: Leaf }
-  | { readonly is: 'number'; readonly code: string }
+  | Amount
   | Test
   | { readonly is: 'either'; readonly test: Test; readonly yes: Value; readonly no: Value }
   | { readonly is: 'part'; readonly shape: Members | Listing | Tuple }
@@ -17,30 +17,29 @@ export type Value =
   /** A value for each member of a list. */
   | { readonly is: 'each'; readonly list: Listing; readonly value: Value }
 
+/** A number, as code, and what is known of its magnitude. */
+export interface Amount {
+  readonly is: 'number'
+  readonly code: string
+  /** It is surely not beyond this; Infinity: it may even be no number. */
+  readonly most: number
+  /** It is surely not nearer to zero than this. */
+  readonly least: number
+}
+
 export type Constant = string | number | boolean | null | undefined
 
 /**
- * A condition, as code; and how it comes out for the example, where the leaves that it depends on can be pinned
- * to that.
+ * A condition, as code; and how it comes out for the example, where the leaves that it depends on can be
+ * pinned to that.
  */
 export interface Test {
   readonly is: 'test'
   readonly code: string
   readonly leaves: readonly Leaf[] | undefined
   readonly example: boolean
-}
-
-/** What a leaf is read for. */
-export interface Use {
-  readonly name: string
-  number: boolean
-  /** Where it begins and ends. */
-  text: boolean
-  flag: boolean
-  /** Only messages that have what the example has are of the template. */
-  pinned: boolean
-  /** A number in quotes that may have no digits. */
-  empty: boolean
+  /** A text that is not empty where the test comes out so. */
+  readonly filled?: { readonly leaf: Leaf; readonly when: boolean }
 }
 
 /** Why a mapping cannot be scanned. */
@@ -60,3 +59,27 @@ export const valueOf = (test: Test | boolean): Value => (typeof test === 'boolea
 /** What is done to a choice is done to both of its sides. */
 export const lift = (value: Value, make: (one: Value) => Value): Value =>
   value.is === 'either' ? { ...value, yes: lift(value.yes, make), no: lift(value.no, make) } : make(value)
+
+/** Numbers are read of up to fifteen digits. */
+export const READ_MAX = 1e15
+
+/** The most that arithmetic may come to; Infinity: it may be no number. */
+export const mostOf = (sign: string, left: Amount, right: Amount): number => {
+  switch (sign) {
+    case '*':
+      return left.most * right.most
+    case '/':
+      return right.least > 0 ? left.most / right.least : Infinity
+    case '%':
+      return right.least > 0 ? left.most : Infinity
+    default:
+      return left.most + right.most
+  }
+}
+
+export const not = (test: Test): Test => ({
+  is: 'test',
+  code: `!${test.code}`,
+  leaves: test.leaves,
+  example: !test.example,
+})

@@ -1,25 +1,18 @@
-import type { Leaf, Listing, Tuple } from './shape.ts'
-import { constant, lift, NOTHING, partOf, undefinedly, Unscannable, valueOf } from './symbol.ts'
-import type { Constant, Test, Use, Value } from './symbol.ts'
+import type { Leaf } from './shape.ts'
+import {
+  constant, lift, mostOf, not, NOTHING, partOf, READ_MAX, undefinedly, Unscannable, valueOf,
+} from './symbol.ts'
+import type { Amount, Constant, Test, Value } from './symbol.ts'
 import { braces, pairsOf } from './tree.ts'
 import type { Tree } from './tree.ts'
+import { Uses } from './use.ts'
 
 /** Evaluate a mapping over a shape. Throws Unscannable where a value cannot be had without the message. */
 export class Symbolic {
-  readonly uses = new Map<Leaf, Use>()
-  /** Lists that the example had none of, and that the mapping takes for levels of a book. */
-  readonly assumed = new Map<Listing, Tuple>()
+  readonly uses = new Uses()
   #locals: ReadonlyMap<string, Value> = new Map()
-
-  use(leaf: Leaf): Use {
-    const known = this.uses.get(leaf)
-    if (known !== undefined) return known
-    const made = {
-      name: `_${this.uses.size}`, number: false, text: false, flag: false, pinned: false, empty: false,
-    }
-    this.uses.set(leaf, made)
-    return made
-  }
+  /** Texts that are not empty where the expression at hand is evaluated. */
+  #filled: ReadonlySet<Leaf> = new Set()
 
   evaluate(node: Tree, focus: Value): Value {
     for (const odd of ['group', 'focus', 'index', 'ancestor', 'keepArray', 'keepSingletonArray'] as const) {
@@ -42,55 +35,48 @@ export class Symbolic {
     }
   }
 
-  /** As a number, in code. */
-  number(value: Value): string | undefined {
-    if (value.is === 'number') return value.code
-    if (value.is === 'constant' && typeof value.value === 'number') return `(${value.value})`
-    if (value.is !== 'leaf' || value.leaf.kind !== 'number') return undefined
-    const use = this.use(value.leaf)
-    use.number = true
-    return `n${use.name}`
-  }
-
-  /** Where a text stands, by the names of its bounds. */
-  text(leaf: Leaf): readonly [from: string, to: string] {
-    const use = this.use(leaf)
-    use.text = true
-    return [`s${use.name}`, `e${use.name}`]
-  }
-
-  flag(leaf: Leaf): string {
-    const use = this.use(leaf)
-    use.flag = true
-    return `f${use.name}`
-  }
-
-  /** Is a text of the message this one? */
-  says(leaf: Leaf, text: string): string {
-    const [from, to] = this.text(leaf)
-    const bytes = Array.from(text, (_, i) => `b[${from}+${i}]===${text.charCodeAt(i)}`)
-    return `(${[`${to}-${from}===${text.length}`, ...bytes].join('&&')})`
-  }
-
   #variable(node: Tree, focus: Value): Value {
     const local = this.#locals.get(String(node.value))
-    const value = node.value === '' ? focus : local
+    const value = node.value === '' ? focus : (local ?? BOUND.get(String(node.value)))
     if (value === undefined) throw new Unscannable(`$${String(node.value)}`)
     const [by, more] = node.predicate ?? []
     if (by === undefined) return value
-    const place = by.expr?.type === 'number' ? Number(by.expr.value) : -1
-    if (more !== undefined || value.is !== 'part' || value.shape.kind !== 'tuple' || place < 0)
+    if (more !== undefined || value.is !== 'part' || value.shape.kind !== 'tuple')
       throw new Unscannable('a predicate')
-    const leaf = value.shape.of[place]
-    return leaf === undefined ? NOTHING : { is: 'leaf', leaf }
+    return this.#at(value, by)
+  }
+
+  /** The member of a value that stands at a place. */
+  #at(value: Value, by: Tree): Value {
+    if (by.expr?.type !== 'number') throw new Unscannable('a predicate')
+    const place = Math.floor(Number(by.expr.value))
+    if (undefinedly(value)) return NOTHING
+    const first = place === 0 || place === -1
+    if (value.is === 'leaf' || (value.is === 'part' && value.shape.kind === 'object'))
+      return first ? value : NOTHING
+    if (value.is !== 'part') throw new Unscannable('a predicate')
+    const { shape } = value
+    if (shape.kind === 'tuple') {
+      const leaf = shape.of[place < 0 ? shape.of.length + place : place]
+      return leaf === undefined ? NOTHING : { is: 'leaf', leaf }
+    }
+    if (shape.kind !== 'list' || !first) throw new Unscannable('a predicate')
+    const code = `(${this.uses.single(shape)}>0)`
+    const test: Test = { is: 'test', code, leaves: undefined, example: false }
+    return { is: 'either', test, yes: partOf(shape.of ?? this.uses.assume(shape)), no: NOTHING }
   }
 
   #path(steps: readonly Tree[], focus: Value): Value {
     let value = focus
     for (const [i, step] of steps.entries()) {
-      if (step.stages !== undefined || step.consarray === true) throw new Unscannable('a filter of a path')
-      if (step.type === 'name') value = this.#member(value, String(step.value))
-      else if (i === steps.length - 1) value = this.#last(step, value)
+      const last = i === steps.length - 1
+      if ((step.stages !== undefined && !last) || step.consarray === true || step.keepArray === true)
+        throw new Unscannable('a filter of a path')
+      if (step.type === 'name') {
+        value = this.#member(value, String(step.value))
+        for (const by of step.stages ?? []) value = lift(value, (one) => this.#at(one, by))
+      } else if (step.stages !== undefined) throw new Unscannable('a filter of a path')
+      else if (last) value = this.#last(step, value)
       else throw new Unscannable('a path of more than names')
     }
     return value
@@ -99,20 +85,12 @@ export class Symbolic {
   /** The last step of a path runs for each member of a list. */
   #last(step: Tree, focus: Value): Value {
     if (focus.is === 'constant' && focus.value === undefined) return NOTHING
+    if (focus.is === 'part' && focus.shape.kind === 'tuple') throw new Unscannable('a path through a list')
     if (focus.is !== 'part' || focus.shape.kind !== 'list') return this.evaluate(step, focus)
     const list = focus.shape
-    const value = this.evaluate(step, partOf(list.of ?? this.#assume(list)))
+    const value = this.evaluate(step, partOf(list.of ?? this.uses.assume(list)))
     if (value.is === 'each') throw new Unscannable('lists within lists')
     return { is: 'each', list, value }
-  }
-
-  #assume(list: Listing): Tuple {
-    const known = this.assumed.get(list)
-    if (known !== undefined) return known
-    const leaf = (): Leaf => ({ kind: 'text', example: '0' })
-    const made: Tuple = { kind: 'tuple', of: [leaf(), leaf()] }
-    this.assumed.set(list, made)
-    return made
   }
 
   #member(of: Value, name: string): Value {
@@ -124,6 +102,8 @@ export class Symbolic {
   }
 
   #unary(node: Tree, focus: Value): Value {
+    if (node.value === '-')
+      return lift(this.evaluate(node.expression as Tree, focus), (one) => this.#negative(one))
     if (!braces(node)) throw new Unscannable(`"${String(node.value)}"`)
     const fields = new Map<string, Value>()
     for (const [key, value] of pairsOf(node)) {
@@ -131,6 +111,12 @@ export class Symbolic {
       fields.set(String(key.value), this.evaluate(value, focus))
     }
     return { is: 'object', fields }
+  }
+
+  #negative(value: Value): Value {
+    if (undefinedly(value)) return NOTHING
+    const amount = this.#operand(value)
+    return { ...amount, code: `(-${amount.code})` }
   }
 
   #block(node: Tree, focus: Value): Value {
@@ -147,20 +133,28 @@ export class Symbolic {
 
   #condition(node: Tree, focus: Value): Value {
     const test = this.#test(this.evaluate(node.condition as Tree, focus))
-    const [then, otherwise] = [node.then as Tree, node.else]
-    const no = (): Value => (otherwise === undefined ? NOTHING : this.evaluate(otherwise, focus))
-    if (typeof test === 'boolean') return test ? this.evaluate(then, focus) : no()
-    const before = new Map([...this.uses].map(([leaf, use]) => [leaf, { ...use }]))
+    const side = (yes: boolean): Value => {
+      const chosen = yes ? (node.then as Tree) : node.else
+      const outer = this.#filled
+      if (typeof test === 'object' && test.filled?.when === yes)
+        this.#filled = new Set([...outer, test.filled.leaf])
+      const value = chosen === undefined ? NOTHING : this.evaluate(chosen, focus)
+      this.#filled = outer
+      return value
+    }
+    if (typeof test === 'boolean') return side(test)
+    const [undo, locals, filled] = [this.uses.save(), this.#locals, this.#filled]
     try {
-      return { is: 'either', test, yes: this.evaluate(then, focus), no: no() }
+      return { is: 'either', test, yes: side(true), no: side(false) }
     } catch (error) {
       if (!(error instanceof Unscannable) || test.leaves === undefined) throw error
     }
     // One side is beyond us: messages of the example's side are scanned, the others are not.
-    this.uses.clear()
-    for (const [leaf, use] of before) this.uses.set(leaf, use)
-    for (const leaf of test.leaves ?? []) this.use(leaf).pinned = true
-    return test.example ? this.evaluate(then, focus) : no()
+    this.#locals = locals
+    this.#filled = filled
+    undo()
+    for (const leaf of test.leaves) this.uses.use(leaf).pinned = true
+    return side(test.example)
   }
 
   #test(value: Value): Test | boolean {
@@ -173,7 +167,7 @@ export class Symbolic {
 
   #flagTest(leaf: Leaf, on: boolean): Test {
     return {
-      is: 'test', code: `(${this.flag(leaf)}===${on ? 1 : 0})`, leaves: [leaf],
+      is: 'test', code: `(${this.uses.flag(leaf)}===${on ? 1 : 0})`, leaves: [leaf],
       example: (leaf.example === 'true') === on,
     }
   }
@@ -187,14 +181,29 @@ export class Symbolic {
   }
 
   #arithmetic(sign: string, left: Value, right: Value): Value {
-    const ends = [left, right].some((side) => side.is === 'constant' && side.value === undefined)
-    const [one, other] = [this.number(left), this.number(right)]
-    const known = [left, right].every((side, i) => [one, other][i] !== undefined || undefinedly(side))
-    if (!known) throw new Unscannable(`"${sign}" of other things than numbers`)
-    if (ends) return NOTHING
-    if (['+', '-', '*', '/'].includes(sign)) return { is: 'number', code: `(${one}${sign}${other})` }
-    if (!['<', '<=', '>', '>='].includes(sign)) throw new Unscannable(`"${sign}"`)
-    return { is: 'test', code: `(${one}${sign}${other})`, leaves: undefined, example: false }
+    const arithmetic = ARITHMETIC.has(sign)
+    if (!arithmetic && !COMPARISONS.has(sign)) throw new Unscannable(`"${sign}"`)
+    const [one, other] = [left, right].map((side) => {
+      if (undefinedly(side)) return undefined
+      return arithmetic ? this.#operand(side) : this.#amount(side)
+    })
+    if (one === undefined || other === undefined) return NOTHING
+    const code = `(${one.code}${sign}${other.code})`
+    if (!arithmetic) return { is: 'test', code, leaves: undefined, example: false }
+    return { is: 'number', code, most: mostOf(sign, one, other), least: 0 }
+  }
+
+  #amount(value: Value): Amount {
+    const amount = this.uses.number(value)
+    if (amount === undefined) throw new Unscannable('arithmetic of other things than numbers')
+    return amount
+  }
+
+  /** Arithmetic on what is no number is an error, which only another tier can tell. */
+  #operand(value: Value): Amount {
+    const amount = this.#amount(value)
+    if (!Number.isFinite(amount.most)) throw new Unscannable('arithmetic on what may be no number')
+    return amount
   }
 
   #equal(left: Value, right: Value, equal: boolean): Value {
@@ -207,15 +216,16 @@ export class Symbolic {
     if ((of.is === 'leaf' || of.is === 'text') && typeof value === 'string') {
       const { leaf } = of
       if (of.is === 'leaf' && leaf.kind !== 'text') return constant(!equal)
-      if (value === '') this.use(leaf).empty = true
-      const code = `${not}${this.says(leaf, value)}`
-      return { is: 'test', code, leaves: [leaf], example: (leaf.example === value) === equal }
+      if (value === '') this.uses.use(leaf).empty = true
+      const code = `${not}${this.uses.says(leaf, value)}`
+      const test: Test = { is: 'test', code, leaves: [leaf], example: (leaf.example === value) === equal }
+      return value === '' ? { ...test, filled: { leaf, when: !equal } } : test
     }
     if (of.is === 'leaf' && of.leaf.kind === 'flag' && typeof value === 'boolean')
       return this.#flagTest(of.leaf, value === equal)
-    const number = typeof value === 'number' ? this.number(of) : undefined
+    const number = typeof value === 'number' ? this.uses.number(of) : undefined
     if (number === undefined) throw new Unscannable('a comparison of unlike things')
-    return { is: 'test', code: `${not}(${number}===${String(value)})`, leaves: undefined, example: false }
+    return { is: 'test', code: `${not}(${number.code}===${String(value)})`, leaves: undefined, example: false }
   }
 
   #both(left: Value, right: Value, and: boolean): Value {
@@ -236,25 +246,42 @@ export class Symbolic {
     const value = first === undefined ? focus : this.evaluate(first, focus)
     if (name === 'number') return lift(value, (one) => this.#toNumber(one))
     if (name === 'string') return lift(value, (one) => this.#toText(one))
-    if (name === 'exists') return constant(!undefinedly(value))
+    if (name === 'exists') return this.#exists(value)
     throw new Unscannable(`$${name}`)
+  }
+
+  #exists(value: Value): Value {
+    if (value.is === 'each') throw new Unscannable('$exists of a list')
+    if (value.is !== 'either') return constant(!undefinedly(value))
+    const [yes, no] = [this.#exists(value.yes), this.#exists(value.no)]
+    if (yes.is !== 'constant' || no.is !== 'constant') throw new Unscannable('$exists of many conditions')
+    return yes.value === no.value ? yes : yes.value === true ? value.test : not(value.test)
   }
 
   #toNumber(value: Value): Value {
     if (undefinedly(value)) return NOTHING
-    const code = this.number(value)
-    if (code !== undefined) return { is: 'number', code }
+    const amount = this.uses.number(value)
+    if (amount !== undefined) return amount
     if (value.is !== 'leaf' || value.leaf.kind !== 'text') throw new Unscannable('$number of no text')
-    const use = this.use(value.leaf)
+    const use = this.uses.use(value.leaf)
     use.number = true
-    return { is: 'number', code: `n${use.name}` }
+    if (!this.#filled.has(value.leaf)) use.strict = true
+    return { is: 'number', code: `n${use.name}`, most: READ_MAX, least: 0 }
   }
 
   #toText(value: Value): Value {
     if (undefinedly(value) || (value.is === 'constant' && typeof value.value === 'string')) return value
     if (value.is !== 'leaf' || (value.leaf.kind !== 'text' && value.leaf.kind !== 'number'))
       throw new Unscannable('$string of no number')
-    this.text(value.leaf)
+    this.uses.text(value.leaf)
     return { is: 'text', leaf: value.leaf }
   }
 }
+
+/** What the reader binds and a scanner is told; as a number it is exact. */
+const BOUND: ReadonlyMap<string, Value> = new Map([
+  ['received', { is: 'number', code: 'R', most: 2 ** 53, least: 0 }],
+])
+
+const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%'])
+const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>='])

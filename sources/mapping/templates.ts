@@ -2,7 +2,7 @@ import type { Cells } from '../../graph/row.ts'
 import { compileScanner } from './scanner.ts'
 import type { Scan } from './scanner.ts'
 import { rowWidth } from './scan-row.ts'
-import { shapeKey, shapeOf, Shapeless } from './shape.ts'
+import { shapeKey, shapeOf, Shapeless, sizeOf } from './shape.ts'
 import { Unscannable } from './symbol.ts'
 import type { Tree } from './tree.ts'
 
@@ -27,6 +27,10 @@ const ROWS_MAX = 1 << 16
 /** A shape is learned when it comes a second time: a message that is one of its kind is not worth it. */
 const SEEN_MIN = 2
 const SEEN_MAX = 64
+const KNOWN_MAX = 256
+const REASONS_MAX = 32
+/** Keys and values of a shape. */
+const SIZE_MAX = 2_000
 /** After so many looks that taught nothing, only one message in so many is looked at. */
 const LOOKS = 200
 
@@ -59,18 +63,17 @@ export class Templates {
   }
 
   /** Rows of a message, or -1 when no template fits it. */
-  scan(bytes: Uint8Array): number {
+  scan(bytes: Uint8Array, received: number): number {
     const { length } = bytes
     if (this.#scans.length === 0 || length > BYTES_MAX) return -1
     scratch.set(bytes)
     view.setFloat64(length, 0)
     const scans = this.#scans
     for (let at = 0; at < scans.length; at++) {
-      const found = this.#run(scans[at]!, length)
+      const found = this.#run(scans[at]!, length, received)
       if (found < 0) continue
       // The template that fits most often comes to be tried first.
       if (at > 0) [scans[at - 1], scans[at]] = [scans[at]!, scans[at - 1]!]
-      this.#counts.scanned++
       return found
     }
     return -1
@@ -83,12 +86,12 @@ export class Templates {
     this.#looks++
     const why = this.#look(bytes)
     const { reasons } = this.#counts
-    if (reasons.size < SEEN_MAX || reasons.has(why)) reasons.set(why, (reasons.get(why) ?? 0) + 1)
+    if (reasons.size < REASONS_MAX || reasons.has(why)) reasons.set(why, (reasons.get(why) ?? 0) + 1)
   }
 
-  #run(scan: Scan, length: number): number {
+  #run(scan: Scan, length: number, received: number): number {
     for (;;) {
-      const found = scan(scratch, view, length, this.rows)
+      const found = scan(scratch, view, length, this.rows, received)
       if (found !== -2) return found
       if (this.rows.length >= ROWS_MAX * this.width) return -1
       this.rows = new Float64Array(this.rows.length * 2)
@@ -100,10 +103,13 @@ export class Templates {
     let key = ''
     try {
       const shape = shapeOf(bytes)
+      if (sizeOf(shape) > SIZE_MAX) return 'a shape of many parts'
       key = shapeKey(shape)
       if (this.#known.has(key)) return this.#known.get(key) ?? 'a value that is not plain'
       const seen = (this.#seen.get(key) ?? 0) + 1
-      if (this.#seen.size < SEEN_MAX || seen > 1) this.#seen.set(key, seen)
+      // Those that came once make room, so that a shape that is new after months is learned as well.
+      if (this.#seen.size >= SEEN_MAX) this.#seen.clear()
+      this.#seen.set(key, seen)
       if (seen < SEEN_MIN) return 'a new shape'
       if (this.#scans.length >= TEMPLATES_MAX) return 'more shapes than are kept'
       const { scan } = compileScanner(this.#tree, shape, this.targets)
@@ -121,6 +127,7 @@ export class Templates {
 
   #know(key: string, refused: string | undefined): void {
     this.#seen.delete(key)
+    if (refused !== undefined && this.#known.size >= KNOWN_MAX) return
     this.#known.set(key, refused)
     this.#looks = 0
     this.#learned(key, refused)

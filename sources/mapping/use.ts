@@ -1,0 +1,118 @@
+import type { Leaf, Listing, Tuple } from './shape.ts'
+import { READ_MAX } from './symbol.ts'
+import type { Amount, Value } from './symbol.ts'
+
+/** What a leaf is read for. */
+export interface Use {
+  readonly name: string
+  number: boolean
+  /** Where it begins and ends. */
+  text: boolean
+  flag: boolean
+  /** Only messages that have what the example has are of the template. */
+  pinned: boolean
+  /** It is compared with an empty text, so that it may be one. */
+  empty: boolean
+  /** Its number is asked for even where it may be empty, which is an error. */
+  strict: boolean
+}
+
+/** What is read of the messages of a shape. */
+export class Uses {
+  readonly #uses = new Map<Leaf, Use>()
+  readonly #assumed = new Map<Listing, Tuple>()
+  readonly #singles = new Map<Listing, string>()
+
+  get all(): Iterable<Use> {
+    return this.#uses.values()
+  }
+
+  /** What a leaf is read for; undefined: for nothing. */
+  of(leaf: Leaf): Use | undefined {
+    return this.#uses.get(leaf)
+  }
+
+  use(leaf: Leaf): Use {
+    const known = this.#uses.get(leaf)
+    if (known !== undefined) return known
+    const made: Use = {
+      name: `_${this.#uses.size}`,
+      number: false,
+      text: false,
+      flag: false,
+      pinned: false,
+      empty: false,
+      strict: false,
+    }
+    this.#uses.set(leaf, made)
+    return made
+  }
+
+  /** Go back to the uses of now. */
+  save(): () => void {
+    const before = [...this.#uses].map(([leaf, use]) => [leaf, { ...use }] as const)
+    return () => {
+      this.#uses.clear()
+      for (const [leaf, use] of before) this.#uses.set(leaf, use)
+    }
+  }
+
+  /** What a list has that the example had empty: the mapping takes its members for levels of a book. */
+  assume(list: Listing): Tuple {
+    const known = this.#assumed.get(list)
+    if (known !== undefined) return known
+    const leaf = (): Leaf => ({ kind: 'text', example: '0' })
+    const made: Tuple = { kind: 'tuple', of: [leaf(), leaf()] }
+    this.#assumed.set(list, made)
+    return made
+  }
+
+  assumed(list: Listing): Tuple | undefined {
+    return this.#assumed.get(list)
+  }
+
+  /** The first member of a list is asked for: the variable of how many it has, which may be one at most. */
+  single(list: Listing): string {
+    const known = this.#singles.get(list) ?? `c_${this.#singles.size}`
+    this.#singles.set(list, known)
+    return known
+  }
+
+  get singles(): ReadonlyMap<Listing, string> {
+    return this.#singles
+  }
+
+  /** As a number, in code. */
+  number(value: Value): Amount | undefined {
+    if (value.is === 'number') return value
+    if (value.is === 'constant' && typeof value.value === 'number') {
+      const size = Math.abs(value.value)
+      const code = Object.is(value.value, -0) ? '(-0)' : `(${value.value})`
+      return { is: 'number', code, most: size, least: size }
+    }
+    if (value.is !== 'leaf' || value.leaf.kind !== 'number') return undefined
+    const use = this.use(value.leaf)
+    use.number = true
+    return { is: 'number', code: `n${use.name}`, most: READ_MAX, least: 0 }
+  }
+
+  /** Where a text stands, by the names of its bounds. */
+  text(leaf: Leaf): readonly [from: string, to: string] {
+    const use = this.use(leaf)
+    use.text = true
+    return [`s${use.name}`, `e${use.name}`]
+  }
+
+  flag(leaf: Leaf): string {
+    const use = this.use(leaf)
+    use.flag = true
+    return `f${use.name}`
+  }
+
+  /** Is a text of the message this one? */
+  says(leaf: Leaf, text: string): string {
+    const [from, to] = this.text(leaf)
+    const bytes = Array.from(text, (_, i) => `b[${from}+${i}]===${text.charCodeAt(i)}`)
+    return `(${[`${to}-${from}===${text.length}`, ...bytes].join('&&')})`
+  }
+}
