@@ -50,13 +50,20 @@ export const openReplay = async (
   changes: Pick<RecordingOptions, 'drop' | 'extra'> = {},
 ): Promise<Replaying> => {
   const wants = wantsOf(stage)
-  const recording = await openRecording({ paths, sources: wants.map((want) => want.source), ...changes })
+  const recording = await openRecording({ paths, ...readOf(wants), ...changes })
   const begin = Math.min(...recording.has.map((one) => one.from))
   return {
     begin: Number.isFinite(begin) ? begin : 0,
     absent: absentIn(recording, stage),
     run: (options) => read(recording, stage, options),
   }
+}
+
+/** What is read of a recording: another channel of it costs nothing, and moves no clock. */
+const readOf = (wants: ReturnType<typeof wantsOf>): Pick<RecordingOptions, 'sources' | 'channels'> => {
+  const bySource = Map.groupBy(wants, ({ source }) => source)
+  const channels = [...bySource].map(([{ name }, all]) => [name, all.flatMap((one) => one.channels)] as const)
+  return { sources: [...bySource.keys()], channels: Object.fromEntries(channels) }
 }
 
 /** How long one round of real-time playing may be, milliseconds. */
@@ -130,8 +137,7 @@ const reach = async (untilMs: number, stopped: () => boolean): Promise<void> => 
 export const absentOf = async (plan: Plan, text: string): Promise<readonly Absent[]> => {
   const choice = parseSource(text)
   if (choice.kind !== 'replay') return []
-  const sources = plan.stages.flatMap((stage) => wantsOf(stage).map((want) => want.source))
-  const recording = await openRecording({ paths: choice.paths, sources })
+  const recording = await openRecording({ paths: choice.paths, ...readOf(plan.stages.flatMap(wantsOf)) })
   return plan.stages.flatMap((stage) => absentIn(recording, stage, plan.stages))
 }
 

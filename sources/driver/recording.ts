@@ -53,6 +53,8 @@ export interface RecordingOptions {
   readonly paths: readonly string[]
   /** The sources that may be in it. */
   readonly sources: readonly AnySource[]
+  /** The channels of each source that are read, by its name; by default all. Others are passed over. */
+  readonly channels?: Readonly<Record<string, readonly string[]>>
   /** Leave out what this holds true of: holes are cut into recordings by tests. */
   readonly drop?: (recorded: Recorded) => boolean
   /** Tapes of the caller's own, merged with the files by time; they are in neither `has` nor `absent`. */
@@ -63,11 +65,14 @@ export interface RecordingOptions {
 export const openRecording = async ({
   paths,
   sources,
+  channels: wanted = {},
   drop = () => false,
   extra = [],
 }: RecordingOptions): Promise<Recording> => {
   const files = filesOf(paths)
-  const markets = sources.map((source) => (source as Venue<string, unknown>).market)
+  const markets = sources.map((source) =>
+    narrowed((source as Venue<string, unknown>).market, wanted[source.name]),
+  )
   const contents = await Promise.all(files.map(async (file) => contentOf(tapeOf(file, markets))))
   const has = combined(contents.flatMap(({ channels }) => channels))
   const seeded = new Set(contents.flatMap(({ seeded }) => seeded))
@@ -107,6 +112,13 @@ export const openRecording = async ({
       })
   }
   return Object.freeze({ files, has, absent, unseeded, open, next })
+}
+
+/** A market with some of its channels: messages of the others are then of none. */
+const narrowed = (market: MarketRules, wanted: readonly string[] | undefined): MarketRules => {
+  if (wanted === undefined) return market
+  const channels = Object.entries(market.channels).filter(([name]) => wanted.includes(name))
+  return { ...market, channels: Object.fromEntries(channels) }
 }
 
 const KNOWN = /\.(gz|zst|tape|jsonl|dat)$/

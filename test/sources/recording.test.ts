@@ -85,6 +85,20 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
     expect(lag.toSorted((a, b) => a - b)[lag.length >> 1]).toBeLessThan(-1_000_000)
   }, 120_000)
 
+  test('set A has a best price at each of its channels, and no snapshot that the books of spot begin with', async () => {
+    const { recording, count, errors, rows } = await play({ paths: [`${data}binance/demo-20230405-funding`], channels: { 'binance.spot': ['book', 'ticker'], 'binance.usdm': ['book', 'ticker', 'fundingInfo'] } })
+    expect(errors).toEqual([])
+    expect(recording.has.map(({ source, channel, frames }) => [source, channel, frames])).toEqual(expect.arrayContaining([
+      ['binance.spot', 'ticker', 8_015], ['binance.spot', 'book', 3_929], ['binance.usdm', 'ticker', 44_205], ['binance.usdm', 'book', 16_110],
+    ]))
+    expect(recording.has).toHaveLength(4)
+    expect(recording.unseeded).toEqual([{ source: 'binance.spot', channel: 'book' }])
+    expect(recording.absent.filter(({ source }) => source.startsWith('binance'))).toEqual([{ source: 'binance.usdm', channel: 'fundingInfo' }])
+    expect([count('ticker', 'binance:spot:BTC-USDT'), count('ticker', 'binance:perp:BTC-USDT'), count('trade', 'binance:perp:BTC-USDT')]).toEqual([8_015, 44_205, 0])
+    const prices = rows.filter(({ schema }) => schema === 'ticker')
+    expect(prices.every(({ row }) => row['first'] === null && (row['bid'] as number) < (row['ask'] as number))).toBe(true)
+  }, 120_000)
+
   test('set A: marks over the settlement of April 2023; the one fill of the insurance fund is covered', async () => {
     const { count, errors, rows } = await play({ paths: [`${data}binance/demo-20230405-funding`] })
     expect(errors).toEqual([])
