@@ -45,7 +45,7 @@ export class Client implements WebSocketConnection {
   #cancel: () => void = () => {}
 
   constructor(events: WebSocketEvents, options: WebSocketOptions) {
-    const { readBytes = 1 << 16, random = systemRandom } = options
+    const { readBytes = 1 << 19, random = systemRandom } = options
     this.#events = events
     this.#options = options
     this.#bytesMax = options.messageBytesMax ?? 8 << 20

@@ -17,7 +17,10 @@ export interface WebSocketOptions extends RequestOptions {
   readonly messageBytesMax?: number
   /** When more than this waits to be sent, the connection is cut; default 1 MiB. */
   readonly queueBytesMax?: number
-  /** Bytes that one read of the socket can bring; default 64 KiB. */
+  /**
+   * Bytes that one read of the socket can bring; default 512 KiB, of which a connection that never has so
+   * much waiting never touches most.
+   */
   readonly readBytes?: number
   /** Close by 1007 on a text that is not UTF-8, as the RFC asks; default false: mappings look at bytes. */
   readonly strictText?: boolean
