@@ -225,7 +225,8 @@ export class Symbolic {
       return this.#flagTest(of.leaf, value === equal)
     const number = typeof value === 'number' ? this.uses.number(of) : undefined
     if (number === undefined) throw new Unscannable('a comparison of unlike things')
-    return { is: 'test', code: `${not}(${number.code}===${String(value)})`, leaves: undefined, example: false }
+    const same = `(${number.code}===${String(value)})`
+    return { is: 'test', code: `${not}${same}`, leaves: undefined, example: false }
   }
 
   #both(left: Value, right: Value, and: boolean): Value {
