@@ -40,6 +40,7 @@ export type Fault = '' | 'crossed' | 'beyond horizon'
 export class Book {
   readonly #bids: Side
   readonly #asks: Side
+  readonly #best = new Float64Array(4)
 
   /** Beyond `depthMax` levels a side, the far ones are forgotten, and the bound moves in. */
   constructor(depthMax: number) {
@@ -73,9 +74,17 @@ export class Book {
     this.#asks.deepen(levels.askPrices, levels.askSizes, id, horizon)
   }
 
+  /** Best bid, its size, best ask, its size; NaN on an empty side. It is lent, until the next look. */
+  best(): Float64Array {
+    this.#bids.levels.best(this.#best, 0)
+    this.#asks.levels.best(this.#best, 2)
+    return this.#best
+  }
+
   get fault(): Fault {
     if (this.#bids.lost || this.#asks.lost) return 'beyond horizon'
-    return this.bids.price(0) >= this.asks.price(0) ? 'crossed' : ''
+    const best = this.best()
+    return best[0]! >= best[2]! ? 'crossed' : ''
   }
 
   /** Levels a side that are known to be right. */

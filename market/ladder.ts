@@ -68,6 +68,17 @@ export class Ladder {
     return level < this.#near ? this.#sizes[this.#place(level)]! : this.#tail.size(level - this.#near)
   }
 
+  /** Write price and size of the best level there; NaN where there is none. */
+  best(into: Float64Array, at: number): void {
+    if (this.#near > 0) {
+      into[at] = ((this.#base + this.#best) * this.#step) / this.#unit + 0
+      into[at + 1] = this.#sizes[this.#best]!
+    } else {
+      into[at] = this.#tail.price(0)
+      into[at + 1] = this.#tail.count > 0 ? this.#tail.size(0) : NaN
+    }
+  }
+
   /** Put a level, or remove it with a size of zero. To remove what is not there is no error: venues do it. */
   set(price: number, size: number): void {
     PRICE[0] = price
@@ -75,12 +86,16 @@ export class Ladder {
     this.take(PRICE, SIZE, 0)
   }
 
-  /** Put or remove the level of that index in two lists. Numbers that are not passed need not be boxed. */
+  /**
+   * Put or remove the level of that index in two lists. Here and in `best`, no double is passed or returned,
+   * because such ones are boxed where the compiler does not inline.
+   */
   take(prices: ArrayLike<number>, sizes: ArrayLike<number>, index: number): void {
     const price = prices[index]!
     const at = price * this.#rate - this.#base + 0.5
     const place = at | 0
-    if (at >= 0 && at < this.#width && this.#price(place) === price) {
+    const exact = ((this.#base + place) * this.#step) / this.#unit === price
+    if (at >= 0 && at < this.#width && exact) {
       const size = sizes[index]!
       this.#sizes[place] = size
       this.#mark(place, +(size !== 0))

@@ -9,6 +9,8 @@ import { parseInstrument } from './instrument.ts'
  */
 export class LastQuote {
   readonly #quote: Writable<Quote>
+  /** Its prices and sizes, as a book tells its best: NaN where there is none. */
+  readonly #best = new Float64Array(4).fill(NaN)
   #said = false
 
   constructor(instrument: string) {
@@ -44,19 +46,8 @@ export class LastQuote {
   ): Quote | undefined {
     const quote = this.#quote
     const live = trust === 'live'
-    const { bids, asks } = book
-    const bidSize = live && bids.count > 0 ? bids.size(0) : null
-    const askSize = live && asks.count > 0 ? asks.size(0) : null
-    const bid = bidSize === null ? null : bids.price(0)
-    const ask = askSize === null ? null : asks.price(0)
-    const same =
-      this.#said &&
-      quote.trust === trust &&
-      quote.why === why &&
-      quote.bid === bid &&
-      quote.ask === ask &&
-      quote.bidSize === bidSize &&
-      quote.askSize === askSize
+    const best = live ? book.best() : NONE
+    const same = this.#said && quote.trust === trust && quote.why === why && equal(this.#best, best)
     if (same && !(live && quote.last !== last && received >= quote.received + SIGN_OF_LIFE_EVERY)) return
     this.#said = true
     quote.time = time
@@ -65,10 +56,11 @@ export class LastQuote {
     quote.last = last
     quote.trust = trust
     quote.why = why
-    quote.bid = bid
-    quote.bidSize = bidSize
-    quote.ask = ask
-    quote.askSize = askSize
+    this.#best.set(best)
+    quote.bid = present(best[0]!)
+    quote.bidSize = present(best[1]!)
+    quote.ask = present(best[2]!)
+    quote.askSize = present(best[3]!)
     quote.trustedDepth = live ? book.trustedDepth : 0
     return quote
   }
@@ -79,9 +71,21 @@ export class LastQuote {
 
   load(saved: Quote | null): void {
     this.#said = saved !== null
-    if (saved !== null) Object.assign(this.#quote, saved)
+    if (saved === null) return
+    Object.assign(this.#quote, saved)
+    this.#best.set([saved.bid, saved.bidSize, saved.ask, saved.askSize].map((value) => value ?? NaN))
   }
 }
+
+const NONE = new Float64Array(4).fill(NaN)
+
+/** Two of them may be missing, and are the same then. */
+const equal = (a: Float64Array, b: Float64Array): boolean => {
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false
+  return true
+}
+
+const present = (value: number): number | null => (Number.isNaN(value) ? null : value)
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
