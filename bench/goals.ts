@@ -20,6 +20,7 @@ export interface Goal {
  */
 export const goals: readonly Goal[] = [
   { name: 'G1', title: 'bytes to normalized columns', least: 15, file: 'columns.ts' },
+  { name: 'G2', title: 'bytes to objects', least: 4, file: 'objects.ts' },
   { name: 'G3', title: 'compiled mapping from bytes', least: 200, file: 'mapping.ts' },
   { name: 'G4', title: 'book and best bid and ask', least: 15, file: 'book.ts' },
   { name: 'G5', title: 'WebSocket receive', least: 5, file: 'receive.ts' },

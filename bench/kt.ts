@@ -1,7 +1,7 @@
 import { graph } from '../graph/graph.ts'
 import { plan } from '../graph/plan.ts'
 import type { LogRecord } from '../graph/port.ts'
-import type { SourceHost } from '../graph/source.ts'
+import type { EmitRow, SourceHost } from '../graph/source.ts'
 import { topic } from '../graph/topic.ts'
 import { bookDelta, byPair, quote, trade } from '../market/index.ts'
 import type { Quote } from '../market/index.ts'
@@ -13,7 +13,7 @@ import { clickhouse } from '../sinks/index.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
 import { binance, markets } from '../sources/index.ts'
 import { Player } from '../sources/replay.ts'
-import type { SourceName } from './frames.ts'
+import type { MarketFrame, SourceName } from './frames.ts'
 import type { Pipeline, Reach } from './pipeline.ts'
 
 /** Frames between two steps: about what five milliseconds of a busy symbol bring. */
@@ -39,7 +39,7 @@ const wired = (source: SourceName, reach: Reach) =>
 
 /** A shard without its log: a stage, and the batches that it fills. */
 interface Shard {
-  readonly host: Pick<SourceHost, 'frame' | 'system' | 'mapping' | 'note' | 'random'>
+  readonly host: Pick<SourceHost, 'frame' | 'system'>
   /** A frame was taken: every so many, a step is cut. */
   readonly tick: () => void
   readonly end: Pipeline['end']
@@ -72,13 +72,7 @@ export const ktShard = (
     step(records)
   }
   return {
-    host: {
-      random: { below: () => 0 },
-      mapping: loadMapping,
-      frame: (frame) => stage.frame(frame),
-      system: stage.system,
-      note: () => {},
-    },
+    host: { frame: (frame) => stage.frame(frame), system: stage.system },
     tick: () => {
       if (++frames % STEP_FRAMES === 0) cut()
     },
@@ -93,6 +87,32 @@ export const ktShard = (
 export const channelsOf = (reach: Reach): readonly ('trade' | 'book')[] =>
   reach === 'trade' ? ['trade'] : ['trade', 'book']
 
+/** A world in which nothing happens but what is delivered. */
+export const still: Pick<SourceHost, 'clock' | 'net' | 'random' | 'mapping' | 'note'> = {
+  clock: { now: () => 0, after: () => () => {} },
+  net: { connect: () => ({ send: () => {}, close: () => {} }), get: () => new Promise(() => {}) },
+  random: { below: () => 0 },
+  mapping: loadMapping,
+  note: () => {},
+}
+
+/** A source alone: its frames are mapped, and their rows go to `emit`. */
+export const ktReader = (source: SourceName, emit: EmitRow): ((frame: MarketFrame) => void) => {
+  const host: SourceHost = { ...still, frame: (frame) => frame.read(emit), system: () => {} }
+  const opening = { channels: channelsOf('all'), universe: {}, endpoint: undefined, owns: () => true }
+  const player = new Player(marketOf(source), host, opening)
+  return (frame) => deliver(player, source, frame)
+}
+
+const deliver = (player: Player, source: SourceName, frame: MarketFrame): void => {
+  const { channel, received, bytes, symbol } = frame
+  const common = { received, source, bytes }
+  // The whole book is taken as known, so that the books of both pipelines live to the end.
+  if (channel === 'seed') player.deliver({ ...common, symbol, what: 'seed', channel: 'book', limit: 0 })
+  else if (channel === 'listing') player.deliver({ ...common, what: 'listing' })
+  else player.deliver({ ...common, symbol, what: 'message', channel, connection: 1, epoch: 1 })
+}
+
 /** What a shard does with a frame: map it, check its numbering, rebuild the book, write columns. */
 export const ktPipeline = (
   source: SourceName,
@@ -100,19 +120,11 @@ export const ktPipeline = (
   step: (records: readonly LogRecord[]) => void = () => {},
 ): Pipeline => {
   const shard = ktShard(source, reach, step)
-  const host: SourceHost = {
-    ...shard.host,
-    clock: { now: () => 0, after: () => () => {} },
-    net: { connect: () => ({ send: () => {}, close: () => {} }), get: () => new Promise(() => {}) },
-  }
+  const host: SourceHost = { ...still, ...shard.host }
   const opening = { channels: channelsOf(reach), universe: {}, endpoint: undefined, owns: () => true }
   const player = new Player(marketOf(source), host, opening)
-  const take: Pipeline['take'] = ({ channel, received, bytes: message, symbol }) => {
-    const common = { received, source, bytes: message }
-    // The whole book is taken as known, so that the books of both pipelines live to the end.
-    if (channel === 'seed') player.deliver({ ...common, symbol, what: 'seed', channel: 'book', limit: 0 })
-    else if (channel === 'listing') player.deliver({ ...common, what: 'listing' })
-    else player.deliver({ ...common, symbol, what: 'message', channel, connection: 1, epoch: 1 })
+  const take: Pipeline['take'] = (frame) => {
+    deliver(player, source, frame)
     shard.tick()
   }
   return { name: 'kt', take, end: shard.end }

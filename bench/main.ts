@@ -69,8 +69,8 @@ Ratios within one run count; absolute numbers are those of one machine on one da
 frames, all ways in the same run, in random order, median (least-most) of the rounds; "measured" is the median
 of the factors of the rounds. CPU is that of the process with all its threads. What kt makes is compared with
 what the peer makes, and a run in which they differ fails. kt does more than its peers: checks of form and
-numbering, gap ledger, trust. A line falls short below 70 % of its goal. README.md beside this page says how it
-is done.
+numbering, gap ledger, trust. A line falls short below 70 % of its goal. README.md beside this page says how
+it is done.
 
 ${tableOf(outcomes)}
 `

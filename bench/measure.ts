@@ -44,9 +44,12 @@ export const ownCpuNs = (): number => {
   return (user + system) * 1000
 }
 
+/** Rounds that do not count: code is compiled, shapes are learned, memory is mapped. */
+const WARM_ROUNDS = 2
+
 /**
  * Run every way once a round, in another order each round, so that what slows the machine slows all of
- * them. The first round warms them up and does not count. The cost is the CPU time of the whole process,
+ * them. The first rounds warm them up and do not count. The cost is the CPU time of the whole process,
  * with the threads of its libraries and its garbage collector: what neighbours take of the processor does
  * not count.
  */
@@ -55,7 +58,7 @@ export const measure = async (
   { rounds, ops, leastMs = 20, by = 'cpu', cpuNs = ownCpuNs }: Rounds,
 ): Promise<readonly Measured[]> => {
   const found = ways.map((): number[] => [])
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -WARM_ROUNDS; round < rounds; round++) {
     for (const at of shuffled(ways.length)) {
       const cost = await once(ways[at]!, ways[at]!.ops ?? ops, ways[at]!.leastMs ?? leastMs, by, cpuNs)
       if (round >= 0) found[at]!.push(cost)
@@ -93,8 +96,11 @@ const once = async (
   return by === 'cpu' ? spentNs / (ops * runs) : (ops * runs * 1000) / wallMs
 }
 
-export const medianOf = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+const medianOf = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
 
 const shuffled = (count: number): readonly number[] => {
   const order = Array.from({ length: count }, (_, at) => at)

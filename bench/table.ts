@@ -62,7 +62,8 @@ const row = (...cells: readonly string[]): string =>
 const least = (factor: number): string => (factor === 0 ? '' : `${digits(factor)}x`)
 
 const amount = (median: number, spread: readonly [number, number] | undefined, unit: string): string => {
-  const range = spread === undefined ? '' : ` (${digits(spread[0])}-${digits(spread[1])})`
+  const range =
+    spread === undefined || spread[0] === spread[1] ? '' : ` (${digits(spread[0])}-${digits(spread[1])})`
   return Number.isNaN(median) ? '' : `${digits(median)}${range} ${unit}`
 }
 

@@ -116,8 +116,8 @@ const besideJson = async (
 
 /**
  * G12: records of the log into a table of ClickHouse as kt loads them, beside JSONEachRow through the same
- * client. The cost is that of this process and of the engine. Both tables are kt's own and hold the same rows in
- * the end.
+ * client. The cost is that of this process and of the engine. Both tables are kt's own, and they hold the
+ * same rows in the end.
  */
 export const load = async (quick: boolean): Promise<readonly Result[]> => {
   const dir = mkdtempSync(join(tmpdir(), 'kt-bench-chdb-'))

@@ -1,35 +1,15 @@
 import { binanceFrames, bybitFrames } from '../frames.ts'
 import type { FrameSet, MarketFrame } from '../frames.ts'
+import { ktReader } from '../kt.ts'
 import { Loop } from '../loop.ts'
 import { measure, resultOf } from '../measure.ts'
 import type { AnySchema } from '../../graph/schema.ts'
-import type { EmitRow, SourceHost } from '../../graph/source.ts'
 import { bookDelta, trade } from '../../market/index.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { markets } from '../../sources/index.ts'
 import { partsOf } from '../../sources/mapping/tree.ts'
-import { Player } from '../../sources/replay.ts'
 import { only } from './columns.ts'
 import type { Result } from './result.ts'
-
-/** A source alone: its frames are mapped, and their rows go to `emit`. */
-const mapped = (set: FrameSet, emit: EmitRow): ((frame: MarketFrame) => void) => {
-  const market = markets.find(({ name }) => name === set.source)!
-  const host: SourceHost = {
-    clock: { now: () => 0, after: () => () => {} },
-    random: { below: () => 0 },
-    net: { connect: () => ({ send: () => {}, close: () => {} }), get: () => new Promise(() => {}) },
-    mapping: loadMapping,
-    frame: (frame) => frame.read(emit),
-    system: () => {},
-    note: () => {},
-  }
-  const opening = { channels: ['trade', 'book'], universe: {}, endpoint: undefined, owns: () => true }
-  const player = new Player(market, host, opening)
-  const common = { source: set.source, connection: 1, epoch: 1, what: 'message' as const }
-  return ({ channel, received, bytes, symbol }) =>
-    player.deliver({ ...common, channel, received, bytes, symbol })
-}
 
 /** What the interpreter of JSONata makes of the same mapping. */
 const interpreted = (set: FrameSet) => {
@@ -51,7 +31,7 @@ const interpreted = (set: FrameSet) => {
 const expectSame = async (set: FrameSet): Promise<void> => {
   const rows: (readonly [string, (field: string) => unknown])[] = []
   // A row is valid only during the call: what is compared is copied.
-  const take = mapped(set, (schema, row) => {
+  const take = ktReader(set.source, (schema, row) => {
     const fields = schemas.get(schema)!.columns.map(({ name, kind }) => {
       const value = (row as Readonly<Record<string, unknown>>)[name]
       return [name, kind === 'floats' ? Array.from(value as Iterable<number>) : value] as const
@@ -100,7 +80,7 @@ export const mapping = async (quick: boolean): Promise<readonly Result[]> => {
     await expectSame(set)
     const loop = new Loop(set)
     let [turns, rows] = [0, 0]
-    const take = mapped(set, () => void rows++)
+    const take = ktReader(set.source, () => void rows++)
     const evaluate = interpreted(set)
     const few = set.frames.slice(0, quick ? 150 : 600)
     const compiled = {

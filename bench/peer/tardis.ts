@@ -7,7 +7,7 @@ export interface TardisLevel {
   readonly amount: number
 }
 
-interface TardisTrade {
+export interface TardisTrade {
   readonly type: 'trade'
   readonly id: string | undefined
   readonly price: number
@@ -16,7 +16,7 @@ interface TardisTrade {
   readonly timestamp: Date
 }
 
-interface TardisBookChange {
+export interface TardisBookChange {
   readonly type: 'book_change'
   readonly isSnapshot: boolean
   readonly bids: readonly TardisLevel[]

@@ -3,7 +3,7 @@
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { openNet } from '../../sources/driver/net.ts'
 import type { SourceName } from '../frames.ts'
-import { channelsOf, ktShard, marketOf } from '../kt.ts'
+import { channelsOf, ktShard, marketOf, still } from '../kt.ts'
 import { ownCpuNs } from '../measure.ts'
 import { naivePipeline } from '../naive.ts'
 import { loadPeer } from '../peer/install.ts'
@@ -35,6 +35,7 @@ const kt = (): void => {
   const clock = systemClock()
   marketOf(source).open(
     {
+      ...still,
       ...host,
       clock,
       net: openNet({ clock }),
