@@ -1,5 +1,5 @@
 import type { Control } from '../market/system.ts'
-import type { Silence } from './staleness.ts'
+import type { Pace, Silence } from './staleness.ts'
 import type { Reply } from './venue.ts'
 
 /** A topic that a session is to have: one channel of one symbol. */
@@ -45,12 +45,9 @@ export type Happening =
   | { readonly kind: 'again'; readonly topic: string }
 
 /** A topic with what is known of its life. */
-export interface Held extends Topic {
+export interface Held extends Topic, Pace {
   /** The line whose messages count; 0: none. */
   owner: number
-  heard: number
-  /** Mean time between messages, microseconds; 0 until there are two. */
-  mean: number
   stale: boolean
   againAt: number
 }

@@ -1,10 +1,12 @@
 import type { AnySource, Opening, OpenSource, SourceHost } from '../graph/source.ts'
-import type { Instrument } from '../market/system.ts'
+import type { Control, Instrument } from '../market/system.ts'
 import { Directory } from './directory.ts'
 import { Intake } from './intake.ts'
 import type { Inlet, InletLine } from './inlet.ts'
 import { instrumentOf, select } from './listing.ts'
 import type { Listing } from './listing.ts'
+import { limitUs, paced, silenceOf } from './staleness.ts'
+import type { Pace, Silence } from './staleness.ts'
 import type { MarketRules, Venue } from './venue.ts'
 
 /** One thing that a recording holds, with the time at which the recorder had it. */
@@ -37,55 +39,6 @@ export interface Tape {
 }
 
 /**
- * Several tapes as one, ordered by (received, tape, line): two replays of the same files are the same. A tape
- * whose clock goes back keeps its own order.
- */
-export const merge = (tapes: readonly Tape[]): Tape => {
-  const heads = tapes.map((tape) => ({
-    tape,
-    batch: [] as readonly Recorded[],
-    at: 0,
-    time: -Infinity,
-    ended: false,
-  }))
-  type Head = (typeof heads)[number]
-  const fill = async (head: Head): Promise<void> => {
-    while (!head.ended && head.at >= head.batch.length) {
-      const batch = await head.tape.next()
-      head.ended = batch === undefined
-      head.batch = batch ?? []
-      head.at = 0
-    }
-    const first = head.batch[head.at]
-    if (first !== undefined) head.time = Math.max(head.time, first.received)
-  }
-  let filled = false
-  const earliest = (): Head | undefined => {
-    let best: Head | undefined
-    for (const head of heads) if (!head.ended && (best === undefined || head.time < best.time)) best = head
-    return best
-  }
-  const next = async (): Promise<readonly Recorded[] | undefined> => {
-    if (!filled) await Promise.all(heads.map(fill))
-    filled = true
-    const batch: Recorded[] = []
-    while (batch.length < BATCH) {
-      const head = earliest()
-      if (head === undefined) return batch.length === 0 ? undefined : batch
-      batch.push(head.batch[head.at] as Recorded)
-      head.at += 1
-      const first = head.batch[head.at]
-      if (first !== undefined) head.time = Math.max(head.time, first.received)
-      else await fill(head)
-    }
-    return batch
-  }
-  return { name: tapes.map((tape) => tape.name).join(' '), next }
-}
-
-const BATCH = 4096
-
-/**
  * Pairs of symbols that recordings without a list may hold. Their steps are not known, which a step of 0
  * says.
  */
@@ -99,9 +52,16 @@ const PAIRS: Readonly<Record<string, readonly [base: string, quote: string]>> = 
   ETHBTC: ['ETH', 'BTC'],
 }
 
+/** A topic of a line, and whether it has been silent beyond its card. */
+interface Played extends Pace {
+  readonly inlet: Inlet
+  readonly silence: Silence
+  stale: boolean
+}
+
 interface PlayedLine extends InletLine {
   /** What came of it, by channel and symbol. */
-  readonly channels: Map<string, Map<string | undefined, Inlet>>
+  readonly channels: Map<string, Map<string | undefined, Played>>
   /** Any message proves the life of all that is on the line; when that was last told, microseconds. */
   told: number
 }
@@ -120,6 +80,7 @@ export class Player implements OpenSource {
   /** The tape has rows of kt's own, so that none are made up. */
   #told = false
   #heard = 0
+  #cancel: (() => void) | undefined
 
   constructor(source: AnySource, host: SourceHost, opening: Opening) {
     this.#market = (source as Venue<string, unknown>).market
@@ -130,6 +91,7 @@ export class Player implements OpenSource {
   }
 
   close(): void {
+    this.#cancel?.()
     this.#lines.clear()
     this.#recent = undefined
   }
@@ -152,6 +114,7 @@ export class Player implements OpenSource {
 
   deliver(recorded: Recorded): void {
     this.#heard = recorded.received
+    if (this.#cancel === undefined) this.#watch()
     switch (recorded.what) {
       case 'listing':
         return this.#list(recorded.bytes)
@@ -199,33 +162,62 @@ export class Player implements OpenSource {
     if (!this.#opening.channels.includes(channel)) return
     if (symbol !== undefined && !this.#wanted(symbol, received)) return
     const line = this.#line(connection, epoch)
-    const inlets = line.channels.get(channel) ?? new Map<string | undefined, Inlet>()
-    let inlet = inlets.get(symbol)
-    if (inlet === undefined) {
-      inlet = this.#intake.inlet(channel, symbol, line)
-      line.channels.set(channel, inlets.set(symbol, inlet))
-      this.#control('up', line, channel, symbol, '', received)
-    }
+    const played = line.channels.get(channel)?.get(symbol) ?? this.#begin(line, channel, symbol, received)
+    paced(played, received)
+    if (played.stale) this.#control('live', line, channel, symbol, '', received)
+    played.stale = false
     if (received - line.told >= SECOND) {
       line.told = received
       for (const one of line.channels.keys()) this.#control('alive', line, one, undefined, '', received)
     }
-    this.#intake.take(inlet, bytes, received)
+    this.#intake.take(played.inlet, bytes, received)
+  }
+
+  #begin(line: PlayedLine, channel: string, symbol: string | undefined, received: number): Played {
+    const silence = silenceOf(this.#intake.channel(channel).card)
+    const inlet = this.#intake.inlet(channel, symbol, line)
+    const played: Played = { inlet, silence, heard: 0, mean: 0, stale: false }
+    const symbols = line.channels.get(channel) ?? new Map<string | undefined, Played>()
+    line.channels.set(channel, symbols.set(symbol, played))
+    this.#control('up', line, channel, symbol, '', received)
+    return played
+  }
+
+  /** As a live session does each second: what of a line is silent beyond its card is stale. */
+  #watch(): void {
+    this.#cancel = this.#host.clock.after(SECOND / 1000, () => {
+      const now = this.#host.clock.now()
+      for (const line of this.#lines.values()) {
+        for (const [channel, symbols] of line.channels) {
+          for (const [symbol, played] of symbols) this.#silence(line, channel, symbol, played, now)
+        }
+      }
+      this.#watch()
+    })
+  }
+
+  #silence(line: InletLine, channel: string, symbol: string | undefined, played: Played, now: number): void {
+    const { silence, heard, mean, stale } = played
+    if (stale || silence.of !== 'symbol' || now - heard <= limitUs(silence, mean)) return
+    played.stale = true
+    this.#control('stale', line, channel, symbol, `silent for ${Math.round((now - heard) / 1000)} ms`, now)
   }
 
   #end(connection: number, epoch: number, why: string, received: number): void {
     const line = this.#lines.get(`${connection} ${epoch}`)
     if (line === undefined) return
-    for (const { channel, symbol } of [...line.channels.values()].flatMap((inlets) => [...inlets.values()])) {
-      this.#control('down', line, channel, symbol, why, received)
-      if (symbol !== undefined) this.#intake.forget(channel, symbol)
+    for (const [channel, symbols] of line.channels) {
+      for (const symbol of symbols.keys()) {
+        this.#control('down', line, channel, symbol, why, received)
+        if (symbol !== undefined) this.#intake.forget(channel, symbol)
+      }
     }
     this.#lines.delete(`${connection} ${epoch}`)
     this.#recent = undefined
   }
 
   #control(
-    kind: 'up' | 'down' | 'alive',
+    kind: Control['kind'],
     line: InletLine,
     channel: string,
     symbol: string | undefined,

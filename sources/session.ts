@@ -5,7 +5,7 @@ import { remedy, waitMs } from './backoff.ts'
 import type { Effect, Happening, Held, Topic } from './happening.ts'
 import { Line } from './line.ts'
 import type { Sub } from './line.ts'
-import { ChannelSilence, limitUs } from './staleness.ts'
+import { ChannelSilence, limitUs, paced } from './staleness.ts'
 import type { Reply, SocketRules } from './venue.ts'
 
 const SECOND = 1_000_000
@@ -69,10 +69,7 @@ export class Session {
       if (held.owner <= line.epoch) held.owner = line.epoch
     }
     if (held.owner !== line.epoch) return held.numbered
-    if (held.heard > 0 && now > held.heard) {
-      held.mean = held.mean === 0 ? now - held.heard : held.mean * 0.95 + (now - held.heard) * 0.05
-    }
-    held.heard = now
+    paced(held, now)
     if (held.stale) {
       held.stale = false
       this.#control('live', held, line.epoch, '')

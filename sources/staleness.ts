@@ -14,6 +14,20 @@ const LEARNED_MAX = 20
 /** This many of its own usual silences are staleness, within those bounds. */
 const USUAL_SILENCES = 50
 
+/** How often something speaks, as far as we heard. Times are microseconds. */
+export interface Pace {
+  heard: number
+  /** Mean time between messages; 0 until there are two. */
+  mean: number
+}
+
+/** Take note of a message. */
+export const paced = (pace: Pace, now: number): void => {
+  const since = now - pace.heard
+  if (pace.heard > 0 && since > 0) pace.mean = pace.mean === 0 ? since : pace.mean * 0.95 + since * 0.05
+  pace.heard = now
+}
+
 /** The silence that a card allows. */
 export const silenceOf = ({ cadenceMs, silence: { cadences, of } }: Card): Silence => {
   const leastMs = cadenceMs * cadences

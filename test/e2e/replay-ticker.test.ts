@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { Recorded } from '../../sources/replay.ts'
 import { recordings } from './command.ts'
 import { of, play, tickerPlan } from './replay-run.ts'
 
@@ -43,6 +44,27 @@ describe.skipIf(!a)('a replay of Binance of 2023-04-05 through the graph of best
     expect(END - Number(last['received'])).toBeLessThan(1_000_000)
     expect(last['carryApr']).toBe(last['perpApr'])
     for (const row of live) expect(Math.abs(Number(row['bps']))).toBeLessThan(20)
+  })
+
+  test('trusts a best price no longer than its card says while the venue is silent about it', async () => {
+    const from = 1_680_652_900_000_000
+    const lost = ({ received, source }: Recorded): boolean =>
+      source === 'binance.spot' && received > from && received < from + 60_000_000
+    const late = ({ received }: Recorded): boolean => received > from + 70_000_000
+    const { rows } = await play({ paths: [SET_A], of: tickerPlan, drop: (one) => lost(one) || late(one) })
+    const spot = rows['quote']!.filter(({ instrument }) => instrument === SPOT)
+    const at = spot.findIndex(({ trust }) => trust === 'stale')
+    const [before, stale, after] = [spot[at - 1]!, spot[at]!, spot[at + 1]!]
+    expect(stale).toMatchObject({ why: 'silent', bid: null, ask: null, last: before['last'] })
+    const waited = Number(stale['received']) - Number(before['received'])
+    expect(waited).toBeGreaterThan(15_000_000)
+    expect(waited).toBeLessThan(17_000_000)
+    expect(after).toMatchObject({ trust: 'live', trustedDepth: 1 })
+    const shown = rows['basis']!.map(({ state, why }) => `${String(state)} ${String(why)}`)
+    expect(new Set(shown)).toEqual(new Set(['live ', 'withheld reference stale']))
+    expect(shown.at(-1)).toBe('live ')
+    const told = rows['control']!.map(({ kind }) => kind).filter((kind) => kind === 'stale' || kind === 'live')
+    expect(told).toEqual(['stale', 'live'])
   })
 
   test('has the best prices of the book that is proven, at each id that both have', async () => {
