@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { snake } from '../graph/schema.ts'
 import type { ShardStatus } from '../runtime/meter.ts'
 import type { LaunchOptions } from './asked.ts'
 import { absentText } from './replay.ts'
@@ -45,7 +46,7 @@ export class Board {
   readonly #terminal = process.stderr.isTTY === true
   readonly #started = Date.now()
   #before: Live | undefined
-  #beforeAt = 0
+  #beforeAt = Date.now()
   #drawn = 0
   /** What runs where has been said, so that nothing is drawn over it. */
   #begun = false
@@ -74,19 +75,31 @@ export class Board {
     say(`  ${'clickhouse'.padEnd(16)} ${clickhouse}${embedded}`)
     if (metrics !== undefined) say(`  ${'metrics'.padEnd(16)} ${metrics}`)
     say(`  ${'lake'.padEnd(16)} ${folder}/lake`)
-    if (source.kind !== 'replay') say(this.#next())
+    if (source.kind !== 'replay') say(`next, in another terminal:\n${this.#next(true)}`)
     say('')
   }
 
-  #next(): string {
-    const kt = 'bin/kt'
+  /** What to type now. Views of spreads are about what is live, so they are no use once a run has ended. */
+  #next(live: boolean): string {
+    const { topics, sinks } = this.#options.plan
+    const own = topics.filter(({ name }) => !name.startsWith('kt.'))
+    const made = (name: string): boolean => own.some(({ schema }) => schema.name === name)
+    const tableOf = (engine: string): string | undefined => {
+      const found = sinks.find(({ sink, topic }) => sink.engine === engine && own.includes(topic))
+      return found === undefined ? undefined : snake(found.sink.schema.name)
+    }
+    const asked = live && made('basis') ? 'basis_latest order by abs(bps) desc' : tableOf('clickhouse')
+    const stored = made('funding') ? 'funding_carry order by carry_apr desc' : tableOf('lake')
+    const tailed = own.find(({ name }) => name === 'quote') ?? own[0]
     return [
-      'next, in another terminal:',
-      `  ${kt} sql "select * from basis_latest order by abs(bps) desc limit 10"`,
-      `  ${kt} sql --on lake "select * from funding_carry order by carry_apr desc limit 10"`,
-      `  ${kt} topic tail quote -f`,
-      `  ${kt} verify`,
-    ].join('\n')
+      ...(asked === undefined ? [] : [`sql "select * from ${asked} limit 10"`]),
+      ...(stored === undefined ? [] : [`sql --on lake "select * from ${stored} limit 10"`]),
+      ...(tailed === undefined ? [] : [`topic tail ${tailed.name}${live ? ' -f' : ''}`]),
+      ...(!live && made('basis') && made('funding') ? ['notebook run notebooks/funding-carry.ipynb'] : []),
+      'verify',
+    ]
+      .map((line) => `  bin/kt ${line}`)
+      .join('\n')
   }
 
   /** What a recording has not. */
@@ -130,6 +143,7 @@ export class Board {
     if (shard.rows['basis'] !== undefined) print(basisText(shard))
     for (const line of this.#empty(shard)) print(line)
     for (const name of ['sink-clickhouse', 'sink-lake'] as const) print(`${name}: ${this.#sinkText(name)}`)
+    if (whole) say(`next:\n${this.#next(false)}`)
   }
 
   /** Outputs without a row, because the recording lacks what they are made of. */
@@ -157,7 +171,7 @@ export class Board {
     const seconds = Math.max(0.001, (now - this.#beforeAt) / 1000)
     const before = this.#before
     const rate = (is: number, was: number | undefined): string =>
-      String(Math.round(Math.max(0, is - (was ?? is)) / seconds))
+      String(Math.round(Math.max(0, is - (was ?? 0)) / seconds))
     const rows = Object.entries(live.rows).filter(
       ([name]) => !['control', 'latency', 'instrument'].includes(name),
     )

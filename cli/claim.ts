@@ -22,8 +22,8 @@ export const claimFolder = async (root: string): Promise<() => Promise<void>> =>
 }
 
 /**
- * Make a folder and those above it. Node's own way to do this never returns where a folder that is there takes
- * no folder within it (`/proc`).
+ * Make a folder and those above it. Node's own way to do this never returns where a folder that is there
+ * takes no folder within it (`/proc`).
  */
 const makeFolder = (path: string): void => {
   if (existsSync(path)) return

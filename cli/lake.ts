@@ -49,7 +49,7 @@ export const openRunLake = async (root: string, run: RunFile | undefined): Promi
   return openLake(folder, empty && run !== undefined ? await sentTo(run.file, there) : [])
 }
 
-/** What a graph sends to the lake and no table holds yet. A file that is gone or broken has nothing to say. */
+/** What a graph sends to the lake and no table holds yet. A graph file that is gone has nothing to say. */
 const sentTo = async (file: string, there: ReadonlySet<string>): Promise<readonly AnySchema[]> => {
   try {
     const { sinks } = planOf(await loadGraph(file))
@@ -62,7 +62,8 @@ const sentTo = async (file: string, there: ReadonlySet<string>): Promise<readonl
 
 const views = (): string => readFileSync(resolve(import.meta.dirname, '../sql/lake/views.sql'), 'utf8')
 
-const tablesIn = (folder: string): readonly string[] =>
+/** The tables that a lake's folder has. */
+export const tablesIn = (folder: string): readonly string[] =>
   existsSync(folder)
     ? readdirSync(folder, { withFileTypes: true })
         .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, '_delta_log')))

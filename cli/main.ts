@@ -9,6 +9,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.ok)
 })
 
+const FIRST = `kt dev                                  the demo: no keys, no Docker; leave it running
+kt sql "select * from basis_latest"     in another terminal; docs/sql.md has what can be asked
+kt graph show                           what runs
+kt explain KT3002                       what an error means, and what to do`
+
 /** Each command's body is loaded when it runs, so that `kt --help` waits for nothing. */
 const program = new Command('kt')
   .description('Exchange market data as a typed dataflow graph.')
@@ -18,6 +23,7 @@ const program = new Command('kt')
   .option('--no-color', 'no colours')
   .showSuggestionAfterError()
   .exitOverride()
+  .addHelpText('after', `\nBegin with:\n${FIRST.replaceAll(/^/gm, '  ')}`)
   .addHelpText('after', `\nExit codes:\n${exitCodes.replaceAll(/^/gm, '  ')}`)
 
 const run =
@@ -92,7 +98,7 @@ graph
 program
   .command('sql')
   .description('ask ClickHouse, or the lake through DuckDB')
-  .argument('[query]', 'SQL; without it, standard input')
+  .argument('[query]', 'SQL; without it, standard input. Try "show tables" and "describe trade"')
   .option('--on <engine>', 'clickhouse or lake', 'clickhouse')
   .option('-f, --file <file>', 'read the query from a file')
   .option('--format <format>', 'table, csv or json', 'table')
@@ -102,13 +108,13 @@ program
 const topics = program.command('topic').description('look at topics')
 topics
   .command('ls')
-  .description('topics with their offsets, rows and bytes')
+  .description('topics with the offsets that they hold, rows and size')
   .option('--data <dir>', 'which run')
   .action(run(async () => (await import('./command/topic.ts')).list))
 topics
   .command('tail')
   .description('rows of a topic as JSON lines')
-  .argument('<topic>')
+  .argument('<topic>', 'such as quote; kt topic ls lists them')
   .option('-n <rows>', 'the last n rows', '10')
   .option('-f, --follow', 'go on as rows come')
   .option('--data <dir>', 'which run')
@@ -136,7 +142,7 @@ program
   .option('--pairs <list>', 'pairs such as BTC-USDT', 'BTC-USDT')
   .option('--for <duration>', 'how long', '60s')
   .option('--out <dir>', 'where the tape goes', 'data/tape')
-  .option('--endpoint <url,url>', 'another socket and REST address')
+  .option('--endpoint <url,url>', 'another socket and REST address, such as kt sim prints')
   .action(run(async () => (await import('./command/record.ts')).record))
 
 program
@@ -162,7 +168,7 @@ const sim = program
 sim
   .command('truth')
   .description('what a simulated exchange says was true')
-  .argument('<file>')
+  .argument('<file>', 'truth.jsonl in the data folder of a run on sim')
   .action(run(async () => (await import('./command/sim.ts')).truth))
 
 const notebook = program.command('notebook').description('TypeScript notebooks over the lake')
@@ -206,7 +212,7 @@ notebook
 program
   .command('explain')
   .description('the long text of an error code')
-  .argument('<code>')
+  .argument('<code>', 'such as KT3002, or 3002')
   .action(run(async () => (await import('./command/explain.ts')).explain))
 
 program.commands.forEach((command) => inherit(command))

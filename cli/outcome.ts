@@ -51,6 +51,13 @@ const colored = (): boolean =>
 export const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
   colored() ? styleText(style, text) : text
 
+/** Another program's words may have lines of their own: they stand below each other. */
+const indented = (text: string): string =>
+  text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .join('\n         ')
+
 /** What, where, why, fix, code. */
 const errorText = (error: unknown): string => {
   const { code, message, where, why, fix } = plainError(error) as {
@@ -62,7 +69,7 @@ const errorText = (error: unknown): string => {
   }
   const lines = [`${paint('red', 'error')} ${message} ${paint('dim', `[${code}]`)}`]
   if (where !== undefined) lines.push(`  where  ${where}`)
-  if (why !== undefined) lines.push(`  why    ${why}`)
+  if (why !== undefined) lines.push(`  why    ${indented(why)}`)
   for (const one of fix) lines.push(`  fix    ${one}`)
   if (error instanceof KtError) lines.push(`         or run  kt explain ${code}`)
   return lines.join('\n')

@@ -1,12 +1,23 @@
+/** Texts that are read as numbers: none, and sizes. */
+const COUNTED = /^(-|[\d.]+ [kMG]B)$/
+
 /** What stands where there is no number to show. */
 export const NONE = '-'
+
+/** Bytes for people. */
+export const sizeText = (bytes: number): string => {
+  const [power, unit] = bytes < 1e6 ? [1e3, 'kB'] : bytes < 1e9 ? [1e6, 'MB'] : [1e9, 'GB']
+  return `${(bytes / power).toFixed(1)} ${unit}`
+}
 
 /** Rows as text in columns: numbers to the right, words to the left. */
 export const table = (heads: readonly string[], rows: readonly (readonly unknown[])[]): string => {
   const texts = rows.map((row) => row.map(cell))
   const widths = heads.map((head, at) => Math.max(head.length, ...texts.map((row) => row[at]!.length)))
   const right = heads.map((_, at) =>
-    rows.every(({ [at]: value }) => value == null || value === NONE || /number|bigint/.test(typeof value)),
+    rows.every(
+      ({ [at]: value }) => value == null || /number|bigint/.test(typeof value) || COUNTED.test(String(value)),
+    ),
   )
   const line = (cells: readonly string[]): string =>
     cells

@@ -4,9 +4,11 @@ import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
-import { openRunLake } from '../lake.ts'
+import { openRunLake, tablesIn } from '../lake.ts'
+import { runningIn } from '../claim.ts'
 import { EXIT, paint, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
+import { openServer } from '../server.ts'
 import { dataFolder, foldersOf, loadRun } from '../settings.ts'
 
 interface Check {
@@ -109,6 +111,13 @@ const port = async (number: number): Promise<Check> => {
   }
 }
 
+interface Totals {
+  readonly tables: string
+  readonly rows: string
+}
+const TOTALS = `SELECT countIf(total_rows > 0) AS tables, sum(total_rows) AS rows FROM system.tables
+  WHERE database = currentDatabase() AND engine LIKE '%MergeTree'`
+
 /** The last run, if there is one. */
 const run = async (named: string | undefined): Promise<readonly Check[]> => {
   let root: string
@@ -128,12 +137,31 @@ const run = async (named: string | undefined): Promise<readonly Check[]> => {
     return `${ends.length} partitions, ${ends.reduce((sum, end) => sum + end.rows, 0)} rows`
   })
   const lake = await look('lake', async () => {
+    const tables = tablesIn(folders.lake)
+    if (tables.length === 0) return 'empty: a file is written a while after its rows'
     const opened = await openRunLake(root, state)
-    const { rows } = await opened.query('SELECT count(*) AS rows FROM quote')
+    const counts = tables.map((table) => `SELECT count(*) AS n FROM "${table}"`).join(' UNION ALL ')
+    const { rows } = await opened.query(`SELECT sum(n) AS rows FROM (${counts})`)
     opened.close()
-    return `${String(rows[0]?.['rows'])} quotes`
+    return `${tables.length} tables, ${String(rows[0]?.['rows'])} rows`
   })
-  return [{ name: 'run', state: 'ok', found: `graph ${state.graph} on ${state.source}` }, log, lake]
+  const engine = await look('clickhouse', async () => {
+    const server = await openServer(root)
+    try {
+      const { data } = await (await server.client.query({ query: TOTALS, format: 'JSON' })).json<Totals>()
+      return `${String(data[0]?.tables)} tables, ${String(data[0]?.rows)} rows, ${server.url}`
+    } finally {
+      await server.close()
+    }
+  })
+  const pid = await runningIn(root)
+  const goes = pid === undefined ? 'ended' : `process ${pid} goes on`
+  return [
+    { name: 'run', state: 'ok', found: `graph ${state.graph} on ${state.source}, ${goes}; ${root}` },
+    log,
+    lake,
+    engine,
+  ]
 }
 
 const look = async (name: string, look: () => Promise<string>): Promise<Check> => {

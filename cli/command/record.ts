@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { KtError } from '../../graph/error.ts'
+import type { Clock } from '../../graph/port.ts'
 import type { AnySource, SourceHost } from '../../graph/source.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { openCapture } from '../../sources/driver/capture.ts'
@@ -37,7 +38,14 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
       fix: `It has ${Object.keys(source.channels).join(', ')}.`,
     })
   }
-  const clock = systemClock()
+  // What a source still waits for when it is closed does not keep the command from ending.
+  const clock: Clock = {
+    now: systemClock().now,
+    after: (ms, call) => {
+      const timer = setTimeout(call, ms).unref()
+      return () => clearTimeout(timer)
+    },
+  }
   const capture = openCapture({ folder: madeFolder(options.out, '--out') }, source)
   const host: SourceHost = {
     clock,
@@ -64,6 +72,9 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
   await capture.close()
   const { frames, bytes, files } = capture.counts
   if (options.json === true) printJson(capture.counts)
-  else print(`${frames} messages, ${bytes} bytes, ${files} files in ${options.out}`)
+  else {
+    print(`${frames} messages, ${bytes} bytes, ${files} file${files === 1 ? '' : 's'} in ${options.out}`)
+    if (frames > 0 && options.quiet !== true) say(`next:  bin/kt replay ${options.out}`)
+  }
   return capture.counts.frames > 0 ? EXIT.ok : EXIT.unreachable
 }

@@ -4,6 +4,7 @@ import { truthSummary } from '../../sources/driver/sim-truth.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { faultsOf, wholeNumber } from '../settings.ts'
+import { table } from '../table.ts'
 
 interface SimOptions extends GlobalOptions {
   readonly seed: string
@@ -48,6 +49,16 @@ export const sim = async (options: SimOptions): Promise<number> => {
 export const truth = async (file: string, options: GlobalOptions): Promise<number> => {
   const summary = await truthSummary(file)
   if (options.json === true) printJson(summary)
-  else print(JSON.stringify(summary, null, 2))
+  else {
+    const markets = Map.groupBy(summary.counts, ({ venue, kind }) => `${venue} ${kind}`)
+    const rows = [...markets].map(([name, counts]) => [
+      ...name.split(' '),
+      new Set(counts.map(({ symbol }) => symbol)).size,
+      counts.reduce((sum, { count }) => sum + count, 0),
+    ])
+    print(table(['market', 'what', 'symbols', 'records'], rows))
+    const seconds = Math.round((summary.toMs - summary.fromMs) / 1000)
+    say(`${summary.records} records in ${seconds} s; --json has the counts of each symbol`)
+  }
   return EXIT.ok
 }

@@ -25,6 +25,8 @@ interface Answer {
 export const sql = async (query: string | undefined, options: SqlOptions): Promise<number> => {
   const on = oneOf(options.on, '--on', ['clickhouse', 'lake'])
   const format = oneOf(options.json === true ? 'json' : options.format, '--format', ['table', 'csv', 'json'])
+  if (query === undefined && options.file === undefined && process.stdin.isTTY)
+    say('reading SQL from the terminal; Ctrl-D on an empty line ends it')
   const asked =
     query ?? (options.file === undefined ? await text(process.stdin) : readFileSync(options.file, 'utf8'))
   if (asked.trim() === '')
@@ -39,7 +41,8 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
     printJson(rows.map((row) => Object.fromEntries(row.map((value, at) => [names[at]!, value]))))
   else if (format === 'csv') print([names, ...rows].map((row) => row.map(csvCell).join(',')).join('\n'))
   else if (names.length > 0) print(table(names, rows))
-  if (options.quiet !== true && format === 'table') say(`${rows.length} rows · ${ms} ms · ${on}`)
+  if (options.quiet !== true && format === 'table')
+    say(`${rows.length} row${rows.length === 1 ? '' : 's'} · ${ms} ms · ${on}`)
   return EXIT.ok
 }
 
@@ -87,10 +90,14 @@ const askClickhouse = async (root: string, query: string): Promise<Answer> => {
     if (error instanceof KtError) throw error
     throw (
       gone(error, server.url) ??
-      new KtError('KT5040', `ClickHouse refused the question: ${(error as Error).message.split('\n')[0]!}`, {
-        where: server.url,
-        fix: 'See the tables with "show tables", and the columns of one with "describe trade".',
-      })
+      new KtError(
+        'KT5040',
+        `ClickHouse refused the question: ${(error as Error).message.split(/\n|\. Expected one of:/)[0]!}`,
+        {
+          where: server.url,
+          fix: 'See the tables with "show tables", and the columns of one with "describe trade".',
+        },
+      )
     )
   } finally {
     await server.close()

@@ -1,4 +1,5 @@
 import { readBatch, rowOf } from '../../graph/batch.ts'
+import type { Described } from '../../graph/describe.ts'
 import { KtError } from '../../graph/error.ts'
 import type { Placed } from '../../graph/port.ts'
 import { logged } from '../../graph/schema.ts'
@@ -8,7 +9,7 @@ import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { foldersOf, runFolder, wholeNumber } from '../settings.ts'
-import { table } from '../table.ts'
+import { NONE, sizeText, table } from '../table.ts'
 
 interface TopicOptions extends GlobalOptions {
   readonly data?: string
@@ -16,23 +17,29 @@ interface TopicOptions extends GlobalOptions {
 
 /** Every topic partition with its offsets, rows and bytes. */
 export const list = async (options: TopicOptions): Promise<number> => {
-  const log = await segmentLog(foldersOf(runFolder(options.data).root).log)
+  const { root, run } = runFolder(options.data)
+  const log = await segmentLog(foldersOf(root).log)
   const ends = await log.ends()
   await log.close()
   if (options.json === true) printJson(ends)
   else {
-    const rows = ends.map(({ topic, partition, first, next, rows: count, bytes }) => [
-      topic,
-      partition,
-      first,
-      next,
-      count,
-      bytes,
-    ])
-    print(table(['topic', 'part', 'first', 'next', 'rows', 'bytes'], rows))
+    const names = topicsOf(run.plan)
+    const place = (name: string): number => (names.includes(name) ? names.indexOf(name) : names.length)
+    const rows = ends
+      .toSorted((a, b) => place(a.topic) - place(b.topic) || a.partition - b.partition)
+      .map((end) => [end.topic, end.partition, end.first, end.next, end.rows, sizeText(end.bytes)])
+    const empty = names.filter((name) => ends.every(({ topic }) => topic !== name))
+    const none = empty.map((name) => [name, NONE, NONE, NONE, 0, NONE])
+    print(table(['topic', 'partition', 'first', 'next', 'rows', 'size'], [...rows, ...none]))
   }
   return EXIT.ok
 }
+
+/** The topics of the plan that ran, in its order. */
+const topicsOf = (plan: unknown): readonly string[] =>
+  ((plan as Described | undefined)?.nodes ?? [])
+    .filter((node) => node.kind === 'topic')
+    .map(({ name }) => name)
 
 /** The rows of a topic as JSON lines: each with its partition and offset, so that it can be found again. */
 export const tail = async (

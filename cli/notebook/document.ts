@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { KtError } from '../../graph/error.ts'
 
 /** A value in the forms that a notebook shows: by MIME type, pictures as base64. */
@@ -49,9 +49,11 @@ export const readNotebook = (path: string): Notebook => {
       })),
     }
   } catch (error) {
-    throw new KtError('KT6501', `"${path}" is not a notebook`, {
-      why: error instanceof Error ? error.message : String(error),
-      fix: 'Name an .ipynb file.',
+    const absent = !existsSync(path)
+    const what = absent ? `there is no notebook "${path}"` : `"${path}" is not a notebook`
+    throw new KtError('KT6501', what, {
+      ...(absent ? {} : { why: error instanceof Error ? error.message : String(error) }),
+      fix: 'Name an .ipynb file; kt notebook list shows those that there are.',
       cause: error,
     })
   }

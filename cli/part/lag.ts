@@ -14,7 +14,7 @@ interface Telling {
 /** Records of the log that a sink has not loaded yet, over all its partitions. */
 const lagOf = ({ partitions }: Telling): number => partitions.reduce((sum, one) => sum + one.lagRecords, 0)
 
-/** What a part tells of its sinks: each with its lag and what else is to be said of it, and the lag of all. */
+/** What a part tells of its sinks: each with its lag and what else there is to say, and the lag of all. */
 export const sinkStatus = <S extends Telling>(sinks: readonly S[], more: (sink: S) => object): object => ({
   lag: sinks.reduce((sum, one) => sum + lagOf(one), 0),
   sinks: sinks.map((one) => ({
