@@ -148,7 +148,8 @@ describe('a stage that reads topics', () => {
     expect(firsts.length).toBeGreaterThan(0)
     const begun: string[] = []
     const begins = (shard: string, cut: number): void => void (cut > 0 && begun.push(shard))
-    const found = await rows(work.two, home, { begins, deaths: [0, 20] }, 80)
+    const { between } = dyingAt('work/sums/0', 1, 'durable')
+    const found = await rows(work.two, home, { begins, between, deaths: [0] }, 80)
     expect(new Set(begun)).toEqual(new Set(['work/sums/0']))
     const said = (found['kt.control/1'] ?? []).filter((row) => row['kind'] === 'start')
     expect(said.length).toBe(1)

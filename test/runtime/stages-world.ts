@@ -104,7 +104,7 @@ const live = async (
   const both = {
     clock,
     log,
-    objects: how.saving?.(objects, die) ?? objects,
+    objects: ending(how.saving?.(objects, die) ?? objects, () => state.dead),
     report,
     rowsMax: how.rowsMax ?? 50,
     checkpointEveryMs: how.checkpointEveryMs ?? 1000,
@@ -170,6 +170,15 @@ const live = async (
   return true
 }
 
+/** A process that has died writes nothing. */
+const ending = (objects: ObjectStore, dead: () => boolean): ObjectStore => ({
+  ...objects,
+  put: async (path, bytes) => {
+    if (dead()) throw new Error('nobody hears this')
+    await objects.put(path, bytes)
+  },
+})
+
 const told =
   (how: Running) =>
   ({ shard, cut }: { readonly shard: string; readonly cut: readonly unknown[] }): void =>
@@ -194,7 +203,7 @@ export const rowsIn = (plan: Plan, { store }: Home): Rows => {
 /** What the sources' shard wrote, in the order in which it made it: all that other rows follow from. */
 export const madeIn = (
   plan: Plan,
-  { store }: Home,
+  { store }: Pick<Home, 'store'>,
 ): readonly { readonly topic: string; readonly row: Readonly<Record<string, unknown>> }[] => {
   const schemas = new Map(plan.topics.map((topic) => [topic.name, logged(topic.schema)]))
   const root = shardOf(plan.stages[0]!)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { madeAgain } from './again.ts'
 import { violations } from './check.ts'
 import { runWorld, worldOf } from './world.ts'
 
@@ -29,9 +30,37 @@ describe('the graph in a simulated world', () => {
     },
   )
 
+  test.each(Array.from({ length: SEEDS / 4 }, (_, at) => at + 1))(
+    'keeps its promises with a topic between any two operators (seed %i)',
+    async (seed) => {
+      const outcome = await runWorld({ ...worldOf(seed), graph: 'stages' })
+      expect(violations(outcome)).toEqual({})
+      expect(outcome.plan.stages.map((stage) => stage.name)).toEqual([
+        'stages/0',
+        'stages/reconstruct',
+        'stages/basisSpread',
+        'stages/trade-by-asset',
+        'stages/bars.5s',
+      ])
+      for (const name of ['reconstruct', 'bars.5s']) {
+        const stage = outcome.plan.stages.find((one) => one.name === `stages/${name}`)!
+        const { topic } = stage.writes[0]!
+        const again = madeAgain(stage.operators[0]!.operator, outcome.made, topic)
+        again.forEach((rows, part) => expect(outcome.parts[`${topic.name}/${part}`] ?? []).toEqual(rows))
+        expect(again.flat().length).toBeGreaterThan(20)
+      }
+      expect(outcome.rows['basis']?.some((row) => row['state'] === 'live')).toBe(true)
+    },
+  )
+
   test.each([1, 2, 3])('writes the same bytes for the same seed (seed %i)', async (seed) => {
     const [one, other] = [await runWorld(worldOf(seed)), await runWorld(worldOf(seed))]
     expect(other.digest).toBe(one.digest)
+  })
+
+  test('writes the same bytes for the same seed with a topic between any two operators', async () => {
+    const [one, other] = [1, 2].map(() => runWorld({ ...worldOf(2), graph: 'stages' }))
+    expect((await other!).digest).toBe((await one!).digest)
   })
 
   test('is live everywhere, and without gaps, when nothing goes wrong', async () => {

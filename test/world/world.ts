@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import { readBatch, rowsOf } from '../../graph/batch.ts'
 import type { Graph } from '../../graph/graph.ts'
 import { plan } from '../../graph/plan.ts'
-import type { Plan } from '../../graph/plan.ts'
+import type { Plan, Stage } from '../../graph/plan.ts'
 import { logged } from '../../graph/schema.ts'
 import type { OpenSource, SourceHost } from '../../graph/source.ts'
 import basisGraph from '../../graph/basis.ts'
 import tickerGraph from '../../graph/ticker-basis.ts'
 import { systemTopics } from '../../market/topics.ts'
 import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
+import { Follower } from '../../runtime/follower.ts'
+import { shardOf } from '../../runtime/producer.ts'
 import { Renewal } from '../../runtime/renewal.ts'
 import { Shard } from '../../runtime/shard.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
@@ -18,13 +20,16 @@ import { parseFaults } from '../../sources/sim/fault.ts'
 import { parseTruth } from '../../sources/sim/truth.ts'
 import type { Truth } from '../../sources/sim/truth.ts'
 import { clickhouse } from '../../sinks/index.ts'
+import { madeIn } from '../runtime/stages-world.ts'
 import { memoryObjects, quietReport } from '../runtime/world.ts'
 import { endpointOf, WorldNet } from './net.ts'
 import { randomOf } from '../random.ts'
+import type { Made } from './again.ts'
+import stagesGraph from './stages.ts'
 
 const planOf = (graph: Graph): Plan =>
   plan(graph, { topics: systemTopics, sink: (_, schema) => clickhouse(schema as never) })
-const PLANS = { basis: planOf(basisGraph), 'ticker-basis': planOf(tickerGraph) }
+const PLANS = { basis: planOf(basisGraph), 'ticker-basis': planOf(tickerGraph), stages: planOf(stagesGraph) }
 
 /** A simulated world: what it is made of, and how cruel it is. */
 export interface WorldOptions {
@@ -44,8 +49,13 @@ export type Row = Readonly<Record<string, unknown>>
 /** What came of it. */
 export interface Outcome {
   readonly truth: readonly Truth[]
-  /** Rows of every topic by schema, in order. */
+  /** Rows of the first topic of every schema, in order. */
   readonly rows: Readonly<Record<string, readonly Row[]>>
+  /** Rows of every topic partition, without their place: `candle/1`. */
+  readonly parts: Readonly<Record<string, readonly Row[]>>
+  /** What the sources' shard wrote, in the order in which it was made. */
+  readonly made: readonly Made[]
+  readonly plan: Plan
   readonly deadLetters: number
   readonly faults: string
   /** Of the bytes of the log. */
@@ -66,13 +76,14 @@ interface Life {
   readonly log: MemoryLog
   readonly net: WorldNet
   readonly shard: Shard
+  readonly followers: readonly Follower[]
   readonly sources: readonly OpenSource[]
 }
 
 /** Run a graph in a world of its own, in virtual time. */
 export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
   const planned = PLANS[options.graph ?? 'basis']
-  const stage = planned.stages[0]!
+  const [stage, ...behind] = planned.stages as [Stage, ...Stage[]]
   const truth: Truth[] = []
   const exchange = new Exchange({
     seed: options.seed,
@@ -98,25 +109,25 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     const net = new WorldNet(exchange, clock, life)
     let sources: readonly OpenSource[] = []
     const renewal = new Renewal(clock, (instrument) => sources.forEach((one) => one.renew(instrument)))
+    const report = {
+      ...quietReport((error) => (failure ??= error)),
+      row: (schema: string, row: object) => renewal.see(schema, row),
+    }
+    const both = { clock, log, objects, report, rowsMax: 1000, checkpointEveryMs: 2000, rebuild: false }
     const shard = new Shard({
+      ...both,
       plan: stage,
-      shard: `${stage.name}/0`,
-      clock,
-      log,
-      objects,
+      shard: shardOf(stage),
       deadLetters: { add: (letter) => void letters.push(letter) },
-      report: {
-        ...quietReport((error) => (failure ??= error)),
-        row: (schema, row) => renewal.see(schema, row),
-      },
-      rowsMax: 1000,
       lingerMs: undefined,
       tickMs: 250,
-      checkpointEveryMs: 2000,
       pendingMaxBytes: 1 << 30,
-      rebuild: false,
     })
     const { first } = await shard.recover()
+    const followers = behind.map(
+      (one) => new Follower({ ...both, graph: planned, plan: one, shard: shardOf(one) }),
+    )
+    for (const follower of followers) await follower.recover()
     shard.system('control', {
       kind: 'start',
       source: '',
@@ -147,8 +158,10 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
         owns: () => true,
       }),
     )
-    return { clock, log, net, shard, sources }
+    return { clock, log, net, shard, followers, sources }
   }
+  // Nobody promises a stage when its turn comes.
+  const turns = randomOf(options.seed * 31)
   let lives = 0
   let life = await born(lives, START_MS * 1000)
   const slots = (options.seconds * 1000) / SLOT_MS
@@ -157,6 +170,7 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     life.clock.advance(ms * 1000)
     life.net.deliver(exchange.advance(ms))
     await settle()
+    for (const follower of life.followers) for (let turn = turns(3); turn > 0; turn--) await follower.pump(0)
     if (failure !== undefined) throw failure
     if (deaths[0] === undefined || slot * SLOT_MS < deaths[0] * 1000) continue
     deaths.shift()
@@ -173,29 +187,47 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     life.clock.advance(life.clock.now() + 10_000)
     await settle()
   }
+  for (const follower of life.followers) {
+    const stopping = follower.stop()
+    for (let i = 0; i < 10; i++) {
+      life.clock.advance(life.clock.now() + 10_000)
+      await settle()
+    }
+    await stopping
+  }
   return {
     truth,
     ...outcomeOf(store, planned),
+    made: madeIn(planned, { store }).map(({ topic, row }) => ({
+      topic: planned.topics.find((one) => one.name === topic)!,
+      row: withoutOrder(row),
+    })),
+    plan: planned,
     deadLetters: letters.length,
     faults: options.faults,
     end: life.clock.now(),
   }
 }
 
-const outcomeOf = (
-  store: MemoryStore,
-  planned: Plan,
-): { readonly rows: Outcome['rows']; readonly digest: string } => {
+const outcomeOf = (store: MemoryStore, planned: Plan): Pick<Outcome, 'rows' | 'parts' | 'digest'> => {
   const schemas = new Map(planned.topics.map((topic) => [topic.name, topic.schema]))
+  const firsts = new Map(planned.topics.toReversed().map((topic) => [topic.schema.name, topic.name]))
   const rows: Record<string, Row[]> = {}
+  const parts: Record<string, Row[]> = {}
   const hash = createHash('sha256')
   for (const record of store.steps.flat()) {
     hash.update(record.topic).update(record.bytes)
     const schema = schemas.get(record.topic)!
-    const all = (rows[schema.name] ??= [])
-    for (const row of rowsOf(readBatch(logged(schema), record.bytes))) all.push(row)
+    const found = rowsOf(readBatch(logged(schema), record.bytes))
+    if (firsts.get(schema.name) === record.topic) (rows[schema.name] ??= []).push(...found)
+    ;(parts[`${record.topic}/${record.partition}`] ??= []).push(...found.map(withoutOrder))
   }
-  return { rows, digest: hash.digest('hex') }
+  return { rows, parts, digest: hash.digest('hex') }
+}
+
+const withoutOrder = ({ _order, ...row }: Row): Row => {
+  void _order
+  return row
 }
 
 /** The world of a seed: one in four is calm, the others cruel; most see their process die once or twice. */
