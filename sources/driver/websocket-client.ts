@@ -4,6 +4,7 @@ import { closeBody, closeOf, FrameReader, OPCODE, PADDING, sendable } from '../s
 import type { Fault } from '../socket-frame.ts'
 import { Utf8Check } from '../utf8.ts'
 import { broken, lost, overflown, unsendable } from './websocket-fault.ts'
+import { deadline } from './websocket-deadline.ts'
 import { checkProxy, dial, unreached } from './websocket-dial.ts'
 import { addressOf } from './websocket-handshake.ts'
 import type { Agreement } from './websocket-handshake.ts'
@@ -73,9 +74,8 @@ export class Client implements WebSocketConnection {
       setImmediate(() => this.#end(0, error.message, error))
       return
     }
-    this.#deadline(handshakeMs, () =>
-      this.#lose(new Error(`the handshake timed out after ${handshakeMs} ms`)),
-    )
+    const late = new Error(`the handshake timed out after ${handshakeMs} ms`)
+    this.#deadline(handshakeMs, () => this.#lose(late))
   }
 
   send(message: string | Uint8Array): void {
@@ -124,7 +124,7 @@ export class Client implements WebSocketConnection {
   /** There is one at a time. */
   #deadline(ms: number, late: () => void): void {
     this.#cancel()
-    this.#cancel = this.#options.clock.after(ms, late)
+    this.#cancel = deadline(this.#options.clock, ms, late)
   }
 
   #watch(wire: Wire): void {

@@ -173,6 +173,23 @@ describe('the answer', () => {
     expect([code, reason, error?.code]).toEqual([1006, 'the handshake timed out after 1234 ms', 'KT2302'])
   })
 
+  test('that came while the program was busy elsewhere is in time', async () => {
+    const due: (() => void)[] = []
+    const after: WebSocketOptions['clock']['after'] = (_, call) => {
+      due.push(call)
+      return () => {}
+    }
+    const asked = Promise.withResolvers<Guest>()
+    const heard = dialAs(await plain(asked.resolve), { clock: { ...clock, after } })
+    const guest = await asked.promise
+    // Timers come before what lies in the kernel.
+    setTimeout(() => {
+      hello(guest)
+      due[0]!()
+    }, 1)
+    expect((await heard.closed).code).toBe(1000)
+  })
+
   test('is not waited for once the caller has closed', async () => {
     const gone = Promise.withResolvers<void>()
     const heard = dialAs(await plain((guest) => void guest.gone.then(gone.resolve)))
