@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { ascii, changes, describe, mermaid } from '../../graph/describe.ts'
 import { GraphError } from '../../graph/error.ts'
+import { venueNames } from '../../sources/sim/universe.ts'
 import { createTable } from '../../sinks/clickhouse/table.ts'
 import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
@@ -10,7 +11,7 @@ import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { foldersOf, loadRun, oneOf } from '../settings.ts'
 import { absentOf, absentText } from '../replay.ts'
-import { defaultFolder } from '../source.ts'
+import { checkSimulated, defaultFolder, parseSource } from '../source.ts'
 
 /** Types as the editor shows them, then what only the plan can see. */
 export const check = async (files: readonly string[], options: GlobalOptions): Promise<number> => {
@@ -70,6 +71,7 @@ interface PlanOptions extends GlobalOptions {
 /** What would run, and what would change against the last run in the same folder. */
 export const plan = async (file: string, options: PlanOptions): Promise<number> => {
   const planned = planOf(await loadGraph(file))
+  if (parseSource(options.source).kind === 'sim') checkSimulated(planned.stages, venueNames)
   const described = describe(planned)
   const folder = options.data ?? defaultFolder(planned.name, options.source)
   const before = loadRun(foldersOf(folder).root)

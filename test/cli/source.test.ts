@@ -102,6 +102,9 @@ export default graph('mine', (g) => {
     )
     const where = ['--data', join(folder.path, 'run'), '--port', '0', '--for', '2s']
     const { code, err } = await kt('graph', 'run', file, '--source', 'sim', ...where)
+    const planned = await kt('graph', 'plan', file, '--source', 'sim')
+    expect([planned.code, planned.err.includes('KT6410')]).toEqual([64, true])
+    expect((await kt('graph', 'plan', file, '--source', 'live')).code).toBe(2)
     server.close()
     expect(err).toMatch(/the simulated exchange has no source "mine.spot" \[KT6410\]/)
     expect(err).toMatch(/It has binance.spot, binance.usdm, bybit.linear, bybit.spot/)

@@ -63,7 +63,9 @@ describe.skipIf(!a)('a replay of Binance of 2023-04-05 through the graph of best
     const shown = rows['basis']!.map(({ state, why }) => `${String(state)} ${String(why)}`)
     expect(new Set(shown)).toEqual(new Set(['live ', 'withheld reference stale']))
     expect(shown.at(-1)).toBe('live ')
-    const told = rows['control']!.map(({ kind }) => kind).filter((kind) => kind === 'stale' || kind === 'live')
+    const told = rows['control']!.map(({ kind }) => kind).filter(
+      (kind) => kind === 'stale' || kind === 'live',
+    )
     expect(told).toEqual(['stale', 'live'])
   })
 
