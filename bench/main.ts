@@ -67,10 +67,10 @@ Peers: ${versions()}.
 
 Ratios within one run count; absolute numbers are those of one machine on one day. In every line: real
 frames, all ways in the same run, in random order, median (least-most) of the rounds; "measured" is the median
-of the factors of the rounds. CPU is that of the process with all its threads. What kt makes is compared with
-what the peer makes, and a run in which they differ fails. kt does more than its peers: checks of form and
-numbering, gap ledger, trust. A line falls short below 70 % of its goal. README.md beside this page says how
-it is done.
+of the factors of the rounds. CPU is that of the process with all its threads; service times are by the wall
+clock, so that a busy machine shows in their last per mille. What kt makes is compared with what the peer
+makes, and a run in which they differ fails. kt does more than its peers: checks of form and numbering, gap
+ledger, trust. A line falls short below 70 % of its goal. README.md beside this page says how it is done.
 
 ${tableOf(outcomes)}
 `

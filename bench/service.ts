@@ -16,7 +16,8 @@ export interface Served {
   readonly p9999: number
   /** Collections of any kind for 100,000 messages. */
   readonly collections: number
-  readonly collectionMs: number
+  /** Allocated on the heap by a message, bytes; the memory of batches lies outside of it. */
+  readonly heapBytes: number
   readonly rssMb: number
   readonly ended: Ended
 }

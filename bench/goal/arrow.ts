@@ -85,7 +85,7 @@ export const arrow = async (quick: boolean): Promise<readonly Result[]> => {
         { name: 'kt', run: each(records, encoded) },
         { name: 'apache-arrow writer, arrays ready', run: each(tables, peer.write) },
       ],
-      { rounds: quick ? 5 : 9, ops, leastMs: 30 },
+      { rounds: quick ? 3 : 9, ops, leastMs: 30 },
     )
     const about = { goal: 'G10', unit: 'CPU ns/row' }
     const batch = `batches of ${size.toLocaleString('en')} trades`

@@ -5,8 +5,8 @@ import type { WorkloadName } from '../workload.ts'
 import type { Result } from './result.ts'
 
 const EDGES: readonly (readonly [WorkloadName, what: string, quick: number, full: number])[] = [
-  ['wide', '1,000 symbols on one shard', 30_000, 150_000],
-  ['burst', '200 symbols bursting together', 30_000, 150_000],
+  ['wide', '1,000 symbols on one shard', 20_000, 150_000],
+  ['burst', '200 symbols bursting together', 20_000, 150_000],
   ['cold', 'the first 2,000 frames of a process', 2_000, 2_000],
   ['drift', 'a venue that changes the shape of its messages', 10_000, 13_000],
 ]

@@ -12,6 +12,7 @@ export const service = async (quick: boolean): Promise<readonly Result[]> => {
   const about = { goal: 'G8', unit: 'us' }
   const what = `Binance spot BTCUSDT, ${messages.toLocaleString('en')} messages`
   const collected = of('collections')
+  const heap = { ...about, unit: 'B/message', least: 0 }
   return [
     resultOf({ ...about, what: `${what}, p50`, least: 0 }, ...of('p50')),
     resultOf({ ...about, what: `${what}, p99`, least: 0 }, ...of('p99')),
@@ -27,5 +28,6 @@ export const service = async (quick: boolean): Promise<readonly Result[]> => {
       },
       ...collected,
     ),
+    resultOf({ ...heap, what: `${what}, allocated on the heap` }, ...of('heapBytes')),
   ]
 }

@@ -15,7 +15,7 @@ const [source = 'binance.spot', channels = 'trade,book', count = '100000'] = pro
 const wanted = Number(count)
 
 /** Messages sent before the flood, so that books can begin, and how long the listener has for it. */
-const [FIRST, QUIET_MS] = [200, 800]
+const [FIRST, QUIET_MS] = [200, 600]
 
 const set =
   source === 'binance.spot' ? binanceFrames('spot') : bybitFrames().find((one) => one.source === source)!
