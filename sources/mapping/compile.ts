@@ -30,7 +30,7 @@ export const compile = (file: string, part: string, tree: Tree, tally: Tally): {
   return { code, run: (message, bound) => run(wrapped(message), { root: message, bound }) }
 }
 
-const text = JSON.stringify
+const text = (value: unknown): string => (Object.is(value, -0) ? '-0' : JSON.stringify(value))
 const inherited = (name: string): boolean => name in {}
 
 class Writer {
@@ -55,12 +55,13 @@ class Writer {
     if (
       node.type === 'variable' && node.value === '' && node.predicate?.length === 1 && node.keepArray !== true
     ) {
-      if (only?.expr?.type === 'number') return `k.place(${v}, ${Number(only.expr.value)})`
+      if (only?.expr?.type === 'number') return `k.place(${v}, ${Math.floor(Number(only.expr.value))})`
     }
     let code = this.#plain(node, v)
     for (const by of node.predicate ?? []) {
       const single = by.expr?.type === 'number' && node.predicate?.length === 1
-      code = single ? `k.at(${code}, ${Number(by.expr?.value)})` : `k.filter(${code}, ${this.#filter(by)}, c)`
+      const place = Math.floor(Number(by.expr?.value))
+      code = single ? `k.at(${code}, ${place})` : `k.filter(${code}, ${this.#filter(by)}, c)`
     }
     if (node.keepArray === true) return `k.kept(${code})`
     return (node.predicate?.length ?? 0) > 0 ? `k.done(${code})` : code

@@ -13,7 +13,7 @@ export interface Fuzzed {
 }
 
 /**
- * Feed so many messages to both tiers. Readers live for some hundred messages, so that they learn from odd ones
+ * Feed so many messages to both tiers. Readers live for some hundred or thousand messages, so that they learn from odd ones
  * before there are eight templates. Throws where the tiers differ, with the seed and the life that show it again.
  */
 export const fuzz = (targets: readonly Target[], frames: number, seed: number, progress: (frames: number) => void = () => {}): Fuzzed => {
@@ -27,7 +27,7 @@ export const fuzz = (targets: readonly Target[], frames: number, seed: number, p
     const own = byTarget.get(target.name) ?? { frames: 0, scanned: 0 }
     byTarget.set(target.name, own)
     let last = ''
-    for (let i = 100 + dice.below(900); i > 0 && sum.frames < frames; i--) {
+    for (let i = 100 + dice.below(dice.chance(50) ? 500 : 2_500); i > 0 && sum.frames < frames; i--) {
       last = next(dice, target, last)
       try {
         if (both.feed(Buffer.from(last, 'latin1'))) own.scanned++

@@ -3,6 +3,8 @@ import { fuzz } from './fuzz.ts'
 import { allTargets } from './fuzz-targets.ts'
 
 const [frames = 1_000_000, seed = 1] = process.argv.slice(2).map(Number)
+// Where an error came from is never asked here, and costs more than to read a message.
+Error.stackTraceLimit = 0
 const begun = Date.now()
 let told = begun
 const { byTarget, errors, ...sum } = fuzz(await allTargets(), frames, seed, (so) => {
