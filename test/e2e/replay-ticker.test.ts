@@ -69,6 +69,14 @@ describe.skipIf(!a)('a replay of Binance of 2023-04-05 through the graph of best
     expect(told).toEqual(['stale', 'live'])
   })
 
+  test('has the same rows when it is killed in the middle, and taken up again', async () => {
+    const late = ({ received }: Recorded): boolean => received > 1_680_652_810_000_000
+    const how = { paths: [SET_A], of: tickerPlan, drop: late }
+    const [once, twice] = [await play(how), await play({ ...how, stops: [4000, 7500], killed: true })]
+    expect(twice.digest).toBe(once.digest)
+    expect(once.rows['basis']!.length).toBeGreaterThan(20)
+  })
+
   test('has the best prices of the book that is proven, at each id that both have', async () => {
     const books = of(await play({ paths: [SET_A] }), 'quote', PERP)
     const printed = new Map(of(await whole!, 'ticker', PERP).map((row) => [row['last'], row]))

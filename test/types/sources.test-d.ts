@@ -1,7 +1,7 @@
 import { graph } from '../../graph/graph.ts'
 import type { Stream } from '../../graph/graph.ts'
 import type { FrameOf } from '../../graph/source.ts'
-import type { BookDelta, FundingInterval, Mark, Trade } from '../../market/event.ts'
+import type { BookDelta, FundingInterval, Mark, Ticker, Trade } from '../../market/event.ts'
 import { byPair } from '../../market/instrument.ts'
 import { binance, bybit } from '../../sources/index.ts'
 
@@ -17,6 +17,8 @@ graph('types', (g) => {
   is<Stream<FrameOf<Mark>, 'pair'>>()(usdm.mark)
   is<Stream<FrameOf<FundingInterval>, 'pair'>>()(usdm.fundingInfo)
   is<Stream<FrameOf<Mark | FundingInterval>, 'pair'>>()(linear.mark)
+  for (const market of [binance.spot, binance.usdm, bybit.spot, bybit.linear] as const)
+    is<Stream<FrameOf<Ticker>, 'pair'>>()(g.source(market, { universe, channels: ['ticker'], keep: byPair }).ticker)
   // @ts-expect-error Spot has no mark price.
   g.source(bybit.spot, { universe, channels: ['mark'], keep: byPair })
   // @ts-expect-error This channel was not asked for.
