@@ -1,16 +1,27 @@
 // Real frames as fast as a connection takes them, over TCP and TLS, until so many were sent: GET /trade/100000
 import { createHash } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { join, resolve } from 'node:path'
 import { createServer as createSecure } from 'node:tls'
+import { gunzipSync } from 'node:zlib'
 import { makeTrust } from '../../test/sources/websocket-trust.ts'
-import { binanceFrames } from '../frames.ts'
 
-const market = binanceFrames('spot').frames
+const folder = process.env['KT_RECORDINGS'] ?? resolve(import.meta.dirname, '../../../shared/data')
+
+/** Every message that the combined stream of set B had, best bids and asks too, without the REST answers. */
+const messages = globSync(join(folder, 'binance/demo-20240808-btc/spot_btcusdt_2024080*.gz'))
+  .toSorted()
+  .flatMap((file) => gunzipSync(readFileSync(file)).toString('latin1').trimEnd().split('\n'))
+  .map((line) => line.slice(line.indexOf(' ') + 1))
+  .filter((text) => text.startsWith('{"stream"'))
+const chosen = (part: string): readonly Buffer[] =>
+  messages.filter((text) => text.slice(0, 60).includes(part)).map((text) => Buffer.from(text, 'latin1'))
 const kinds: Readonly<Record<string, readonly Buffer[]>> = {
-  trade: market.filter(({ channel }) => channel === 'trade').map(({ bytes }) => bytes),
-  mix: market.filter(({ channel }) => channel === 'trade' || channel === 'book').map(({ bytes }) => bytes),
-  depth: market.filter(({ channel }) => channel === 'book').map(({ bytes }) => bytes),
+  trade: chosen('@trade'),
+  mix: chosen('@'),
+  depth: chosen('@depth'),
 }
 
 /** As few bytes as a server's frame has: https://www.rfc-editor.org/rfc/rfc6455#section-5.2 */
