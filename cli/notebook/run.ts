@@ -152,7 +152,7 @@ const failed = (
           ...(error.why === undefined ? {} : { why: error.why }),
           ...(error.fix === undefined ? {} : { fix: error.fix }),
         }
-      : {}
+      : { fix: 'Correct the cell, or name a run whose lake has the rows that it asks for, with --data.' }
   return new KtError('KT6502', `cell ${number} of "${basename(path)}" failed: ${message.split('\n')[0]}`, {
     where: `${path}, cell ${number}${line === undefined ? '' : `, line ${line}: ${text}`}`,
     ...about,

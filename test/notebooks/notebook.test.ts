@@ -210,6 +210,15 @@ describe('funding-carry.ipynb', () => {
     60_000,
   )
 
+  test('says over a lake without its rows what to do', async () => {
+    const nothing = join(folder, 'nothing')
+    await expect(runNotebook(carry, { lake: nothing, out: NOWHERE })).rejects.toMatchObject({
+      code: 'KT6502',
+      message: expect.stringContaining('this lake has no funding: run graph/basis.ts'),
+      fix: expect.stringContaining('--data'),
+    })
+  }, 60_000)
+
   test('asks with parameters that cannot end the question', async () => {
     const kt = join(import.meta.dirname, '../../notebooks/kt.ts')
     const [, shown] = await ran(
