@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws'
 import type { Socket, SocketEvents } from '../../graph/port.ts'
+import { PADDING } from '../socket-frame.ts'
 import type { DialSettings } from './net.ts'
 
 /** How long a polite close may take before the socket is cut, milliseconds. */
@@ -32,7 +33,7 @@ export const dialByWs = (url: string, events: SocketEvents, settings: DialSettin
   socket.on('open', () => events.open())
   socket.on('ping', () => events.ping())
   socket.on('message', (bytes: Buffer) => {
-    if (!ended) events.message(bytes, clock.now())
+    if (!ended) events.message(padded(bytes), clock.now())
   })
   socket.on('unexpected-response', (request, response) => {
     status = response.statusCode ?? 0
@@ -58,4 +59,12 @@ export const dialByWs = (url: string, events: SocketEvents, settings: DialSettin
       setTimeout(() => socket.terminate(), FAREWELL_MS).unref()
     },
   }
+}
+
+/** What our own client promises of a message holds here too: some bytes behind it can be read. */
+const padded = (bytes: Uint8Array): Uint8Array => {
+  if (bytes.byteOffset + bytes.length + PADDING <= bytes.buffer.byteLength) return bytes
+  const copy = new Uint8Array(bytes.length + PADDING)
+  copy.set(bytes)
+  return copy.subarray(0, bytes.length)
 }
