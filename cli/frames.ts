@@ -79,7 +79,8 @@ export const recordedFrames = async (
   sources: readonly AnySource[],
   most: number,
 ): Promise<readonly Example[]> => {
-  const recording = await openRecording({ paths, sources })
+  // How a book begins is of another shape than what changes it.
+  const recording = await openRecording({ paths, sources, drop: ({ what }) => what === 'seed' })
   const found: Example[] = []
   const counts = new Map<string, number>()
   const host: SourceHost = {

@@ -175,9 +175,19 @@ const wordAt = (text: string, at: number): number =>
   (text.charCodeAt(at + 2) << 16) |
   (text.charCodeAt(at + 3) << 24)
 
+/**
+ * What nobody reads is passed four bytes at a time: of a text while none of them is a quote, an escape or
+ * beyond plain ASCII, which sets a high bit in one of the sums; of a number while all are digits.
+ */
 const SKIPS = {
-  text: 'i=textEnd(b,i);if(i<0)return -1;',
-  number: 'i=numberEnd(b,i);if(i<0)return -1;',
+  text:
+    'for(;;){t=v.getInt32(i,true);if((((t^0x22222222)-0x01010101|(t^0x5c5c5c5c)-0x01010101|t-0x20202020|' +
+    't+0x01010101|t)&0x80808080)!==0)break;i+=4}i=textEnd(b,i);if(i<0)return -1;',
+  number:
+    'z=b[i]===45?i+1:i;y=z;for(;;){t=v.getInt32(y,true)^0x30303030;' +
+    'if((((t+0x76767676)|t)&0x80808080)!==0)break;y+=4}' +
+    'while(b[y]>=48&&b[y]<=57)y++;if(y===z||(b[z]===48&&y-z>1))return -1;' +
+    'if(b[y]===46||(b[y]|32)===101){i=numberEnd(b,i);if(i<0)return -1}else i=y;',
 } as const
 
 const flagCode = (into: string): string =>
