@@ -87,25 +87,37 @@ print(net.to_string(index=False))
 
 # %% [markdown]
 # ## Is it lasting?
+#
+# The basis to spot of the three best pairs. Where a book has a gap or a leg is silent, there is no line.
 
 # %%
 try:
+    import matplotlib.dates as dates
     import matplotlib.pyplot as plt
 except ImportError:
-    print("no charts: matplotlib is not installed")
+    print("no chart: matplotlib is not installed")
 else:
     best = list(net["pair"][:3])
-    figure, axes = plt.subplots(1, max(1, len(best)), figsize=(10, 3), sharey=True, squeeze=False)
+    ((seconds,),) = lake.sql("SELECT greatest(1, CAST(ceil(epoch(max(time) - min(time)) / 100) AS INTEGER)) FROM basis").fetchall()
+    figure, axes = plt.subplots(1, max(1, len(best)), figsize=(10, 3), sharex=True, sharey=True, squeeze=False)
     for axis, pair in zip(axes[0], best):
-        said = lake.execute(
-            "SELECT venue, time, apr * 100 AS apr FROM funding WHERE kind = 'estimate' AND pair_of(instrument) = ? ORDER BY time", [pair]
-        ).df()
-        for venue, rows in said.groupby("venue"):
-            axis.step(rows["time"], rows["apr"], where="post", label=venue, marker=".")
+        lines = lake.execute(
+            f"""SELECT start, split_part(perp, ':', 1) AS venue, bps_mean AS bps FROM basis_history({seconds})
+            WHERE kind = 'spot-perp' AND pair = $1
+              AND reference = (SELECT min(reference) FROM basis WHERE kind = 'spot-perp' AND pair = $1)
+            ORDER BY start""",
+            [pair],
+        ).fetchall()
+        for venue in sorted({venue for _, venue, _ in lines}):
+            drawn = [(start, bps) for start, which, bps in lines if which == venue]
+            axis.plot([start for start, _ in drawn], [float("nan") if bps is None else bps for _, bps in drawn], label=venue)
         axis.set_title(pair, fontsize=10)
-        axis.tick_params(axis="x", labelrotation=30, labelsize=8)
-    axes[0][0].set_ylabel("funding, % a year")
-    axes[0][-1].legend()
+        axis.axhline(0, color="black", linewidth=0.8)
+        locator = dates.AutoDateLocator(maxticks=4)
+        axis.xaxis.set_major_locator(locator)
+        axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz="UTC"))
+    axes[0][0].set_ylabel("basis to spot, basis points")
+    axes[0][-1].legend(loc="lower right", fontsize=8)
     figure.tight_layout()
     figure.savefig("funding-carry.png", dpi=120)
     print("funding-carry.png")
