@@ -1,64 +1,56 @@
-import { tableFromIPC } from 'apache-arrow'
-import {
-  Compression,
-  EnabledStatistics,
-  Encoding,
-  readParquet,
-  Table,
-  writeParquet,
-  WriterPropertiesBuilder,
-} from 'parquet-wasm/node'
+import { constants, zstdCompressSync } from 'node:zlib'
+import { RecordBatchStreamWriter, Table } from 'apache-arrow'
 import type { Batch } from '../../graph/batch.ts'
-import type { Packing } from '../lake/schema.ts'
-import { packing } from '../lake/schema.ts'
+import type { AnySchema } from '../../graph/schema.ts'
 import type { FileFormat } from '../lake/table.ts'
-import { snake } from '../../graph/schema.ts'
-import { streamOf } from './arrow.ts'
-import { actionsOf, checkpointTable } from './checkpoint.ts'
+import { parquetWriter } from '../parquet/file.ts'
+import { arrowSchema } from './arrow.ts'
+import { checkpoint } from './parquet-wasm.ts'
 
-/** What DuckDB reads at a time: a thread takes a row group. */
-const ROW_GROUP = 122_880
 /**
  * Readers that know old bugs by this text find none of theirs here. It has no version of ours: equal rows,
  * equal bytes.
  */
-const CREATED_BY = 'kt version 1.0.0 (build parquet-wasm)'
+const CREATED_BY = 'kt version 2.0.0 (build columns)'
 
-const ENCODINGS: Readonly<Record<Exclude<Packing, 'dictionary'>, Encoding>> = Object.freeze({
-  delta: Encoding.DELTA_BINARY_PACKED,
-  prefix: Encoding.DELTA_BYTE_ARRAY,
-  plain: Encoding.PLAIN,
-})
+const { ZSTD_c_compressionLevel: LEVEL, ZSTD_c_minMatch: MATCH, ZSTD_c_hashLog: HASH } = constants
+/** The quickest level; short strings are not looked for, as hardly any is worth it. */
+const VALUES = { [LEVEL]: 1, [MATCH]: 6 }
+/** Places of two bytes repeat in still longer strings or by chance: a small table finds the former. */
+const PLACES = { [LEVEL]: 1, [MATCH]: 7, [HASH]: 10 }
 
-/** One text of metadata: several would be written in the order of a hash that differs from run to run. */
-const writerOf = (about: Readonly<Record<string, string>>): WriterPropertiesBuilder =>
-  new WriterPropertiesBuilder()
-    .setCompression(Compression.ZSTD)
-    .setMaxRowGroupSize(ROW_GROUP)
-    .setStatisticsEnabled(EnabledStatistics.Page)
-    .setCreatedBy(CREATED_BY)
-    .setKeyValueMetadata(new Map([['kt', JSON.stringify(about)]]))
+const write = parquetWriter(
+  {
+    codec: 6,
+    compress: (bytes, places) =>
+      zstdCompressSync(bytes, {
+        params: places ? PLACES : VALUES,
+        chunkSize: Math.max(constants.Z_MIN_CHUNK, bytes.length),
+      }),
+    same: (a, b) => Buffer.compare(a, b) === 0,
+  },
+  CREATED_BY,
+)
+
+const known = new WeakMap<AnySchema, string>()
+
+/** The Arrow schema of a file, which readers that speak Arrow take its types and comments from. */
+const arrowText = (schema: AnySchema): string => {
+  const found = known.get(schema)
+  if (found !== undefined) return found
+  const stream = RecordBatchStreamWriter.writeAll(new Table(arrowSchema(schema))).toUint8Array(true)
+  const size = new DataView(stream.buffer, stream.byteOffset).getUint32(4, true)
+  const text = Buffer.from(stream.subarray(0, 8 + size)).toString('base64')
+  known.set(schema, text)
+  return text
+}
 
 /**
  * A batch of `stored(schema)` as a Parquet file: zstd, packed by column, statistics by page. Equal rows give
  * equal bytes.
  */
-const parquetOf = (batch: Batch, about: Readonly<Record<string, string>>): Uint8Array => {
-  let writer = writerOf(about)
-  for (const { column } of batch.columns) {
-    const packed = packing(column)
-    if (packed === 'dictionary') continue
-    const name = snake(column.name)
-    writer = writer.setColumnDictionaryEnabled(name, false).setColumnEncoding(name, ENCODINGS[packed])
-  }
-  return writeParquet(Table.fromIPCStream(streamOf(batch)), writer.build())
-}
+const parquetOf = (batch: Batch, about: Readonly<Record<string, string>>): Uint8Array =>
+  write(batch, { kt: JSON.stringify(about), 'ARROW:schema': arrowText(batch.schema) })
 
 /** Files of the lake, and checkpoints of its tables. */
-export const parquet: FileFormat = {
-  write: parquetOf,
-  checkpoint: {
-    encode: (actions) => writeParquet(Table.fromIPCStream(checkpointTable(actions)), writerOf({}).build()),
-    decode: (bytes) => actionsOf(tableFromIPC(readParquet(bytes).intoIPCStream())),
-  },
-}
+export const parquet: FileFormat = { write: parquetOf, checkpoint }
