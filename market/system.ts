@@ -8,10 +8,11 @@ import type { Event } from '../graph/schema.ts'
  */
 export interface Control extends Event<'control'> {
   /**
-   * `tick`: time has come this far. `start`: the shard (re)started. `up`, `down`: the instrument's channel is
-   * connected, or is not. `stale`, `live`: it is silent beyond its cadence, or speaks again. `alive`: proof
-   * of life
-   * without news (heartbeat, audit). `drop`: frames of it were dropped under pressure.
+   * `tick`: time has come this far; of a stage that reads topics, in its own partition: it has consumed all
+   * before it. `start`: the shard (re)started, or a stage began behind rows that are gone. `up`, `down`: the
+   * instrument's channel is connected, or is not. `stale`, `live`: it is silent beyond its cadence, or speaks
+   * again. `alive`: proof of life without news (heartbeat, audit). `drop`: frames of it were dropped under
+   * pressure.
    */
   readonly kind: 'tick' | 'start' | 'up' | 'down' | 'stale' | 'live' | 'alive' | 'drop'
   readonly source: string
