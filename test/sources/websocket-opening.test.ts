@@ -208,6 +208,12 @@ describe('the way', () => {
     }
   })
 
+  test('is found when a name has addresses where nobody listens too', async () => {
+    const heard = dialAs((await plain(hello)).replace('127.0.0.1', 'localhost'))
+    expect((await heard.closed).code).toBe(1000)
+    expect(heard.messages).toEqual(['hello'])
+  })
+
   test('may be IPv6', async () => {
     const { port, close } = await serve(hello, (accept) => {
       const server = createNet(accept)

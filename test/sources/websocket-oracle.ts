@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { deflateRawSync, constants } from 'node:zlib'
 import { expect } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -224,4 +226,15 @@ export const fuzzAll = async (from: number, to: number): Promise<Readonly<Record
     fuzz.close()
   }
   return ends
+}
+
+/** Bytes of all buffers that are still in use. */
+export const keptBytes = async (): Promise<number> => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let round = 0; round < 3; round++) {
+    collect()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return process.memoryUsage().arrayBuffers
 }
