@@ -172,9 +172,10 @@ export class Board {
     const before = this.#before
     const rate = (is: number, was: number | undefined): string =>
       String(Math.round(Math.max(0, is - (was ?? 0)) / seconds))
-    const rows = Object.entries(live.rows).filter(
-      ([name]) => !['control', 'latency', 'instrument'].includes(name),
-    )
+    const order = this.#options.plan.topics.map(({ schema }) => schema.name)
+    const rows = Object.entries(live.rows)
+      .filter(([name]) => !['control', 'latency', 'instrument'].includes(name))
+      .toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b))
     const lines = [
       `${new Date(live.time / 1000).toISOString().slice(11, 19)}  ${rate(live.frames, before?.frames)} msg/s`,
       `rows/s ${rows.map(([name, count]) => `${name} ${rate(count, before?.rows[name])}`).join(' ') || '-'}`,
