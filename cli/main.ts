@@ -155,6 +155,16 @@ program
   .option('--port <port>', 'ClickHouse HTTP port; 0 takes any', '0')
   .action(run(async () => (await import('./command/run.ts')).replay))
 
+program
+  .command('venue')
+  .description('look at the markets that kt knows')
+  .command('check')
+  .description('how messages of each channel are read, and why; 65: a mapping, 2: messages that do not fit')
+  .argument('[sources...]', 'such as binance.spot; without any, all')
+  .option('--frames <paths>', 'recorded messages instead of those of the simulated exchange')
+  .option('--emit', 'print the generated code')
+  .action(run(async () => (await import('./command/venue.ts')).check))
+
 const sim = program
   .command('sim')
   .description('the simulated exchange: Binance and Bybit on loopback')

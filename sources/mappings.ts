@@ -11,6 +11,8 @@ import type { Tree } from './mapping/tree.ts'
 export interface MappingPart {
   readonly tree: Tree
   readonly run: Compiled
+  /** The function, as it was generated. */
+  readonly code: string
 }
 
 /** The parts of a market's mappings, compiled when they are first asked for. */
@@ -30,7 +32,7 @@ export class Mappings {
       const found = partsOf(file, tree).get(part)
       if (found === undefined) continue
       check(file, part, found, schemas)
-      return { tree: found, run: compile(file, part, found, tally).run }
+      return { tree: found, ...compile(file, part, found, tally) }
     }
     return undefined
   }

@@ -3,6 +3,7 @@ import { compileScanner } from './scanner.ts'
 import type { Scan } from './scanner.ts'
 import { rowWidth } from './scan-row.ts'
 import { shapeKey, shapeOf, Shapeless, sizeOf } from './shape.ts'
+import type { Shape } from './shape.ts'
 import { Unscannable } from './symbol.ts'
 import type { Tree } from './tree.ts'
 
@@ -18,8 +19,8 @@ export interface TierCounts {
 
 export const tierCounts = (): TierCounts => ({ scanned: 0, parsed: 0, templates: 0, reasons: new Map() })
 
-/** What was learned of a channel: its new shape, or why messages of it cannot be scanned. */
-export type Learned = (shape: string, refused: string | undefined) => void
+/** What was learned of a channel: a new shape, and the code that scans it, or why none can. */
+export type Learned = (shape: string, refused: string | undefined, code: string) => void
 
 const BYTES_MAX = 1 << 20
 const TEMPLATES_MAX = 8
@@ -50,7 +51,7 @@ export class Templates {
   readonly #learned: Learned
   readonly #scans: Scan[] = []
   readonly #seen = new Map<string, number>()
-  readonly #known = new Map<string, string | undefined>()
+  readonly #known = new Map<string, Known>()
   #looks = 0
 
   constructor(tree: Tree, targets: readonly Cells[], counts: TierCounts, learned: Learned) {
@@ -100,36 +101,60 @@ export class Templates {
 
   #look(bytes: Uint8Array): string {
     if (bytes.length > BYTES_MAX) return 'too long'
-    let key = ''
     try {
       const shape = shapeOf(bytes)
       if (sizeOf(shape) > SIZE_MAX) return 'a shape of many parts'
-      key = shapeKey(shape)
-      if (this.#known.has(key)) return this.#known.get(key) ?? 'a value that is not plain'
-      const seen = (this.#seen.get(key) ?? 0) + 1
+      return this.#meet(shapeKey(shape), shape)
+    } catch (error) {
+      if (error instanceof Shapeless) return error.message
+      throw error
+    }
+  }
+
+  #meet(key: string, shape: Shape): string {
+    const known = this.#known.get(key)
+    const seen = (known?.seen ?? this.#seen.get(key) ?? 0) + 1
+    if (known === undefined) {
       // Those that came once make room, so that a shape that is new after months is learned as well.
       if (this.#seen.size >= SEEN_MAX) this.#seen.clear()
       this.#seen.set(key, seen)
       if (seen < SEEN_MIN) return 'a new shape'
-      if (this.#scans.length >= TEMPLATES_MAX) return 'more shapes than are kept'
-      const { scan } = compileScanner(this.#tree, shape, this.targets)
-      this.#scans.push(scan)
-      this.#counts.templates++
-      this.#know(key, undefined)
-      return 'a new shape'
-    } catch (error) {
-      if (error instanceof Shapeless) return error.message
-      if (!(error instanceof Unscannable)) throw error
-      this.#know(key, error.message)
-      return error.message
+    } else {
+      if (known.refused === undefined) return 'a value that its template does not take'
+      known.seen = seen
+      // Another message of it may go another way through the conditions; the longer not, the less likely.
+      if ((seen & (seen - 1)) !== 0) return known.refused
     }
+    if (this.#scans.length >= TEMPLATES_MAX) return 'more shapes than are kept'
+    return this.#compile(key, shape, seen)
   }
 
-  #know(key: string, refused: string | undefined): void {
+  #compile(key: string, shape: Shape, seen: number): string {
+    let refused: string | undefined
+    let code = ''
+    try {
+      const scanner = compileScanner(this.#tree, shape, this.targets)
+      this.#scans.push(scanner.scan)
+      this.#counts.templates++
+      code = scanner.code
+    } catch (error) {
+      if (!(error instanceof Unscannable)) throw error
+      refused = error.message
+    }
     this.#seen.delete(key)
-    if (refused !== undefined && this.#known.size >= KNOWN_MAX) return
-    this.#known.set(key, refused)
-    this.#looks = 0
-    this.#learned(key, refused)
+    const told = this.#known.has(key)
+    if (refused === undefined || told || this.#known.size < KNOWN_MAX) this.#known.set(key, { refused, seen })
+    if (refused === undefined || !told) {
+      this.#looks = 0
+      this.#learned(key, refused, code)
+    }
+    return refused ?? 'a new shape'
   }
+}
+
+/** A shape that came again. */
+interface Known {
+  /** Why it cannot be scanned; undefined: it is. */
+  readonly refused: string | undefined
+  seen: number
 }

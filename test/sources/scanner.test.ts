@@ -182,6 +182,15 @@ describe('what learns from messages stands whatever comes', () => {
     expect(fed(one, ['{"s":"X","v":1}'])).toEqual([true])
   })
 
+  test('a shape of which the first messages go a way that cannot be scanned is learned from one that goes another', () => {
+    const book = reading({ v: 'float', w: 'float' }, '{ "symbol": s, "v": v, "w": k = "whole" ? $length(k) : 0 }')
+    const message = (kind: string): Uint8Array => bytes(`{"s":"X","v":1,"k":"${kind}"}`)
+    for (let i = 0; i < 3; i++) book.feed(message('whole'))
+    for (let i = 0; i < 3; i++) book.feed(message('part'))
+    expect([book.feed(message('part')), book.feed(message('other')), book.feed(message('whole'))]).toEqual([true, false, false])
+    expect(book.scanning.learned).toMatchObject([[expect.anything(), expect.stringMatching('length')], [expect.anything(), undefined]])
+  })
+
   test('keys that look like parts of a shape are not taken for them', () => {
     expect(fed(of(), ['{"s":"X","v":1,"a:t,b":"x"}', '{"s":"X","v":1,"a":"x","b":"y"}'])).toEqual([true, true])
   })
