@@ -44,23 +44,28 @@ export const ownCpuNs = (): number => {
   return (user + system) * 1000
 }
 
-/** Rounds that do not count: code is compiled, shapes are learned, memory is mapped. */
-const WARM_ROUNDS = 2
+/**
+ * How long each way runs before the rounds that count: code is compiled and compiled again, shapes are learned,
+ * memory is mapped. What a shard does in its first half second is another question (`goal/edge.ts`).
+ */
+const WARM_MS = 500
 
 /**
  * Run every way once a round, in another order each round, so that what slows the machine slows all of
- * them. The first rounds warm them up and do not count. The cost is the CPU time of the whole process,
- * with the threads of its libraries and its garbage collector: what neighbours take of the processor does
- * not count.
+ * them. A long round before the first warms them up and does not count. The cost is the CPU time of the whole
+ * process, with the threads of its libraries and its garbage collector: what neighbours take of the processor
+ * does not count.
  */
 export const measure = async (
   ways: readonly Way[],
   { rounds, ops, leastMs = 20, by = 'cpu', cpuNs = ownCpuNs }: Rounds,
 ): Promise<readonly Measured[]> => {
   const found = ways.map((): number[] => [])
-  for (let round = -WARM_ROUNDS; round < rounds; round++) {
+  for (let round = -1; round < rounds; round++) {
+    const atLeastMs = round < 0 ? Math.max(WARM_MS, leastMs) : leastMs
     for (const at of shuffled(ways.length)) {
-      const cost = await once(ways[at]!, ways[at]!.ops ?? ops, ways[at]!.leastMs ?? leastMs, by, cpuNs)
+      const way = ways[at]!
+      const cost = await once(way, way.ops ?? ops, way.leastMs ?? atLeastMs, by, cpuNs)
       if (round >= 0) found[at]!.push(cost)
     }
   }

@@ -86,7 +86,7 @@ const CASES: readonly Case[] = [
  * G6: kt's own source, socket, shard and batches, beside what one writes with `ws`, and beside tardis-dev.
  */
 export const socket = async (quick: boolean): Promise<readonly Result[]> => {
-  const messages = quick ? 24_000 : 200_000
+  const messages = quick ? 40_000 : 200_000
   const results: Result[] = []
   for (const { source, reach, what, peers } of CASES) {
     const venue = start('venue.ts', source, reach === 'all' ? 'trade,book' : reach, String(messages))
