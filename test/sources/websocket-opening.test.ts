@@ -302,8 +302,19 @@ describe('a proxy', () => {
     const second = dialAs(`wss://venue.test:${closed.split(':')[1]}`, { proxy: `http://${at}`, tls: { ca: trust.ca } })
     expect(await second.closed).toEqual({ code: 1000, reason: '', error: undefined })
     expect(second.messages).toEqual(['hello'])
+    expect(names.at(-1)).toBe('venue.test')
     expect(asked[0]).toContain(`Proxy-Authorization: Basic ${Buffer.from('me:secret').toString('base64')}\r\n`)
     expect(asked[1]).toMatch(/^CONNECT venue\.test:\d+ HTTP\/1\.1\r\nHost: venue\.test:\d+\r\n\r\n$/)
+  })
+
+  test('is out of the story once the way is open', async () => {
+    const { at } = await proxy(() => true)
+    const leave = ({ socket, head }: Guest): void => void socket.end(welcome(head))
+    for (const [scheme, port] of [['ws', await host(leave)], ['wss', await host(leave, secure)]] as const) {
+      const url = `${scheme}://venue.test:${port.split(':')[1]}`
+      const { error } = await dialAs(url, { proxy: `http://${at}`, tls: { ca: trust.ca } }).closed
+      expect([error?.code, error?.message]).toEqual(['KT2308', 'the server hung up without a close frame'])
+    }
   })
 
   test('does not excuse a certificate', async () => {
