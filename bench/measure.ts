@@ -45,8 +45,8 @@ export const ownCpuNs = (): number => {
 }
 
 /**
- * How long each way runs before the rounds that count: code is compiled and compiled again, shapes are learned,
- * memory is mapped. What a shard does in its first half second is another question (`goal/edge.ts`).
+ * How long each way runs before the rounds that count: code is compiled and compiled again, shapes are
+ * learned, memory is mapped. What a shard does in its first half second is another question (`goal/edge.ts`).
  */
 const WARM_MS = 500
 
