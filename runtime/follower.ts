@@ -1,4 +1,6 @@
+import { fillFrom } from '../graph/batch.ts'
 import type { LogReader, ReadFrom } from '../graph/port.ts'
+import { sharedCells } from '../graph/row.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import { loadCheckpoint, orphan, saveCheckpoint, Saver } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -79,12 +81,14 @@ export class Follower {
     this.#time = last?.time ?? 0
     this.#consumed = checkpoint?.step ?? 0
     await this.#open(checkpoint, last === undefined)
+    // What another stage did before may be all of the log: it is read in turns, beside the sources.
+    if (last === undefined) return
     let rows = 0
     for (let step = await this.#behind(); step !== undefined; step = await this.#behind()) {
       rows += step.rows.length
       this.#consume(step)
     }
-    if (last !== undefined) report.recovered({ shard, step: this.#done, rows, checkpoint: checkpoint?.step })
+    report.recovered({ shard, step: this.#done, rows, checkpoint: checkpoint?.step })
   }
 
   /**
@@ -195,13 +199,15 @@ export class Follower {
     if (this.#steps.rows > 0) this.#write()
   }
 
-  #give({ topic, cause, row }: Due, past: number): void {
+  #give({ topic, batch, at, cause }: Due, past: number): void {
     if (cause !== this.#cause) this.#emitted = 0
     this.#cause = cause
     if (past < 0 && this.#late !== '') this.#begin()
-    this.#stage.row(topic, row, past)
+    const cells = sharedCells(topic.schema)
+    fillFrom(cells, batch, at)
+    this.#stage.row(topic.name, cells.row, past)
     // Who reads what this stage writes sees by its ticks how far it is, when it writes nothing else.
-    if (past < 0 && topic === this.#control.name && isTick(row)) this.#add(this.#control, row)
+    if (past < 0 && topic === this.#control && isTick(cells.row)) this.#add(topic, cells.row)
   }
 
   /** Say in the log that rows before the first ones are missing in what this stage makes. */
@@ -236,7 +242,7 @@ export class Follower {
 const isTick = (row: object): boolean => (row as { readonly kind?: unknown }).kind === 'tick'
 
 /** Few enough that a turn is short: who reads sources lives in the same thread. */
-const BYTES = 256 << 10
+const BYTES = 64 << 10
 const PENDING_MAX_BYTES = 8 << 20
 /** Of several producers that are equally far, none is waited for any longer than this. */
 const TURN_MS = 20

@@ -1,15 +1,17 @@
-import { readBatch, rowsOf } from '../graph/batch.ts'
+import { readBatch } from '../graph/batch.ts'
+import type { Batch } from '../graph/batch.ts'
 import type { Stage } from '../graph/plan.ts'
 import type { Placed } from '../graph/port.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import { causeOf, emittedOf } from './order.ts'
 
-/** A row to be consumed: the topic that it is of, and where in the sources' step it comes from. */
+/** A row to be consumed: its topic, where it lies in a batch, and where it comes from in the sources' step. */
 export interface Due {
-  readonly topic: string
+  readonly topic: AnyTopic
+  readonly batch: Batch
+  readonly at: number
   readonly cause: number
-  readonly row: object
 }
 
 /** All that is to be consumed of one step of the graph. */
@@ -94,13 +96,14 @@ export class Merge {
     return records.flatMap((record) => this.#placed(this.#topics.get(record.topic)!, record)).sort(inOrder)
   }
 
-  #placed({ name, schema }: AnyTopic, { shard, partition, bytes }: Placed): readonly Ordered[] {
+  #placed(topic: AnyTopic, { shard, partition, bytes }: Placed): readonly Ordered[] {
     const level = this.#levels.get(shard) ?? this.#levels.size
-    if (level > 0 && this.#system.has(name)) return []
-    return rowsOf(readBatch(logged(schema), bytes)).map((row): Ordered => {
-      const order = row['_order'] as number
+    if (level > 0 && this.#system.has(topic.name)) return []
+    const batch = readBatch(logged(topic.schema), bytes)
+    const { values } = batch.columns.at(-1)!
+    return Array.from(new Int32Array(values.buffer, values.byteOffset, batch.rows), (order, at): Ordered => {
       const [cause, emitted] = level === 0 ? [order, 0] : [causeOf(order), emittedOf(order)]
-      return { topic: name, partition, cause, level, emitted, row }
+      return { topic, batch, at, partition, cause, level, emitted }
     })
   }
 }
@@ -116,5 +119,5 @@ const inOrder = (one: Ordered, other: Ordered): number =>
   one.cause - other.cause ||
   one.level - other.level ||
   one.emitted - other.emitted ||
-  (one.topic < other.topic ? -1 : one.topic > other.topic ? 1 : 0) ||
+  (one.topic.name < other.topic.name ? -1 : one.topic.name > other.topic.name ? 1 : 0) ||
   one.partition - other.partition
