@@ -149,6 +149,16 @@ export interface OpenSource {
   /** The book of an instrument cannot be trusted, or not much longer: ask the venue for a new beginning. */
   readonly renew: (instrument: string) => void
   readonly status: () => readonly ConnectionStatus[]
+  /** How the messages of each channel were read so far. */
+  readonly reads: () => readonly ChannelReads[]
+}
+
+/** How many messages of a channel were scanned off their bytes, and how many parsed whole, by reason. */
+export interface ChannelReads {
+  readonly source: string
+  readonly channel: string
+  readonly scanned: number
+  readonly parsed: ReadonlyMap<string, number>
 }
 
 export interface ConnectionStatus {

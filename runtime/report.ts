@@ -1,4 +1,5 @@
 import type { KtError } from '../graph/error.ts'
+import type { ChannelReads } from '../graph/source.ts'
 
 /** What a dead letter is counted by. Its symbol goes to the log line only: there may be thousands. */
 export interface DeadLettered {
@@ -88,6 +89,8 @@ export interface Report {
     readonly rows: Readonly<Record<string, number>>
   }) => void
   readonly shardDied: (about: { readonly shard: string; readonly error: unknown }) => void
+  /** Totals of a channel since its source was opened: messages scanned, and parsed whole by reason. */
+  readonly channelRead: (about: ChannelReads) => void
   /** A remark of a source or a sink for the log alone. */
   readonly note: (
     level: 'debug' | 'info' | 'warn' | 'error',

@@ -1,12 +1,13 @@
 import { GraphError, VenueError } from '../graph/error.ts'
 import { kept } from '../graph/row.ts'
-import type { Opening, EmitRow, Frame, SourceHost } from '../graph/source.ts'
+import type { ChannelReads, Opening, EmitRow, Frame, SourceHost } from '../graph/source.ts'
 import type { Control, Instrument } from '../market/system.ts'
 import { continues } from '../market/sequence.ts'
 import type { Raw } from './mapping/border.ts'
 import { Letter } from './inlet.ts'
 import type { Inlet, InletLine, Run } from './inlet.ts'
 import { tierCounts } from './mapping/templates.ts'
+import type { TierCounts } from './mapping/templates.ts'
 import { Mappings } from './mappings.ts'
 import { createReader, partSchemas } from './reader.ts'
 import type { MessageAbout, Named, Reader, ReaderCounts, Skipped } from './reader.ts'
@@ -20,7 +21,8 @@ type Row = { readonly schema: string; readonly row: object }
  * for symbols, and how far each book goes without a hole.
  */
 export class Intake {
-  readonly counts: ReaderCounts = { long: 0, unwanted: 0, early: 0, tiers: tierCounts() }
+  readonly counts: ReaderCounts = { long: 0, unwanted: 0, early: 0 }
+  readonly #tiers = new Map<string, TierCounts>()
   readonly runs = new Map<string, Run>()
   /** Called when a book has a hole and must begin anew. */
   onGap: (symbol: string, channel: string) => void = () => {}
@@ -209,8 +211,22 @@ export class Intake {
       named: (symbol) => this.#names.get(symbol),
       namedAt: (bytes, from, to) => this.#namesInBytes.get(bytes, from, to),
       counts: this.counts,
+      tiers: this.#tiersOf(channel),
       learned: (shape, refused) => this.#learned(channel, shape, refused),
     })
+  }
+
+  /** How messages were read, and how often they were parsed for what reason, by channel. */
+  reads(): readonly ChannelReads[] {
+    const { name: source } = this.#market
+    const reads = [...this.#tiers]
+    return reads.map(([channel, { scanned, reasons: parsed }]) => ({ source, channel, scanned, parsed }))
+  }
+
+  #tiersOf(channel: string): TierCounts {
+    const tiers = this.#tiers.get(channel) ?? tierCounts()
+    this.#tiers.set(channel, tiers)
+    return tiers
   }
 
   /** Of what shape a channel's messages are is worth knowing: the venue may have changed them. */

@@ -23,6 +23,7 @@ export const open = (market: MarketRules, host: SourceHost, opening: Opening): O
     close: () => reading.close(),
     renew: (instrument) => reading.renew(instrument),
     status: () => reading.status(),
+    reads: () => reading.reads(),
   }
 }
 
@@ -81,6 +82,10 @@ class Reading {
 
   status(): ReturnType<OpenSource['status']> {
     return this.#connections.map((connection) => connection.status())
+  }
+
+  reads(): ReturnType<OpenSource['reads']> {
+    return this.#intake.reads()
   }
 
   /** Polls, and books that never got their beginning. */

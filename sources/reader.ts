@@ -9,7 +9,7 @@ import type { Border, Fill, Raw } from './mapping/border.ts'
 import { FILLED } from './mapping/check.ts'
 import type { Compiled } from './mapping/compile.ts'
 import type { Tally } from './mapping/function.ts'
-import { Templates } from './mapping/templates.ts'
+import { countParsed, Templates } from './mapping/templates.ts'
 import type { Learned, TierCounts } from './mapping/templates.ts'
 import { ValueError } from './mapping/value.ts'
 import type { MappingPart } from './mappings.ts'
@@ -57,7 +57,6 @@ export interface ReaderCounts extends Tally {
   unwanted: number
   /** Changes that came before what they change. */
   early: number
-  readonly tiers: TierCounts
 }
 
 interface Skip extends Event<'skip'> {
@@ -85,6 +84,7 @@ export interface ReaderOf {
   /** The same, of bytes that name a symbol. */
   readonly namedAt: (bytes: Uint8Array, from: number, to: number) => Named | undefined
   readonly counts: ReaderCounts
+  readonly tiers: TierCounts
   readonly learned: Learned
 }
 
@@ -101,7 +101,7 @@ export const createReader = (of: ReaderOf): Reader => {
   const targets = new Map<string, Cells>(schemas.map((one) => [one.name, sharedCells(one)]))
   const templates = of.whole
     ? undefined
-    : new Templates(of.part.tree, [...targets.values()], of.counts.tiers, of.learned)
+    : new Templates(of.part.tree, [...targets.values()], of.tiers, of.learned)
   const scanned = templates && createScanned(of, templates)
   const rows: { readonly schema: string; readonly row: object }[] = []
   const parse = (bytes: Uint8Array, about: MessageAbout): void => {
@@ -117,13 +117,14 @@ export const createReader = (of: ReaderOf): Reader => {
       }
       if (seen === 0 && about.symbol !== undefined) throw breach('KT2108', 'a message made no row')
     } catch (error) {
+      countParsed(of.tiers, 'it breaks the contract')
       throw placed(error, of, about)
     }
   }
   const read: Reader['read'] = (bytes, about, emit) => {
     if (scanned?.(bytes, about, emit) === true) return
     parse(bytes, about)
-    if (templates === undefined) of.counts.tiers.parsed++
+    if (templates === undefined) countParsed(of.tiers, 'messages of its kind are')
     else templates.learn(bytes)
     for (const { schema, row } of rows) {
       const cells = targets.get(schema) as Cells

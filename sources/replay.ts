@@ -99,6 +99,10 @@ export class Player implements OpenSource {
   /** What is not on the tape cannot be asked for. */
   renew(): void {}
 
+  reads(): ReturnType<OpenSource['reads']> {
+    return this.#intake.reads()
+  }
+
   status(): ReturnType<OpenSource['status']> {
     const symbols = new Set([...this.#listed.keys()]).size
     return [...this.#lines.values()].map(({ connection, epoch }) => ({

@@ -49,7 +49,7 @@ export const createScanned = (
   return (bytes, about, emit) => {
     const found = templates.scan(bytes, about.received)
     if (found < 0 || !name(found, about)) return false
-    of.counts.tiers.scanned++
+    of.tiers.scanned++
     for (let row = 0; row < found; row++) {
       const one = named[row]
       if (one === undefined || !one.wanted) {

@@ -4,9 +4,8 @@ import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { markets } from '../../sources/index.ts'
 import { tierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
-import type { MappingPart } from '../../sources/mappings.ts'
 import { createReader, partSchemas } from '../../sources/reader.ts'
-import type { MessageAbout, ReaderCounts } from '../../sources/reader.ts'
+import type { MessageAbout, ReaderCounts, ReaderOf } from '../../sources/reader.ts'
 import type { MarketRules } from '../../sources/venue.ts'
 import { recordedFrames, simulatedFrames } from '../frames.ts'
 import type { Example } from '../frames.ts'
@@ -46,8 +45,8 @@ interface Checked {
 const FRAMES_MAX = 5_000
 
 /**
- * Which way the messages of each channel are read, and why, from messages that the simulated exchange makes or
- * from recorded ones. Ends with 65 when a mapping does not fit its schemas, with 2 when messages do not fit
+ * Which way the messages of each channel are read, and why, from messages that the simulated exchange makes
+ * or from recorded ones. Ends with 65 when a mapping does not fit its schemas, with 2 when messages do not fit
  * their mapping.
  */
 export const check = async (names: readonly string[], options: CheckOptions): Promise<number> => {
@@ -108,7 +107,8 @@ const checkPart = (
   examples: readonly Example[],
 ): Checked => {
   const { schemas, card } = market.channels[channel]!
-  const counts: ReaderCounts = { long: 0, unwanted: 0, early: 0, tiers: tierCounts() }
+  const counts: ReaderCounts = { long: 0, unwanted: 0, early: 0 }
+  const tiers = tierCounts()
   const found = mappings.part(part, partSchemas(schemas), counts)
   if (found === undefined) {
     throw new KtError('KT2006', `no mapping of "${market.name}" has a part "${part}"`, {
@@ -119,17 +119,17 @@ const checkPart = (
   const asked = part !== channel
   const whole = asked || card.model === 'patch'
   const shapes: Shape[] = []
-  const feed = feeding(market, channel, found, mappings.hash, whole, counts, shapes)
+  const feed = feeding(market, channel, { part: found, hash: mappings.hash, whole, counts, tiers, shapes })
   // A shape is learned when it comes again; how messages are read from then on is what is asked.
   const broken = examples.map(feed).filter((wrong) => wrong !== undefined)
-  Object.assign(counts.tiers, { scanned: 0, parsed: 0 })
-  counts.tiers.reasons.clear()
+  Object.assign(tiers, { scanned: 0, parsed: 0 })
+  tiers.reasons.clear()
   examples.forEach(feed)
-  const { scanned, parsed, reasons } = counts.tiers
+  const { scanned, parsed, reasons } = tiers
   const why = [
     ...(asked ? ['asked for over REST, and few'] : whole ? ['messages say only what changed'] : []),
     ...(!asked && examples.length === 0 ? ['no message of it to look at'] : []),
-    ...[...reasons].map(([reason, count]) => `${count} parsed: ${reason}`),
+    ...(whole ? [] : [...reasons].map(([reason, count]) => `${count} parsed: ${reason}`)),
     ...broken.slice(0, 1).map((wrong) => `${broken.length} do not fit, as ${wrong.code}: ${wrong.message}`),
   ]
   return {
@@ -150,27 +150,22 @@ const tierOf = (scanned: number, parsed: number): Checked['tier'] => {
   return parsed > 0 ? 'parsed' : 'unseen'
 }
 
+type Feeding = Pick<ReaderOf, 'part' | 'hash' | 'whole' | 'counts' | 'tiers'> & { readonly shapes: Shape[] }
+
 /** A reader of one part that takes every symbol for listed. Each message gives what is wrong with it. */
 const feeding = (
   market: MarketRules,
   channel: string,
-  part: MappingPart,
-  hash: string,
-  whole: boolean,
-  counts: ReaderCounts,
-  shapes: Shape[],
+  { shapes, ...of }: Feeding,
 ): ((example: Example) => KtError | undefined) => {
   const named = { instrument: market.name, wanted: true }
   const reader = createReader({
     venue: market.venue,
     channel: `${market.name}.${channel}`,
     schemas: market.channels[channel]!.schemas,
-    part,
-    hash,
-    whole,
+    ...of,
     named: () => named,
     namedAt: () => named,
-    counts,
     learned: (shape, refused, code) => shapes.push({ shape, refused, code }),
   })
   const abouts = new Map<string | undefined, MessageAbout & { received: number }>()

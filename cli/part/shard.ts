@@ -94,6 +94,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
     const status = meter.status()
     parent.status({ ...status, connections: connections(), time: clock.now() })
     system.report.shardCounted({ shard: name, frames: status.frames, rows: status.rows })
+    for (const one of live) one.reads().forEach(system.report.channelRead)
     system.report.bookStates({ shard: name, books: status.trust })
   }
   const timer = setInterval(tell, 1000)

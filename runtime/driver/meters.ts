@@ -78,4 +78,6 @@ const ofFlow = ({ counter, gauge, seconds }: Makers) => ({
   deaths: counter('kt_shard_deaths_total', 'times a shard died', 'shard'),
   frames: counter('kt_frames_total', 'frames read', 'shard'),
   rows: counter('kt_rows_total', 'rows written, by schema', 'shard', 'schema'),
+  scanned: counter('kt_scanned_frames_total', 'frames scanned off their bytes', 'source', 'channel'),
+  parsed: counter('kt_parsed_frames_total', 'frames parsed whole', 'source', 'channel', 'reason'),
 })

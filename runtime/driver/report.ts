@@ -114,7 +114,7 @@ const ofFlow = (log: Logger, counted: Meters): FlowReport => ({
 
 type ShardsReport = Pick<
   Report,
-  'bookStates' | 'connection' | 'shardRecovered' | 'shardCounted' | 'shardDied' | 'note'
+  'bookStates' | 'connection' | 'shardRecovered' | 'shardCounted' | 'channelRead' | 'shardDied' | 'note'
 >
 
 const ofShards = (log: Logger, counted: Meters): ShardsReport => {
@@ -122,6 +122,11 @@ const ofShards = (log: Logger, counted: Meters): ShardsReport => {
   const books = new Map<string, Set<string>>()
   const frames = totals((shard, more) => counted.frames.inc({ shard }, more))
   const rows = totals((shard, more, schema) => counted.rows.inc({ shard, schema }, more))
+  const scanned = totals((source, more, channel) => counted.scanned.inc({ source, channel }, more))
+  const parsed = totals((source, more, key) => {
+    const [channel = '', reason = ''] = key.split('\n')
+    counted.parsed.inc({ source, channel, reason }, more)
+  })
   return {
     bookStates: ({ shard, books: now }) => {
       const known = books.get(shard) ?? new Set()
@@ -145,6 +150,10 @@ const ofShards = (log: Logger, counted: Meters): ShardsReport => {
     shardCounted: ({ shard, frames: read, rows: written }) => {
       frames(shard, read, '')
       for (const [schema, count] of Object.entries(written)) rows(shard, count, schema)
+    },
+    channelRead: ({ source, channel, scanned: now, parsed: whole }) => {
+      scanned(source, now, channel)
+      for (const [reason, count] of whole) parsed(source, count, `${channel}\n${reason}`)
     },
     shardDied: ({ shard, error }) => {
       counted.deaths.inc({ shard })

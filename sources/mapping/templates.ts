@@ -19,6 +19,13 @@ export interface TierCounts {
 
 export const tierCounts = (): TierCounts => ({ scanned: 0, parsed: 0, templates: 0, reasons: new Map() })
 
+export const countParsed = (tiers: TierCounts, why: string): void => {
+  const { reasons } = tiers
+  const reason = reasons.size < REASONS_MAX || reasons.has(why) ? why : 'other reasons'
+  tiers.parsed++
+  reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+}
+
 /** What was learned of a channel: a new shape, and the code that scans it, or why none can. */
 export type Learned = (shape: string, refused: string | undefined, code: string) => void
 
@@ -53,6 +60,8 @@ export class Templates {
   readonly #seen = new Map<string, number>()
   readonly #known = new Map<string, Known>()
   #looks = 0
+  /** What the last look found; those that are not looked at will mostly be the same. */
+  #why = ''
 
   constructor(tree: Tree, targets: readonly Cells[], counts: TierCounts, learned: Learned) {
     this.#tree = tree
@@ -82,12 +91,11 @@ export class Templates {
 
   /** A message was parsed whole, and was right: learn its shape, or say why not. */
   learn(bytes: Uint8Array): void {
-    this.#counts.parsed++
-    if (this.#looks > LOOKS && this.#counts.parsed % LOOKS !== 0) return
-    this.#looks++
-    const why = this.#look(bytes)
-    const { reasons } = this.#counts
-    if (reasons.size < REASONS_MAX || reasons.has(why)) reasons.set(why, (reasons.get(why) ?? 0) + 1)
+    if (this.#looks <= LOOKS || this.#counts.parsed % LOOKS === 0) {
+      this.#looks++
+      this.#why = this.#look(bytes)
+    }
+    countParsed(this.#counts, this.#why)
   }
 
   #run(scan: Scan, length: number, received: number): number {

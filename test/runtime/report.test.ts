@@ -85,6 +85,31 @@ describe('the report', () => {
     })
   })
 
+  test('counts how messages of channels were read, by reason', async () => {
+    await withReport({}, async ({ report, ...system }) => {
+      for (const [scanned, count] of [
+        [0, 2],
+        [40, 3],
+      ] as const)
+        report.channelRead({
+          source: 'b',
+          channel: 'trade',
+          scanned,
+          parsed: new Map([
+            ['a new shape', count],
+            ['it breaks the contract', 1],
+          ]),
+        })
+      expect(await numbers({ report, ...system }, 'kt_scanned_frames_total')).toEqual([
+        'kt_scanned_frames_total{source="b",channel="trade"} 40',
+      ])
+      expect(await numbers({ report, ...system }, 'kt_parsed_frames_total')).toEqual([
+        'kt_parsed_frames_total{source="b",channel="trade",reason="a new shape"} 3',
+        'kt_parsed_frames_total{source="b",channel="trade",reason="it breaks the contract"} 1',
+      ])
+    })
+  })
+
   test('knows which connections are open, and sets a state that no book is in to zero', async () => {
     await withReport({}, async (system) => {
       for (const connection of [1, 2, 2])

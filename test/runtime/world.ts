@@ -116,7 +116,7 @@ export const totals = operator({
 export const venue: Source<'venue', { tap: Tap }> = {
   name: 'venue',
   channels: { tap: { schemas: [tap], card: {} as never } },
-  open: () => ({ close: () => {}, renew: () => {}, status: () => [] }),
+  open: () => ({ close: () => {}, renew: () => {}, status: () => [], reads: () => [] }),
 }
 
 const small = graph('small', (g) => {

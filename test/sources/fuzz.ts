@@ -39,7 +39,7 @@ export const fuzz = (targets: readonly Target[], frames: number, seed: number, p
       const [code] = both.parsing.out
       if (typeof code === 'string' && code.startsWith('KT')) errors.set(code, (errors.get(code) ?? 0) + 1)
     }
-    sum.templates += both.scanning.counts.tiers.templates
+    sum.templates += both.scanning.tiers.templates
     progress(sum.frames)
   }
   for (const { scanned } of byTarget.values()) sum.scanned += scanned

@@ -4,6 +4,7 @@ import { choice, count, flag, float, floats, int, micros, name, optional, schema
 import type { AnySchema, Event } from '../../graph/schema.ts'
 import type { EmitRow, Mapping } from '../../graph/source.ts'
 import { tierCounts } from '../../sources/mapping/templates.ts'
+import type { TierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
 import { createReader, partSchemas } from '../../sources/reader.ts'
 import type { MessageAbout, Named, Reader, ReaderCounts } from '../../sources/reader.ts'
@@ -28,6 +29,7 @@ export interface Tiers {
 
 interface Side {
   readonly counts: ReaderCounts
+  readonly tiers: TierCounts
   readonly about: MessageAbout
   readonly reader: Reader
   /** All that the last message came to: the names of schemas, and the values of columns. */
@@ -40,20 +42,21 @@ const RECEIVED = 1_770_000_000_500_000
 export const tiers = (of: TiersOf): Tiers => {
   const [scanning, parsing] = [side(of, false), side(of, true)]
   const feed = (bytes: Uint8Array): boolean => {
-    const before = scanning.counts.tiers.scanned
+    const before = scanning.tiers.scanned
     // Bytes come as a part of a buffer that has something else before and behind them.
     const around = new Uint8Array(bytes.length + 64).fill(0x39)
     around.set(bytes, 32)
     take(parsing, bytes)
     take(scanning, around.subarray(32, 32 + bytes.length))
     compare(bytes, scanning, parsing)
-    return scanning.counts.tiers.scanned > before
+    return scanning.tiers.scanned > before
   }
   return { feed, scanning, parsing }
 }
 
 const side = (of: TiersOf, whole: boolean): Side => {
-  const counts: ReaderCounts = { long: 0, unwanted: 0, early: 0, tiers: tierCounts() }
+  const counts: ReaderCounts = { long: 0, unwanted: 0, early: 0 }
+  const read = tierCounts()
   const mappings = new Mappings(of.mappings)
   const part = mappings.part(of.part, partSchemas(of.schemas), counts)
   if (part === undefined) throw new Error(`no part ${of.part}`)
@@ -61,7 +64,7 @@ const side = (of: TiersOf, whole: boolean): Side => {
   for (const [symbol, named] of of.names) bytes.set(symbol, named)
   const learned: (readonly [string, string | undefined])[] = []
   const reader = createReader({
-    venue: 'test', channel: 'test.channel', schemas: of.schemas, part, hash: mappings.hash, whole, counts,
+    venue: 'test', channel: 'test.channel', schemas: of.schemas, part, hash: mappings.hash, whole, counts, tiers: read,
     named: (symbol) => of.names.get(symbol),
     namedAt: (from, start, end) => bytes.get(from, start, end),
     learned: (shape, refused) => learned.push([shape, refused]),
@@ -70,7 +73,7 @@ const side = (of: TiersOf, whole: boolean): Side => {
     symbol: of.symbol, symbolBytes: new TextEncoder().encode(of.symbol ?? ''), received: RECEIVED, limit: 1000,
     last: undefined, skipped: { first: -1, last: -1 },
   }
-  return { counts, about, reader, out: [], learned }
+  return { counts, tiers: read, about, reader, out: [], learned }
 }
 
 const take = (side: Side, bytes: Uint8Array): void => {
