@@ -1,10 +1,11 @@
-import { existsSync, globSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, globSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { kt, killTree, recordings, start, temporary } from './command.ts'
 
 const GRAPH = 'graph/candles.ts'
+const root = resolve(import.meta.dirname, '../..')
 const LONG = 240_000
 const SET_C = join(recordings, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
 const c = existsSync(SET_C)
@@ -85,6 +86,28 @@ describe('a graph file of several stages', () => {
     LONG,
   )
 
+  test(
+    'makes of the first trades what they were when a stage is added later',
+    async () => {
+      using folder = temporary()
+      const file = join(folder.path, 'late.ts')
+      const data = join(folder.path, 'data')
+      const args = ['graph', 'run', file, '--source', 'sim', '--data', data, '--port', '0', '--pairs', '4']
+      writeFileSync(file, lateGraph(''))
+      expect((await kt(...args, '--rate', '400', '--for', '12s')).code).toBe(0)
+      const stage = "trades.via(bars('1s')).through(topic('candle', { schema: candle, key: byPair }))"
+      writeFileSync(file, lateGraph(`${stage}.to(clickhouse(candle), lake(candle))`))
+      const { code, out } = await kt('graph', 'plan', file, '--source', 'sim', '--data', data)
+      expect(code).toBe(2)
+      expect(out).toMatch(/\+ operator +bars\.1s\n\+ topic +candle/)
+      expect((await kt(...args, '--rate', '400', '--for', '6s')).code).toBe(0)
+      expect((await json<Verified>('verify', '--data', data)).findings).toEqual([])
+      const query = `SELECT (SELECT min(start) FROM candle) <= (SELECT min(time) FROM trade) AS whole`
+      expect(await json('sql', '--on', 'lake', query, '--data', data)).toEqual([{ whole: true }])
+    },
+    LONG,
+  )
+
   const whole = c ? replayed([]) : undefined
   // Each test that waits for it says what went wrong.
   whole?.catch(() => {})
@@ -124,6 +147,24 @@ describe('a graph file of several stages', () => {
     LONG,
   )
 })
+
+/** A graph file outside of the project: trades, and what comes behind their topic. */
+function lateGraph(behind: string): string {
+  const from = (floor: string): string => JSON.stringify(join(root, floor, 'index.ts'))
+  return `
+import { graph, topic } from ${from('graph')}
+import { byPair, candle, trade } from ${from('market')}
+import { bars, normalize } from ${from('operators')}
+import { clickhouse, lake } from ${from('sinks')}
+import { binance } from ${from('sources')}
+export default graph('late', (g) => {
+  const spot = g.source(binance.spot, { universe: { quote: 'USDT' }, channels: ['trade'], keep: byPair })
+  const trades = spot.trade.via(normalize(trade)).through(topic('trade', { schema: trade, key: byPair }))
+  trades.to(clickhouse(trade), lake(trade))
+  ${behind}
+})
+`
+}
 
 function replaying(folder: string): readonly string[] {
   return ['graph', 'run', GRAPH, '--source', `replay:${SET_C}`, '--data', folder, '--port', '0', '--quiet']
