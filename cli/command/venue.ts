@@ -46,8 +46,8 @@ const FRAMES_MAX = 5_000
 
 /**
  * Which way the messages of each channel are read, and why, from messages that the simulated exchange makes
- * or from recorded ones. Ends with 65 when a mapping does not fit its schemas, with 2 when messages do not fit
- * their mapping.
+ * or from recorded ones. Ends with 65 when a mapping does not fit its schemas, with 2 when messages do not
+ * fit their mapping.
  */
 export const check = async (names: readonly string[], options: CheckOptions): Promise<number> => {
   const chosen = chosenOf(names)
