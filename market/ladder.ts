@@ -7,7 +7,8 @@ import { Tail } from './ladder-tail.ts'
  * One side of an order book. The best levels stand in a window that has a place for each tick, so that a
  * change costs the same wherever it is, with a bitmap of the places that are taken. What is worse than all of
  * the window stands in a tail; the window is placed anew when the best price leaves it or comes near its far
- * end, and grows where much happens beside it. Level 0 is the best. Nothing is ever dropped unasked: a full ladder grows.
+ * end, and grows where much happens beside it. Level 0 is the best. Nothing is ever dropped unasked: a full
+ * ladder grows.
  *
  * The tick is learnt from the prices, and is made finer by a price that is no multiple of it. Where a price
  * has no exact tick (no venue prints such ones), all levels are in the tail until the ladder is cleared:
