@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { AnySchema } from '../../graph/schema.ts'
-import { parquet } from '../../sinks/driver/parquet.ts'
+import { columnParquetOf } from '../../sinks/driver/parquet-columns.ts'
 import {
   batchOf,
   difference,
@@ -27,7 +27,7 @@ test.each([18, 19, 20])(
       ),
     }
     const batch = batchOf(few, randomRows(few, 300_000, seed), 10_000)
-    const bytes = parquet.write(batch, {})
+    const bytes = columnParquetOf(batch, {})
     const wanted = valuesOf(batch)
     expect(difference(readByArrow(bytes), wanted)).toBe(undefined)
     expect(difference((await readByDuck(join(root, 'large.parquet'), bytes)).values, wanted)).toBe(undefined)

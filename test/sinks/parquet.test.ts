@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Batch } from '../../graph/batch.ts'
 import { snake } from '../../graph/schema.ts'
-import { parquet } from '../../sinks/driver/parquet.ts'
+import { columnParquetOf } from '../../sinks/driver/parquet-columns.ts'
 import { wasmParquetOf } from '../../sinks/driver/parquet-wasm.ts'
 import { marketSchemas } from '../../sinks/lake/market.ts'
 import { randomOf } from '../random.ts'
@@ -28,7 +28,7 @@ const path = (name: string): string => join(root, `${name}.parquet`)
 
 /** What each of two readers finds that the batch does not have. */
 const wrongIn = async (batch: Batch): Promise<readonly (string | undefined)[]> => {
-  const bytes = parquet.write(batch, about)
+  const bytes = columnParquetOf(batch, about)
   const wanted = valuesOf(batch)
   return [
     difference(readByArrow(bytes), wanted),
@@ -47,7 +47,7 @@ describe('a file of rows', () => {
 
   test('none reads back as no rows of the same columns', async () => {
     const batch = batchOf(everyKind, [])
-    const bytes = parquet.write(batch, about)
+    const bytes = columnParquetOf(batch, about)
     const theirs = await readByDuck(path('theirs'), wasmParquetOf(batch, about))
     expect(await readByDuck(path('ours'), bytes)).toEqual(theirs)
   })
@@ -71,15 +71,15 @@ describe('a file of rows', () => {
 
   test('is the same bytes for the same rows, whatever was written before', () => {
     const batch = batchOf(everyKind, randomRows(everyKind, 2000, 3))
-    const first = parquet.write(batch, about)
-    parquet.write(batchOf(everyKind, randomRows(everyKind, 5000, 4)), about)
-    expect(Buffer.compare(parquet.write(batch, about), first)).toBe(0)
+    const first = columnParquetOf(batch, about)
+    columnParquetOf(batchOf(everyKind, randomRows(everyKind, 5000, 4)), about)
+    expect(Buffer.compare(columnParquetOf(batch, about), first)).toBe(0)
   })
 
   test('is as small as what parquet-wasm writes of the same rows', () => {
     for (const schema of marketSchemas) {
       const batch = batchOf(schema, randomRows(schema, 5000, 5))
-      const sizes = [parquet.write(batch, about).length, wasmParquetOf(batch, about).length]
+      const sizes = [columnParquetOf(batch, about).length, wasmParquetOf(batch, about).length]
       expect(sizes[0], schema.name).toBeLessThanOrEqual(sizes[1]!)
     }
   })
@@ -91,7 +91,7 @@ describe('beside the file that parquet-wasm writes of the same rows', () => {
     async (name, schema) => {
       for (const seed of [1, 2, 3]) {
         const batch = batchOf(schema, randomRows(schema, 2500, seed))
-        const ours = await readByDuck(path(name), parquet.write(batch, about))
+        const ours = await readByDuck(path(name), columnParquetOf(batch, about))
         const theirs = await readByDuck(path(`${name}-wasm`), wasmParquetOf(batch, about))
         expect(ours.types).toEqual(theirs.types)
         expect(difference(ours.values, theirs.values)).toBe(undefined)
@@ -111,7 +111,7 @@ describe('beside the file that parquet-wasm writes of the same rows', () => {
   test.skipIf(!chdb)('every schema has the same types and rows in ClickHouse', () => {
     const statements = marketSchemas.flatMap((schema) => {
       const batch = batchOf(schema, randomRows(schema, 2500, 7))
-      writeFileSync(path(`${schema.name}-ours`), parquet.write(batch, about))
+      writeFileSync(path(`${schema.name}-ours`), columnParquetOf(batch, about))
       writeFileSync(path(`${schema.name}-theirs`), wasmParquetOf(batch, about))
       return ['ours', 'theirs'].flatMap((who) => {
         const file = `file('${path(`${schema.name}-${who}`)}', Parquet)`
@@ -142,7 +142,7 @@ describe('beside the file that parquet-wasm writes of the same rows', () => {
   test.skipIf(!importable)('every schema is the same to pyarrow and polars, with its comments', () => {
     const names = [everyKind, ...marketSchemas].map((schema) => {
       const batch = batchOf(schema, randomRows(schema, 2500, 9))
-      writeFileSync(path(`${schema.name}-ours`), parquet.write(batch, about))
+      writeFileSync(path(`${schema.name}-ours`), columnParquetOf(batch, about))
       writeFileSync(path(`${schema.name}-theirs`), wasmParquetOf(batch, about))
       return schema.name
     })
