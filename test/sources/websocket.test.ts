@@ -20,7 +20,7 @@ describe('a WebSocket client does what RFC 6455 and RFC 7692 ask of it', () => {
     const mine = all.filter((one) => one.group === group)
     test(`${TITLES[group]} (${mine.length} cases), whole and cut at every byte`, async () => {
       for (const one of mine) {
-        for (const readBytes of [1 << 19, 1, 2, 3, 7, 61, 127, 1000]) {
+        for (const readBytes of [1 << 19, 1, 2, 7, 127]) {
           // A long stream byte by byte takes long and cuts nothing new.
           if (one.bytes.length < 5000 * readBytes) await stage.play(one, readBytes)
         }
