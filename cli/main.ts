@@ -66,7 +66,7 @@ graph
   .command('show')
   .description('the graph as a picture of text')
   .argument('[file]', 'graph file', 'graph/basis.ts')
-  .option('--format <format>', 'ascii, mermaid or json', 'ascii')
+  .option('--format <format>', 'ascii, mermaid, svg or json', 'ascii')
   .action(run(async () => (await import('./command/graph.ts')).show))
 graph
   .command('plan')

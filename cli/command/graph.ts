@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
 import { ascii, changes, describe, mermaid } from '../../graph/describe.ts'
 import { GraphError } from '../../graph/error.ts'
 import { venueNames } from '../../sources/sim/universe.ts'
@@ -29,13 +30,23 @@ export const check = async (files: readonly string[], options: GlobalOptions): P
   return EXIT.ok
 }
 
-/** The type checker's sentences about this file; errors elsewhere are not this graph's. */
+/**
+ * The type checker's sentences about this file; errors elsewhere are not this graph's. It is checked by kt's
+ * own strict rules, wherever it lies.
+ */
 const typeCheck = (file: string): void => {
   const root = resolve(import.meta.dirname, '../..')
-  const { stdout, error } = spawnSync(resolve(root, 'node_modules/.bin/tsc'), ['--noEmit'], {
+  const folder = mkdtempSync(join(tmpdir(), 'kt-check-'))
+  const config = { extends: join(root, 'tsconfig.json'), files: [resolve(file)], include: [] }
+  // A file by itself belongs to no package that would say that it is a module.
+  const module = { module: 'preserve', moduleResolution: 'bundler' }
+  const options = { ...module, typeRoots: [join(root, 'node_modules/@types')], rootDir: '/' }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...config, compilerOptions: options }))
+  const { stdout, error } = spawnSync(resolve(root, 'node_modules/.bin/tsc'), ['--noEmit', '-p', folder], {
     cwd: root,
     encoding: 'utf8',
   })
+  rmSync(folder, { recursive: true, force: true })
   if (error !== undefined) return say('types were not checked: the TypeScript compiler is not installed')
   const lines = stdout.split('\n')
   const first = lines.findIndex((line) => line.startsWith(relative(root, resolve(file))))
@@ -56,8 +67,10 @@ export const show = async (
     'ascii',
     'mermaid',
     'json',
+    'svg',
   ])
   if (format === 'json') printJson(describe(plan))
+  else if (format === 'svg') print((await import('../picture/svg.ts')).svg(describe(plan)))
   else print(format === 'mermaid' ? mermaid(plan) : ascii(plan))
   return EXIT.ok
 }
