@@ -46,9 +46,9 @@ export const ownCpuNs = (): number => {
 
 /**
  * How long each way runs before the rounds that count: code is compiled and compiled again, shapes are
- * learned, memory is mapped. What a shard does in its first half second is another question (`goal/edge.ts`).
+ * learned, memory is mapped. What a shard does in its first moments is another question (`goal/edge.ts`).
  */
-const WARM_MS = 500
+const WARM_MS = 300
 
 /**
  * Run every way once a round, in another order each round, so that what slows the machine slows all of
