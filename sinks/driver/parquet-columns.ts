@@ -44,8 +44,8 @@ const arrowText = (schema: AnySchema): string => {
 }
 
 /**
- * A batch of `stored(schema)` as a Parquet file by our own writer: zstd, packed by column, bounds by page. Equal
- * rows give equal bytes.
+ * A batch of `stored(schema)` as a Parquet file by our own writer: zstd, packed by column, bounds by page.
+ * Equal rows give equal bytes.
  */
 export const columnParquetOf = (batch: Batch, about: Readonly<Record<string, string>>): Uint8Array =>
   write(batch, { kt: JSON.stringify(about), 'ARROW:schema': arrowText(batch.schema) })

@@ -17,8 +17,10 @@ const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31)
 export interface Native {
   /** Parquet's number of the codec: 6 is zstd. */
   readonly codec: number
-  /** Equal bytes must give equal bytes. */
-  /** `places`: they are places in a dictionary, two bytes each, where repeated strings are short and rare. */
+  /**
+   * Equal bytes must give equal bytes. `places`: they are places in a dictionary, two bytes each, where
+   * repeated strings are short and rare.
+   */
   readonly compress: (bytes: Uint8Array, places: boolean) => Uint8Array
   /** Are the bytes equal. */
   readonly same: (a: Uint8Array, b: Uint8Array) => boolean

@@ -83,11 +83,7 @@ export const putListLevels = (out: Bytes, offsets: Int32Array, from: number, to:
     out.used += size
   })
   sized(out, () => {
-    if (empty === 0 || empty === to - from) {
-      if (empty === 0) putRun(out, 1, 1, count)
-      else putRun(out, 0, 1, count)
-      return
-    }
+    if (empty === 0 || empty === to - from) return putRun(out, empty === 0 ? 1 : 0, 1, count)
     const size = putPackedHead(out, 1, count)
     out.bytes.fill(0xff, out.used, out.used + size)
     let at = 0
@@ -101,10 +97,7 @@ export const putListLevels = (out: Bytes, offsets: Int32Array, from: number, to:
   return count
 }
 
-/**
- * The bits of a place in a dictionary of `size`: whole bytes if it takes many, so that zstd sees the same
- * bytes.
- */
+/** The bits of a place in a dictionary of `size`: whole bytes if it takes many: zstd sees repetition. */
 const widthOf = (size: number): number =>
   size <= 2 ? 1 : size <= 4 ? 2 : size <= 16 ? 4 : size <= 256 ? 8 : 16
 

@@ -160,6 +160,20 @@ describe('differences', () => {
     }
   })
 
+  test('are the same bytes whatever was written before', () => {
+    const below = randomOf(4)
+    const some = Int32Array.from({ length: 70 }, () => below(1000))
+    const write = (): Uint8Array => written((out) => putDeltas32(out, some, 0, some.length)).bytes
+    const first = write()
+    putDeltas32(
+      new Bytes(),
+      Int32Array.from({ length: 3000 }, () => below(2 ** 31)),
+      0,
+      3000,
+    )
+    expect(write()).toEqual(first)
+  })
+
   test('say that values ascend only if they do', () => {
     const order = (values: readonly bigint[]): unknown =>
       putDeltas64(new Bytes(), new Int32Array(BigInt64Array.from(values).buffer), values.length)

@@ -69,11 +69,32 @@ describe('a file of rows', () => {
     }
   })
 
+  test('keeps lists that are longer than a page, and than a row group', async () => {
+    const schema = { ...everyKind, columns: everyKind.columns.filter(({ kind }) => kind === 'floats') }
+    const below = randomOf(1)
+    const lengths = [0, 60_000, 1, 131_072, 131_073, 5, 0, 90_000, 90_000, 0, 600_000, 2]
+    const rows = lengths.map((length, i) => ({
+      floats: Array.from({ length }, () => below(i < 5 ? 900 : 60_000) / 100),
+    }))
+    expect(await wrongIn(batchOf(schema, rows, 5))).toEqual([undefined, undefined])
+  })
+
+  test('keeps what comes after a dictionary is full', async () => {
+    const columns = everyKind.columns.filter(({ name }) => name === 'floats' || name === 'name')
+    const rows = Array.from({ length: 14_000 }, (_, i) => ({
+      name: `${i < 9000 ? i % 100 : i} ${'x'.repeat(500)}`,
+      floats: Array.from({ length: 30 }, (_unused, j) => (i < 9000 ? j * 0.25 : 30 * i + j)),
+    }))
+    expect(await wrongIn(batchOf({ ...everyKind, columns }, rows, 1000))).toEqual([undefined, undefined])
+  })
+
   test('is the same bytes for the same rows, whatever was written before', () => {
-    const batch = batchOf(everyKind, randomRows(everyKind, 2000, 3))
-    const first = columnParquetOf(batch, about)
-    columnParquetOf(batchOf(everyKind, randomRows(everyKind, 5000, 4)), about)
-    expect(Buffer.compare(columnParquetOf(batch, about), first)).toBe(0)
+    for (const count of [10, 2000]) {
+      const batch = batchOf(everyKind, randomRows(everyKind, count, 3))
+      const first = columnParquetOf(batch, about)
+      columnParquetOf(batchOf(everyKind, randomRows(everyKind, 5000, 4)), about)
+      expect(Buffer.compare(columnParquetOf(batch, about), first), `${count} rows`).toBe(0)
+    }
   })
 
   test('is as small as what parquet-wasm writes of the same rows', () => {
