@@ -141,6 +141,25 @@ export interface ObjectStore {
   readonly remove: (path: string) => Promise<void>
 }
 
+/** An object that a listing names. */
+export interface StoredObject {
+  readonly path: string
+  readonly size: number
+  /** When it was written, by the store's clock, microseconds. */
+  readonly modified: number
+}
+
+/** A store that also tells sizes and ages, and hands out parts: what looking after a lake needs. */
+export interface ObjectArchive extends ObjectStore {
+  /** As `list`, with what is known of each. */
+  readonly listed: (prefix: string) => Promise<readonly StoredObject[]>
+  /**
+   * At most `length` bytes from `first` on; a `first` below zero counts from the end. Undefined: there is no
+   * such object.
+   */
+  readonly range: (path: string, first: number, length: number) => Promise<Uint8Array | undefined>
+}
+
 /**
  * A frame that could not be mapped, or bytes that the log would not take, with what is needed to try again.
  */

@@ -1,18 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { HostError } from '../../graph/error.ts'
-import type { ObjectStore } from '../../graph/port.ts'
+import type { ObjectArchive, StoredObject } from '../../graph/port.ts'
+import { checkedPath, TMP } from '../objects.ts'
 import { errnoOf, syncFolder, whenThere } from './disk.ts'
-
-const TMP = '.kt-tmp-'
 
 /**
  * An object store in a folder, for one machine. An object is written beside its place, synced, and then moved
  * or linked into it, so that a reader sees all of it or nothing, and a loss of power takes back nothing that
  * was acknowledged.
  */
-export const fileStore = (folder: string): ObjectStore =>
+export const fileStore = (folder: string): ObjectArchive =>
   Object.freeze({
     get: async (path: string) => whenThere(readFile(placeOf(folder, path))),
     put: async (path: string, bytes: Uint8Array) => {
@@ -30,18 +29,18 @@ export const fileStore = (folder: string): ObjectStore =>
         return won
       })
     },
-    list: async (prefix: string) => {
-      const within = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-      const start = within === '' ? folder : placeOf(folder, within.slice(0, -1))
-      const entries = (await whenThere(readdir(start, { recursive: true, withFileTypes: true }))) ?? []
-      return entries
-        .filter((entry) => entry.isFile() && !entry.name.startsWith(TMP))
-        .map((entry) =>
-          join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'),
-        )
-        .filter((path) => path.startsWith(prefix))
-        .sort()
+    list: (prefix: string) => pathsIn(folder, prefix),
+    listed: async (prefix: string) => {
+      const found: StoredObject[] = []
+      for (const path of await pathsIn(folder, prefix)) {
+        const about = await whenThere(stat(placeOf(folder, path)))
+        if (about !== undefined)
+          found.push({ path, size: about.size, modified: Math.floor(about.mtimeMs * 1000) })
+      }
+      return found
     },
+    range: async (path: string, first: number, length: number) =>
+      whenThere(part(placeOf(folder, path), first, length)),
     remove: async (path: string) => {
       const place = placeOf(folder, path)
       await rm(place, { force: true })
@@ -91,19 +90,35 @@ const makeFolder = async (folder: string): Promise<void> => {
   for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
 }
 
-/** A path names an object within the folder, and in one way only. */
-const placeOf = (folder: string, path: string): string => {
-  const parts = path.split('/')
-  const strange = (part: string): boolean =>
-    part === '' || part === '.' || part === '..' || part.startsWith(TMP) || /[\0\\]/.test(part)
-  if (parts.some(strange)) {
-    throw new HostError('KT3010', `"${path}" cannot name an object`, {
-      fix: 'Use names parted by single slashes, without "." and "..".',
-      facts: { path },
-      retry: 'never',
-    })
+const placeOf = (folder: string, path: string): string => join(folder, ...checkedPath(path))
+
+const pathsIn = async (folder: string, prefix: string): Promise<readonly string[]> => {
+  const within = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+  const start = within === '' ? folder : placeOf(folder, within.slice(0, -1))
+  const entries = (await whenThere(readdir(start, { recursive: true, withFileTypes: true }))) ?? []
+  return entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith(TMP))
+    .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, sep).length).replaceAll(sep, '/'))
+    .filter((path) => path.startsWith(prefix))
+    .sort()
+}
+
+const part = async (place: string, first: number, length: number): Promise<Uint8Array> => {
+  const handle = await open(place, 'r')
+  try {
+    const { size } = await handle.stat()
+    const begin = first < 0 ? Math.max(0, size + first) : Math.min(first, size)
+    const bytes = new Uint8Array(Math.min(length, size - begin))
+    let filled = 0
+    while (filled < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, begin + filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
+  } finally {
+    await handle.close()
   }
-  return join(folder, ...parts)
 }
 
 const refused = (where: string, cause: unknown): HostError =>
