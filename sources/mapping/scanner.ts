@@ -182,7 +182,7 @@ const wordAt = (text: string, at: number): number =>
 const SKIPS = {
   text:
     'for(;;){t=v.getInt32(i,true);if((((t^0x22222222)-0x01010101|(t^0x5c5c5c5c)-0x01010101|t-0x20202020|' +
-    't+0x01010101|t)&0x80808080)!==0)break;i+=4}i=textEnd(b,i);if(i<0)return -1;',
+    't+0x01010101)&0x80808080)!==0)break;i+=4}i=textEnd(b,i);if(i<0)return -1;',
   number:
     'z=b[i]===45?i+1:i;y=z;for(;;){t=v.getInt32(y,true)^0x30303030;' +
     'if((((t+0x76767676)|t)&0x80808080)!==0)break;y+=4}' +

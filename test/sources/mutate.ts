@@ -120,7 +120,7 @@ export const numberText = (dice: Dice): string => {
 const quoted = (text: string): boolean => text.startsWith('"')
 const bare = (text: string): string => (quoted(text) ? text.slice(1, -1) : text)
 
-const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT', 'BTCUSD_PERP', 'BTCUSDTX', 'BTCUSD', '', 'btcusdt', 'BTC\\u0055SDT', '\xc3\xa9']
+const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'XRPUSDT', 'BTCUSD_PERP', 'BTCUSDTX', 'BTCUSD', 'BTCUSDC', '', 'btcusdt', 'BTC\\u0055SDT', '\xc3\xa9']
 const KEYS = ['s', 'p', 'q', 'data', 'x', '', 'T', 'symbol', '__proto__', 'constructor', 'toString', 'a b', 'a:t,b', 'e', 'u', '0', '\\u0073', 'd\\u0061ta', '\xc3\xbc', 'length']
 const VALUES = ['null', 'true', 'false', '0', '1', '""', '"x"', '[]', '{}', '[[]]', '[{}]', '[null]', '["1","2"]', '[["1","2"]]', '{"s":"BTCUSDT"}', '"BTCUSDT"', '"\\n"', '"\\ud83d"', '"\xf0\x9f\xa6\x8a"', '"MARKET"', '"Buy"', '"snapshot"', '1e2']
 

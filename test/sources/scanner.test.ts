@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { sharedCells } from '../../graph/row.ts'
 import { parseMapping } from '../../sources/driver/jsonata.ts'
+import { Templates, tierCounts } from '../../sources/mapping/templates.ts'
+import { Mappings } from '../../sources/mappings.ts'
 import { anySchema, tiers } from './tiers.ts'
 import type { Tiers } from './tiers.ts'
 
@@ -7,6 +10,7 @@ const names = new Map([
   ['X', { instrument: 'x', wanted: true }],
   ['Y', { instrument: 'y', wanted: true }],
   ['N', { instrument: 'n', wanted: false }],
+  ['LONGER', { instrument: 'l', wanted: true }],
 ])
 
 /** Readers of rows "any" with these expressions as columns. */
@@ -123,7 +127,7 @@ describe('a scanned message comes to what a parsed one does', () => {
     const unlike = reading({ aPrices: 'floats', aSizes: 'floats' }, '{ "symbol": s, "aPrices": x.$number($[0]), "aSizes": l.$number($[0]) }')
     expect(fed(unlike, [of('["1"]'), of('["2"]'), of()])).toEqual([false, false, false])
     const bare = reading({ aPrices: 'floats', aSizes: 'floats' }, '{ "symbol": s }')
-    fed(bare, ['{"s":"X"}', '{"s":"X"}'])
+    expect(fed(bare, ['{"s":"X"}'])).toEqual([true])
   })
 
   test('choices, flags, names and texts, that may be missing', () => {
@@ -144,6 +148,8 @@ describe('a scanned message comes to what a parsed one does', () => {
     expect(fed(of, ['{"s":"X","v":1}', '{"s":"Y","v":1}', '{"s":"","v":1}', '{"s":"XX","v":1}'])).toEqual([true, false, false, false])
     const { tiers: counts } = of.scanning
     expect(counts.scanned + counts.parsed).toBe(of.parsing.tiers.parsed)
+    const longer = reading({ v: 'float' }, '{ "symbol": s, "v": v }', 'LONGER')
+    expect(fed(longer, ['{"s":"LONGER","v":1}', '{"s":"LONGES","v":1}', '{"s":"KONGER","v":1}', '{"s":"LONGERS","v":1}'])).toEqual([true, false, false, false])
     fed(reading({ v: 'float' }, '{ "symbol": s, "v": v }', 'N'), ['{"s":"N","v":1}'])
     fed(reading({ v: 'float' }, '{ "symbol": s, "v": v }', null), ['{"s":"X","v":1}', '{"s":"N","v":1}', '{"s":"Q","v":1}'])
   })
@@ -174,6 +180,16 @@ describe('what learns from messages stands whatever comes', () => {
     const odd = reading({ v: 'float' }, '{ "symbol": s, "v": x * 2 }')
     odd.feed(bytes(`{"s":"X","x":${'['.repeat(60_000)}${']'.repeat(60_000)}}`))
     expect(odd.parsing.out[0]).toBe('KT2102')
+  })
+
+  test('a message is followed by zeros, and not by what is left of a longer one before', () => {
+    const { tree } = new Mappings([parseMapping('test', '{ "p": { "any": { "symbol": s, "v": v } } }')]).part('p', [anySchema({ v: 'float' })], { long: 0 })!
+    const templates = new Templates(tree, [sharedCells(anySchema({ v: 'float' }))], tierCounts(), () => {})
+    const long = bytes(`{"s":"X","v":1,"x":"${'x'.repeat(50)}"}`)
+    for (let i = 0; i < 2; i++) templates.learn(long)
+    expect(templates.scan(long, 0)).toBe(1)
+    expect(templates.scan(long.subarray(0, 30), 0)).toBe(-1)
+    expect([...templates.bytes.subarray(29, 39)]).toEqual([0x78, 0, 0, 0, 0, 0, 0, 0, 0, 0x78])
   })
 
   test('a new shape is learned after many that came once', () => {

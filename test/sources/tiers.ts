@@ -1,5 +1,5 @@
 import { KtError } from '../../graph/error.ts'
-import { cellsOf } from '../../graph/row.ts'
+import { cellsOf, sharedCells } from '../../graph/row.ts'
 import { choice, count, flag, float, floats, int, micros, name, optional, schema, text } from '../../graph/schema.ts'
 import type { AnySchema, Event } from '../../graph/schema.ts'
 import type { EmitRow, Mapping } from '../../graph/source.ts'
@@ -46,12 +46,30 @@ export const tiers = (of: TiersOf): Tiers => {
     // Bytes come as a part of a buffer that has something else before and behind them.
     const around = new Uint8Array(bytes.length + 64).fill(0x39)
     around.set(bytes, 32)
-    take(parsing, bytes)
+    // The cells are shared: what one side leaves in them, the other must not take for its own.
+    spoil(of.schemas)
     take(scanning, around.subarray(32, 32 + bytes.length))
+    spoil(of.schemas)
+    take(parsing, bytes)
     compare(bytes, scanning, parsing)
     return scanning.tiers.scanned > before
   }
   return { feed, scanning, parsing }
+}
+
+const STALE = new TextEncoder().encode('stale')
+
+const spoil = (schemas: readonly AnySchema[]): void => {
+  for (const schema of schemas) {
+    const { numbers, names, texts, lists } = sharedCells(schema)
+    numbers.fill(-777.5)
+    names.fill('stale')
+    for (const text of texts) text.copy(STALE, 0, STALE.length)
+    for (const list of lists) {
+      list.length = 3
+      list.values.fill(-777.5, 0, 64)
+    }
+  }
 }
 
 const side = (of: TiersOf, whole: boolean): Side => {
