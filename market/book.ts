@@ -145,8 +145,8 @@ class Side {
     this.levels.clear()
     this.#forget(id)
     this.#window = window ? horizon : 0
-    // Venues list the best level first: from the far end, each one is put at the end of the ladder.
-    for (let i = prices.length - 1; i >= 0; i--) this.levels.take(prices, sizes, i)
+    // Venues list the best level first, and so the ladder is placed once.
+    for (let i = 0; i < prices.length; i++) this.levels.take(prices, sizes, i)
     this.#bound = window ? null : this.#end(prices, horizon)
     this.#trim(id)
   }
@@ -165,7 +165,7 @@ class Side {
     const bound = this.#end(prices, horizon)
     if (before === null || id < this.#since || (bound !== null && !this.levels.worse(bound, before))) return
     this.#bound = bound
-    for (let i = prices.length - 1; i >= 0; i--)
+    for (let i = 0; i < prices.length; i++)
       if (this.levels.worse(prices[i]!, before)) this.levels.take(prices, sizes, i)
     this.#beyond.keep((price, size, changed) => {
       if (!this.#knows(price)) return true

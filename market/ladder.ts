@@ -135,7 +135,7 @@ export class Ladder {
     this.#scale = undefined
   }
 
-  /** `[price, size, price, size, ...]`, from the worst, so that `load` shifts nothing. */
+  /** `[price, size, price, size, ...]`, from the worst. */
   save(): number[] {
     const saved = this.#tail.save()
     for (let place = this.#bitmap.from(0); place >= 0; place = this.#bitmap.from(place + 1))
@@ -145,7 +145,8 @@ export class Ladder {
 
   load(saved: readonly number[]): void {
     this.clear()
-    for (let i = 0; i < saved.length; i += 2) this.set(saved[i]!, saved[i + 1]!)
+    // The best first, so that the window is placed once.
+    for (let i = saved.length - 2; i >= 0; i -= 2) this.set(saved[i]!, saved[i + 1]!)
   }
 
   /** The very double that was given: one rounding of an exact quotient. A zero has no sign. */
