@@ -143,6 +143,21 @@ describe('a scanned message comes to what a parsed one does', () => {
     fed(optional, ['{"s":"X","v":1,"a":{"b":true}}', '{"s":"X","v":1}'])
   })
 
+  test('any byte at any place of any value', () => {
+    const of = reading({ t: 'text', v: 'float' }, '{ "symbol": s, "t": t, "v": $number(v) }')
+    const message = bytes('{"s":"X","unused":"abcdefghijkl","t":"mnopqrstuvwx","n":-1234567890.12,"v":"12345678.9","f":true}')
+    for (let i = 0; i < 3; i++) of.feed(message)
+    for (let at = 0; at < message.length; at++) {
+      for (let byte = 0; byte < 256; byte++) {
+        const changed = message.slice()
+        changed[at] = byte
+        of.feed(changed)
+      }
+      of.feed(message.slice(0, at))
+      expect(of.feed(message)).toBe(true)
+    }
+  })
+
   test('symbols: of another, not asked for, unknown', () => {
     const of = reading({ v: 'float' }, '{ "symbol": s, "v": v }')
     expect(fed(of, ['{"s":"X","v":1}', '{"s":"Y","v":1}', '{"s":"","v":1}', '{"s":"XX","v":1}'])).toEqual([true, false, false, false])
