@@ -6,7 +6,7 @@ import { logged } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import { causeOf, emittedOf } from './order.ts'
 
-/** A row to be consumed: its topic, where it lies in a batch, and where it comes from in the sources' step. */
+/** A row to be consumed: its topic, where it lies in a batch, and of which row of the sources it comes. */
 export interface Due {
   readonly topic: AnyTopic
   readonly batch: Batch

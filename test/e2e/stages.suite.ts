@@ -108,20 +108,20 @@ describe('a graph file of several stages', () => {
     LONG,
   )
 
-  const whole = c ? replayed([]) : undefined
+  const whole = c ? replayed([[]]) : undefined
   // Each test that waits for it says what went wrong.
   whole?.catch(() => {})
 
   test.skipIf(!c).each([
-    ['again', []],
-    ['two hundred times as fast as it was', ['--speed', '200']],
-    ['in batches of a hundred rows, which may wait 50 ms', ['--linger', '50', '--rows-max', '100']],
-    ['in batches of one row', ['--linger', '0', '--rows-max', '1']],
-    ['stopped in the middle, and taken up again', [], ['--max-events', '600']],
+    ['again', [[]]],
+    ['two hundred times as fast as it was', [['--speed', '200']]],
+    ['in batches of a hundred rows, which may wait 50 ms', [['--linger', '50', '--rows-max', '100']]],
+    ['in batches of one row', [['--linger', '0', '--rows-max', '1']]],
+    ['stopped in the middle, and taken up again', [['--max-events', '600'], []]],
   ] as const)(
     'has the same rows in a replay %s',
-    async (_, more, before = undefined) => {
-      const { digest, rows } = await replayed(more, before)
+    async (_, runs) => {
+      const { digest, rows } = await replayed(runs)
       expect(rows).toEqual((await whole!).rows)
       expect(digest).toBe((await whole!).digest)
       expect(rows.find(([topic]) => topic === 'candle')![1]).toBeGreaterThan(0)
@@ -170,10 +170,10 @@ function replaying(folder: string): readonly string[] {
   return ['graph', 'run', GRAPH, '--source', `replay:${SET_C}`, '--data', folder, '--port', '0', '--quiet']
 }
 
-/** Replay set C into a folder of its own; `before`: a run with these options ends early, and is gone on with. */
-async function replayed(more: readonly string[], before?: readonly string[]) {
+/** Replay set C into a folder of its own, in one run or several that go on with each other. */
+async function replayed(runs: readonly (readonly string[])[]) {
   using folder = temporary()
-  for (const options of [...(before === undefined ? [] : [before]), more]) {
+  for (const options of runs) {
     const { code, err } = await kt(...replaying(folder.path), ...options)
     expect(code, err).toBe(0)
   }
