@@ -19,7 +19,7 @@ export const PROTOCOL: Protocol = Object.freeze({ minReaderVersion: 1, minWriter
  * Delta keeps the removal of a file for a week, so that a reader of an older version still finds what it
  * lists.
  */
-const TOMBSTONES_MS = 7 * 86_400_000
+export const TOMBSTONES_MS = 7 * 86_400_000
 /** How many commits a reader asks for at once, when it has far to go. */
 const WIDTH_MAX = 32
 
@@ -66,6 +66,30 @@ export class DeltaLog {
     return txn === undefined ? 0 : txn.version + 1
   }
 
+  /** What stands under a name among the positions; -1: nothing. */
+  mark(appId: string): number {
+    return this.#txns.get(appId)?.version ?? -1
+  }
+
+  /** Every position of the table, in the order of their names. */
+  positions(): readonly Txn[] {
+    return sortedBy(this.#txns)
+  }
+
+  /** Files that were replaced, as long as the log remembers them: readers of an older version need them. */
+  removed(): readonly RemoveFile[] {
+    return sortedBy(this.#removed)
+  }
+
+  /** The version of the newest checkpoint that this reader knows; -1: none. */
+  get checkpointed(): number {
+    return this.#checkpoint
+  }
+
+  holds(path: string): boolean {
+    return this.#files.has(path)
+  }
+
   /** The committed files, in the order of their paths. */
   files(): readonly AddFile[] {
     return sortedBy(this.#files)
@@ -83,7 +107,12 @@ export class DeltaLog {
       const ahead = await Promise.all(
         Array.from({ length: width }, (_, i) => this.#objects.get(this.#commitPath(this.version + 1 + i))),
       )
-      for (const bytes of ahead) {
+      for (const [at, found] of ahead.entries()) {
+        // Where a later one is there, this one was made between the two looks, or is lost.
+        const later = ahead.slice(at + 1).some((one) => one !== undefined)
+        const bytes =
+          found ?? (later ? await this.#objects.get(this.#commitPath(this.version + 1)) : undefined)
+        if (bytes === undefined && later) throw lost(this.table, `commit ${this.version + 1}`, LOST_COMMIT)
         if (bytes === undefined) return
         this.#apply(decodeCommit(bytes))
         this.version++
@@ -130,16 +159,23 @@ export class DeltaLog {
 
   async #loadCheckpoint(): Promise<void> {
     const hint = await this.#objects.get(`${this.table}/_delta_log/_last_checkpoint`)
-    if (hint === undefined) return
-    const { version } = JSON.parse(new TextDecoder().decode(hint)) as { readonly version: number }
-    const bytes = await this.#objects.get(checkpointPath(this.table, version))
-    if (bytes === undefined) {
-      throw new HostError('KT3402', `the checkpoint ${version} of table "${this.table}" is missing`, {
-        why: '_last_checkpoint names it, and it is written before its name is',
-        fix: 'Restore the file, or remove _last_checkpoint if all commits since version 0 are there.',
-        retry: 'never',
-      })
-    }
+    const named = hint === undefined ? undefined : hinted(hint)
+    const bytes = named === undefined ? undefined : await this.#objects.get(checkpointPath(this.table, named))
+    if (named !== undefined && bytes !== undefined) return this.#begin(named, bytes)
+    if (hint === undefined && (await this.#objects.get(this.#commitPath(0))) !== undefined) return
+    // A slow writer may have named an older one after a newer was made, and the older one is gone since. And a
+    // table that looks empty must be so: to begin it again would load every row twice.
+    const there = await this.#objects.list(`${this.table}/_delta_log/`)
+    const newest = there.flatMap((path) => CHECKPOINT.exec(path)?.[1] ?? []).at(-1)
+    const found =
+      newest === undefined ? undefined : await this.#objects.get(checkpointPath(this.table, Number(newest)))
+    if (found !== undefined) return this.#begin(Number(newest), found)
+    if (hint !== undefined) throw lost(this.table, `checkpoint ${named ?? ''}`.trim(), LOST_CHECKPOINT)
+    if (there.length > 0 && (await this.#objects.get(this.#commitPath(0))) === undefined)
+      throw lost(this.table, 'beginning', LOST_COMMIT)
+  }
+
+  #begin(version: number, bytes: Uint8Array): void {
     this.#apply(this.#format.decode(bytes))
     this.version = version
     this.#checkpoint = version
@@ -181,6 +217,27 @@ export class DeltaLog {
     ]
   }
 }
+
+const CHECKPOINT = /\/(\d{20})\.checkpoint\.parquet$/
+
+const hinted = (hint: Uint8Array): number | undefined => {
+  try {
+    const { version } = JSON.parse(new TextDecoder().decode(hint)) as { readonly version: unknown }
+    return Number.isSafeInteger(version) ? (version as number) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const LOST_CHECKPOINT = '_last_checkpoint names one, and it is written before its name is'
+const LOST_COMMIT = 'later commits are there: what it added or removed cannot be known'
+
+const lost = (table: string, what: string, why: string): HostError =>
+  new HostError('KT3402', `the ${what} of table "${table}" is missing`, {
+    why,
+    fix: 'Restore the file; kt lake vacuum alone may remove files of a lake.',
+    retry: 'never',
+  })
 
 const checkpointPath = (table: string, version: number): string =>
   `${table}/_delta_log/${twenty(version)}.checkpoint.parquet`

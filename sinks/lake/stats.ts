@@ -48,3 +48,38 @@ export const statsOf = (batch: Batch): string => {
   }
   return JSON.stringify({ numRecords: batch.rows, minValues, maxValues, nullCount })
 }
+
+interface Stats {
+  readonly numRecords: number
+  readonly minValues: Readonly<Record<string, string | number>>
+  readonly maxValues: Readonly<Record<string, string | number>>
+  readonly nullCount: Readonly<Record<string, number>>
+}
+
+/**
+ * The statistics of files that become one. What one of them does not say of a column, the whole does not say;
+ * a column of which it says that all values are missing has no bounds, and takes none away.
+ */
+export const merged = (texts: readonly string[]): string => {
+  const all = texts.map((text) => ({ nullCount: {}, ...(JSON.parse(text) as Partial<Stats>) }) as Stats)
+  const numRecords = all.reduce((sum, one) => sum + one.numRecords, 0)
+  const bound = (of: 'minValues' | 'maxValues', sign: number): Stats['minValues'] => {
+    const columns = new Set(all.flatMap((one) => Object.keys(one[of] ?? {})))
+    const found: Record<string, string | number> = {}
+    for (const column of columns) {
+      const told = all.filter((one) => one.nullCount[column] !== one.numRecords)
+      const values = told.map((one) => one[of]?.[column])
+      if (values.some((value) => value === undefined)) continue
+      found[column] = values.reduce((best, value) => (sign * (value! > best! ? 1 : -1) > 0 ? value : best))!
+    }
+    return found
+  }
+  const counted = Object.keys(all[0]?.nullCount ?? {}).filter((column) =>
+    all.every((one) => one.nullCount[column] !== undefined),
+  )
+  const nullCount = Object.fromEntries(
+    counted.map((column) => [column, all.reduce((sum, one) => sum + one.nullCount[column]!, 0)]),
+  )
+  const [minValues, maxValues] = [bound('minValues', -1), bound('maxValues', 1)]
+  return JSON.stringify({ numRecords, minValues, maxValues, nullCount })
+}

@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path'
 import { Columns } from '../../graph/columns.ts'
 import { HostError } from '../../graph/error.ts'
-import type { Clock, Log, LogReader, ObjectStore, Placed, ReadFrom } from '../../graph/port.ts'
+import type { Clock, Log, LogReader, ObjectArchive, ObjectStore, Placed, ReadFrom } from '../../graph/port.ts'
 import { logged, schemaId } from '../../graph/schema.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import { trade } from '../../market/event.ts'
@@ -113,24 +113,49 @@ export const memoryLog = (
   close: () => Promise.resolve(),
 })
 
-export interface MemoryObjects extends ObjectStore {
+export interface MemoryObjects extends ObjectArchive {
   readonly objects: Map<string, Uint8Array>
 }
 
-export const memoryObjects = (): MemoryObjects => {
+/** `now`: microseconds, for the ages of objects. */
+export const memoryObjects = (now: () => number = () => 0): MemoryObjects => {
   const objects = new Map<string, Uint8Array>()
+  const ages = new Map<string, number>()
+  const set = (path: string, bytes: Uint8Array): void => {
+    objects.set(path, bytes.slice())
+    ages.set(path, now())
+  }
+  const list = (prefix: string): readonly string[] =>
+    [...objects.keys()].filter((path) => path.startsWith(prefix)).sort()
   return {
     objects,
     get: (path) => Promise.resolve(objects.get(path)),
-    put: async (path, bytes) => void objects.set(path, bytes.slice()),
-    putIfAbsent: async (path, bytes) => !objects.has(path) && objects.set(path, bytes.slice()) !== undefined,
-    list: (prefix) => Promise.resolve([...objects.keys()].filter((path) => path.startsWith(prefix)).sort()),
+    put: async (path, bytes) => set(path, bytes),
+    putIfAbsent: async (path, bytes) => {
+      if (objects.has(path)) return false
+      set(path, bytes)
+      return true
+    },
+    list: (prefix) => Promise.resolve(list(prefix)),
+    listed: (prefix) =>
+      Promise.resolve(
+        list(prefix).map((path) => ({
+          path,
+          size: objects.get(path)!.length,
+          modified: ages.get(path) ?? now(),
+        })),
+      ),
+    range: (path, first, length) => {
+      const bytes = objects.get(path)
+      const from = first < 0 ? Math.max(0, (bytes?.length ?? 0) + first) : first
+      return Promise.resolve(bytes?.subarray(from, from + length))
+    },
     remove: async (path) => void objects.delete(path),
   }
 }
 
 /** A store that fails now and then, before or after it has done what was asked. */
-export const faulty = (store: ObjectStore, below: (n: number) => number, oneIn: number): ObjectStore => {
+export const faulty = (store: ObjectArchive, below: (n: number) => number, oneIn: number): ObjectArchive => {
   const fail = (what: string): void => {
     if (below(oneIn) === 0)
       throw new HostError('KT9999', `the store failed ${what}`, { retry: { afterMs: 1 } })
@@ -147,6 +172,8 @@ export const faulty = (store: ObjectStore, below: (n: number) => number, oneIn: 
     put: (path, bytes) => unsure(() => store.put(path, bytes)),
     putIfAbsent: (path, bytes) => unsure(() => store.putIfAbsent(path, bytes)),
     list: (prefix) => unsure(() => store.list(prefix)),
+    listed: (prefix) => unsure(() => store.listed(prefix)),
+    range: (path, first, length) => unsure(() => store.range(path, first, length)),
     remove: (path) => unsure(() => store.remove(path)),
   }
 }
