@@ -88,21 +88,30 @@ export class Layout {
     if (column.nullable) this.#named(values)
     const ends = this.#ends()
     const size = this.#size()
-    let used = 0
-    let [last, bytes]: [string | null, Uint8Array] = [null, NOTHING]
     const at = this.#used
-    for (let row = 0; row < this.#rows; row++) {
+    let used = 0
+    // A name is mostly that of the row before: a run of it is copied in ever larger pieces.
+    for (let row = 0, end = 0; row < this.#rows; row = end) {
       const name = values[row]!
-      if (name !== last) [last, bytes] = [name, encoded(name, known)]
-      this.#room(at + used + bytes.length)
-      for (let i = 0; i < bytes.length; i++) this.#bytes[at + used + i] = bytes[i]!
-      used += bytes.length
-      this.#ints[ends + row + 1] = used
+      for (end = row + 1; end < this.#rows && values[end] === name;) end++
+      const { length } = this.#put(encoded(name, known), at + used, end - row)
+      for (let next = row; next < end; next++) this.#ints[ends + next + 1] = used += length
     }
     this.#room(padded(at + used))
     this.#bytes.fill(0, at + used, padded(at + used))
     this.#used = padded(at + used)
     this.#ints[size] = used
+  }
+
+  /** Put a name so many times. */
+  #put(name: Uint8Array, at: number, times: number): Uint8Array {
+    const end = at + name.length * times
+    this.#room(end)
+    const bytes = this.#bytes
+    for (let i = 0; i < name.length; i++) bytes[at + i] = name[i]!
+    for (let done = at + name.length; done < end && name.length > 0; done += done - at)
+      bytes.copyWithin(done, at, Math.min(done, at + end - done))
+    return name
   }
 
   texts(column: Column, ends: Int32Array, bytes: Uint8Array, used: number, present: Uint8Array): void {
