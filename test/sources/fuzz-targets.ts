@@ -34,7 +34,7 @@ export const recorded = async (most: number): Promise<readonly Example[]> => {
   return []
 }
 
-const LETTERS_MAX = 4_000
+const LETTERS_MAX = 1_500
 
 /** Every channel whose messages may be scanned, for one symbol and for all of them. */
 export const channelTargets = (examples: readonly Example[]): readonly Target[] =>

@@ -20,6 +20,8 @@ export const fuzz = (targets: readonly Target[], frames: number, seed: number, p
   const sum = { frames: 0, scanned: 0, templates: 0 }
   const errors = new Map<string, number>()
   const byTarget = new Map<string, { frames: number; scanned: number }>()
+  // Every target has its turn, also among few messages.
+  const [short, long] = [500, 6_000].map((most) => Math.min(most, Math.ceil(frames / targets.length / 3))) as [number, number]
   for (let life = 0; sum.frames < frames; life++) {
     const dice = new Dice(Math.imul(seed, 0x9e3779b1) + life)
     const target = targets[life % targets.length]!
@@ -27,7 +29,7 @@ export const fuzz = (targets: readonly Target[], frames: number, seed: number, p
     const own = byTarget.get(target.name) ?? { frames: 0, scanned: 0 }
     byTarget.set(target.name, own)
     let last = ''
-    for (let i = 100 + dice.below(dice.chance(50) ? 500 : 2_500); i > 0 && sum.frames < frames; i--) {
+    for (let i = 100 + dice.below(dice.chance(50) ? short : long); i > 0 && sum.frames < frames; i--) {
       last = next(dice, target, last)
       try {
         if (both.feed(Buffer.from(last, 'latin1'))) own.scanned++

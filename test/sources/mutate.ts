@@ -235,15 +235,18 @@ const bytewise = (dice: Dice, text: string): string => {
 
 /** Other digits in the places of some: the shape stays, and most often the message stays right. */
 export const digitwise = (dice: Dice, text: string): string => {
-  const letters = text.split('')
-  for (let i = 1 + dice.below(6); i > 0; i--) {
-    let at = dice.below(letters.length)
-    for (let tries = 0; tries < 40 && !(letters[at]! >= '0' && letters[at]! <= '9'); tries++) at = (at + 1) % letters.length
-    if (!(letters[at]! >= '0' && letters[at]! <= '9')) continue
-    letters[at] = dice.chance(6) ? dice.of(['', '.', '-', 'e', '00', '0.0', '9999999', ':', '/']) : String(dice.below(10)) + (dice.chance(4) ? digits(dice, dice.below(12)) : '')
+  let made = text
+  for (let i = 1 + dice.below(6); i > 0 && made.length > 0; i--) {
+    let at = dice.below(made.length)
+    for (let tries = 0; tries < 40 && !digit(made, at); tries++) at = (at + 1) % made.length
+    if (!digit(made, at)) continue
+    const other = dice.chance(6) ? dice.of(['', '.', '-', 'e', '00', '0.0', '9999999', ':', '/']) : String(dice.below(10)) + (dice.chance(4) ? digits(dice, dice.below(12)) : '')
+    made = made.slice(0, at) + other + made.slice(at + 1)
   }
-  return letters.join('')
+  return made
 }
+
+const digit = (text: string, at: number): boolean => text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x39
 
 /** A message as it should not be, or hardly. */
 export const mutated = (dice: Dice, text: string): string => {
