@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync, globSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -130,6 +131,16 @@ describe('a graph file of several stages', () => {
   )
 
   test.skipIf(!c)(
+    'makes the same lake, byte for byte, at another speed',
+    async () => {
+      const { lake } = await replayed([['--speed', '300']])
+      expect(lake.length).toBeGreaterThan(10)
+      expect(lake).toEqual((await whole!).lake)
+    },
+    LONG,
+  )
+
+  test.skipIf(!c)(
     'has the same rows in a replay that is killed and taken up again',
     async () => {
       using folder = temporary()
@@ -179,8 +190,18 @@ async function replayed(runs: readonly (readonly string[])[]) {
   }
   const { digest, topics, findings } = await verified(folder.path)
   expect(findings).toEqual([])
-  return { digest, rows: topics.map(({ topic, log }) => [topic, log] as const) }
+  return { digest, rows: topics.map(({ topic, log }) => [topic, log] as const), lake: lakeOf(folder.path) }
 }
+
+/** A checksum of every file of a lake. */
+const lakeOf = (folder: string): readonly string[] =>
+  globSync('**/*', { cwd: join(folder, 'lake') })
+    .toSorted()
+    .filter((name) => statSync(join(folder, 'lake', name)).isFile())
+    .map((name) => {
+      const bytes = readFileSync(join(folder, 'lake', name))
+      return `${name} ${createHash('sha256').update(bytes).digest('hex')}`
+    })
 
 const verified = (folder: string): Promise<Verified> =>
   json('verify', '--digest', '--on', 'lake', '--data', folder)
