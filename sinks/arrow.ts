@@ -1,9 +1,9 @@
-import { readBatch } from '../graph/batch.ts'
 import type { Batch, Buffers } from '../graph/batch.ts'
-import { assert, HostError } from '../graph/error.ts'
+import { HostError } from '../graph/error.ts'
 import type { Placed } from '../graph/port.ts'
 import { count, int, logged, name, schemaId } from '../graph/schema.ts'
 import type { AnySchema, Column, Field } from '../graph/schema.ts'
+import { joinedColumns } from './join.ts'
 
 /** The columns that kt adds to every row that it stores. `(_topic, _part, _off, _row)` names one row. */
 const SYSTEM: readonly Column[] = Object.entries({
@@ -35,12 +35,8 @@ export const stored = (schema: AnySchema): AnySchema => {
  * cannot be read.
  */
 export const joined = (schema: AnySchema, records: readonly Placed[]): Batch => {
-  const batches = records.map((record) => batchOf(schema, record))
-  const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
-  const columns = logged(schema).columns.map((column, i) => {
-    const parts = batches.map((batch) => batch.columns[i]!)
-    return joinedColumn(column, parts, batches, rows)
-  })
+  for (const record of records) checkRecord(schema, record)
+  const { rows, columns } = joinedColumns(schema, records)
   return { schema: stored(schema), rows, columns: [...columns, ...systemColumns(records, rows)] }
 }
 
@@ -51,7 +47,7 @@ export const picked = (batch: Batch, rows: readonly number[]): Batch => ({
   columns: batch.columns.map((from) => pickedColumn(from, rows)),
 })
 
-const batchOf = (schema: AnySchema, record: Placed): Batch => {
+const checkRecord = (schema: AnySchema, record: Placed): void => {
   if (record.schema !== schemaId(schema)) {
     const wanted = schemaId(schema)
     throw new HostError(
@@ -65,9 +61,6 @@ const batchOf = (schema: AnySchema, record: Placed): Batch => {
       },
     )
   }
-  const batch = readBatch(logged(schema), record.bytes)
-  assert(batch.rows === record.rows, `a record that says ${record.rows} rows holds ${batch.rows}`)
-  return batch
 }
 
 const NOTHING = {
@@ -77,35 +70,6 @@ const NOTHING = {
   values: new Uint8Array(0),
   floats: new Float64Array(0),
 }
-
-const joinedColumn = (column: Column, parts: Parts, batches: Batches, rows: number): Buffers => {
-  const bare = { ...NOTHING, column, ...joinedPresence(parts, batches, rows) }
-  switch (column.kind) {
-    case 'text':
-    case 'name': {
-      const values = joinedBytes(parts.map((part) => part.values))
-      return { ...bare, values, offsets: joinedOffsets(parts, batches, rows, (part) => part.values.length) }
-    }
-    case 'floats': {
-      const floats = new Float64Array(joinedBytes(parts.map((part) => bytesOf(part.floats))).buffer)
-      return { ...bare, floats, offsets: joinedOffsets(parts, batches, rows, (part) => part.floats.length) }
-    }
-    case 'flag':
-      return {
-        ...bare,
-        values: joinedBits(
-          parts.map((part) => part.values),
-          batches,
-          rows,
-        ),
-      }
-    default:
-      return fixed(bare, joinedBytes(parts.map((part) => part.values)))
-  }
-}
-
-type Parts = readonly Buffers[]
-type Batches = readonly Batch[]
 
 /** A column of fixed width; doubles can be had as such. */
 const fixed = (bare: Buffers, values: Uint8Array<ArrayBuffer>): Buffers => ({
@@ -124,55 +88,6 @@ const joinedBytes = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
     whole.set(part, at)
     at += part.length
   }
-  return whole
-}
-
-const joinedOffsets = (
-  parts: Parts,
-  batches: Batches,
-  rows: number,
-  length: (part: Buffers) => number,
-): Int32Array => {
-  const whole = new Int32Array(rows + 1)
-  let at = 0
-  let base = 0
-  parts.forEach((part, i) => {
-    const count = batches[i]!.rows
-    const { offsets } = part
-    for (let row = 0; row < count; row++) whole[at + row] = base + offsets[row]!
-    at += count
-    base += length(part)
-  })
-  whole[rows] = base
-  return whole
-}
-
-type Presence = Pick<Buffers, 'missing' | 'present'>
-
-const joinedPresence = (parts: Parts, batches: Batches, rows: number): Presence => {
-  const missing = parts.reduce((sum, part) => sum + part.missing, 0)
-  if (missing === 0) return { missing, present: NOTHING.present }
-  const all = (count: number): Uint8Array => new Uint8Array((count + 7) >> 3).fill(255)
-  const bitmaps = parts.map((part, i) => (part.missing > 0 ? part.present : all(batches[i]!.rows)))
-  return { missing, present: joinedBits(bitmaps, batches, rows) }
-}
-
-/** Bitmaps one behind the other; each begins in the middle of a byte of the whole. */
-const joinedBits = (parts: readonly Uint8Array[], batches: Batches, rows: number): Uint8Array => {
-  const whole = new Uint8Array((rows + 7) >> 3)
-  let at = 0
-  parts.forEach((part, i) => {
-    const bits = batches[i]!.rows
-    const shift = at & 7
-    for (let byte = 0; 8 * byte < bits; byte++) {
-      const left = bits - 8 * byte
-      const value = left < 8 ? part[byte]! & ((1 << left) - 1) : part[byte]!
-      const to = (at >> 3) + byte
-      whole[to]! |= value << shift
-      if (shift + left > 8 && shift > 0) whole[to + 1]! |= value >> (8 - shift)
-    }
-    at += bits
-  })
   return whole
 }
 
