@@ -154,6 +154,7 @@ describe('a scanned message comes to what a parsed one does', () => {
         of.feed(changed)
       }
       of.feed(message.slice(0, at))
+      of.feed(new Uint8Array([...message, message[at]!]))
       expect(of.feed(message)).toBe(true)
     }
   })
