@@ -10,14 +10,17 @@ import { DeltaLog } from '../sinks/lake/delta.ts'
 import { marketSchemas } from '../sinks/lake/market.ts'
 import { DATE, tableName } from '../sinks/lake/schema.ts'
 import { loadGraph, planOf } from './graph-file.ts'
+import { pulledLake } from './lake-pull.ts'
 import { foldersOf } from './settings.ts'
 import type { RunFile } from './settings.ts'
 
 /**
- * DuckDB over the lake in a folder, with the views of `sql/lake`. It knows a table whoever's event it holds:
- * kt's own events, those of `graph`, which may have no rows yet, and whatever tables the folder has.
+ * DuckDB over a lake, with the views of `sql/lake`. It knows a table whoever's event it holds: kt's own events,
+ * those of `graph`, which may have no rows yet, and whatever tables the lake has. A lake in S3 is pulled first:
+ * DuckDB reads files, and a question is about what was committed then.
  */
-export const openLake = async (folder: string, graph: readonly AnySchema[] = []): Promise<LakeReader> => {
+export const openLake = async (where: string, graph: readonly AnySchema[] = []): Promise<LakeReader> => {
+  const folder = await pulledLake(where)
   const objects = fileStore(folder)
   const known = new Map([...marketSchemas, ...graph].map((schema) => [tableName(schema), schema]))
   await Promise.all(
@@ -87,7 +90,7 @@ interface TableFacts {
 }
 
 /** The event of a table as the table itself tells it; undefined for one that kt did not write. */
-const schemaOf = (
+export const schemaOf = (
   table: string,
   { schemaString, description, configuration }: TableFacts,
 ): AnySchema | undefined => {

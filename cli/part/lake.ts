@@ -1,12 +1,17 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { servePart } from '../../deploy/driver/part.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
-import { fileStore } from '../../runtime/driver/files.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import { duckMerger } from '../../sinks/driver/lake-merge.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import type { AnyLakeSink } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
 import type { LakeStatus } from '../../sinks/lake/load.ts'
+import { tableName } from '../../sinks/lake/schema.ts'
+import { keepUp } from '../../sinks/lake/upkeep.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
+import { openForWriting } from '../lake-store.ts'
 import { foldersOf } from '../settings.ts'
 import { sinkStatus } from './lag.ts'
 
@@ -24,11 +29,16 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
   const folders = foldersOf(root)
   const log = await segmentLog(folders.log)
   const plan = planOf(await loadGraph(file))
+  const { objects, close } = await openForWriting(folders.lake)
+  const clock = systemClock()
+  const work = join(root, 'lake-work')
+  // What a merge left behind that was killed.
+  await rm(work, { recursive: true, force: true })
   const load = runLake({
     graph: plan.name,
     log,
-    objects: fileStore(folders.lake),
-    clock: systemClock(),
+    objects,
+    clock,
     format: parquet,
     sinks: plan.sinks.map(({ sink, topic }) => ({
       topic: topic.name,
@@ -41,13 +51,25 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
     keep: (sink, topic, partition, offset) =>
       void log.hold(`${sink}/${partition}`, [{ topic, partition, offset }]),
   })
+  // A recording's lake is the same bytes each time: nobody's pace may decide what its files are.
+  const tables = plan.sinks.flatMap(({ sink }) => (sink.engine === 'lake' ? [tableName(sink.schema)] : []))
+  const upkeep = keepUp({
+    objects,
+    clock,
+    checkpoint: parquet.checkpoint,
+    merger: duckMerger({ folder: work }),
+    tables: cut === 'events' ? [] : [...new Set(tables)],
+    failed: (table, error) => console.error(JSON.stringify({ table, error: error.message, why: error.why })),
+  })
   const timer = setInterval(() => parent.status(statusOf(load.status())), 1000)
   return {
     facts: {},
     stop: async () => {
       clearInterval(timer)
+      await upkeep.stop()
       await load.drain()
       parent.status(statusOf(load.status()))
+      close()
       await log.close()
     },
   }
