@@ -1,5 +1,7 @@
 import { VenueError } from '../graph/error.ts'
 import type { Stage as StagePlan } from '../graph/plan.ts'
+import { policyOf } from '../graph/policy.ts'
+import type { Policy } from '../graph/policy.ts'
 import type { Frame } from '../graph/source.ts'
 import { loadCheckpoint, orphan } from './checkpoint.ts'
 import { CAUSES_MAX } from './order.ts'
@@ -17,6 +19,8 @@ export class Shard {
   readonly #options: ShardOptions
   readonly #stage: Stage
   readonly #steps: Steps
+  /** What becomes of messages that the log cannot take, by source and channel. */
+  readonly #policies: ReadonlyMap<string, ReadonlyMap<string, Policy>>
   readonly #lingerMs: number
   /** Behind its own last step: where a restart reads its rows again. */
   readonly #nexts = new Positions()
@@ -35,6 +39,7 @@ export class Shard {
     this.#options = options
     this.#stage = new Stage(options.plan, (topic, row) => this.#steps.add(topic, row))
     this.#steps = new Steps(options, this.#stage, (error) => this.#die(error))
+    this.#policies = policiesOf(options.plan)
     const own = options.plan.writes.filter(({ from }) => from.length > 0).map(({ topic }) => topic.lingerMs)
     this.#lingerMs = options.lingerMs ?? Math.min(...own)
     this.failure = new Promise((_, reject) => (this.#failed = reject))
@@ -112,7 +117,7 @@ export class Shard {
   /** Take a message of a source. The view is not kept. */
   frame(frame: Frame<never>): void {
     if (this.#stopped || this.#past()) return
-    const { deadLetters, pendingMaxBytes, report } = this.#options
+    const { pendingMaxBytes, report } = this.#options
     if (this.#steps.pendingBytes > pendingMaxBytes) return this.#drop(frame)
     if (frame.received > this.#time) this.#time = frame.received
     try {
@@ -120,19 +125,8 @@ export class Shard {
       report.frame(frame, this.#options.clock.now())
     } catch (error) {
       if (!(error instanceof VenueError)) return this.#die(error)
-      const { source, channel, connection, epoch, frame: number, received, symbol, bytes } = frame
-      deadLetters.add({
-        source,
-        channel,
-        connection,
-        epoch,
-        frame: number,
-        received,
-        symbol,
-        bytes: bytes.slice(),
-        mapping: String(error.facts['mapping'] ?? ''),
-        error: `${error.code} ${error.message}`,
-      })
+      const { source, channel, connection, epoch, received } = frame
+      this.#letter(frame, String(error.facts['mapping'] ?? ''), `${error.code} ${error.message}`)
       report.deadLetter(frame, error)
       this.#stage.system('control', {
         kind: 'drop',
@@ -200,9 +194,15 @@ export class Shard {
     this.#cancelLinger = this.#options.clock.after(this.#lingerMs, () => this.flush())
   }
 
+  /**
+   * The log is behind, and what waits for it may not grow. What the venue cannot give again goes to the dead
+   * letters, whence it can be read in; the rest is a hole that the ledger has, with what the card says of it.
+   */
   #drop(frame: Frame<never>): void {
     const { source, channel, connection, epoch, received } = frame
     this.#options.report.dropped(frame)
+    const policy = this.#policies.get(source)?.get(channel) ?? 'deadLetter'
+    if (policy === 'deadLetter') this.#letter(frame, '', `KT4010 ${BEHIND}`)
     const row = {
       kind: 'drop',
       source,
@@ -210,17 +210,35 @@ export class Shard {
       instrument: '',
       connection,
       epoch,
-      why: 'the log has fallen behind',
+      why: policy === 'ticket' ? `${BEHIND}; the venue's history has it` : BEHIND,
       time: received,
       received,
     }
     this.#stage.system('control', row)
   }
 
+  #letter(of: Frame<never>, mapping: string, error: string): void {
+    const { source, channel, connection, epoch, frame, received, symbol } = of
+    const bytes = of.bytes.slice()
+    const from = { source, channel, connection, epoch, frame, received, symbol }
+    this.#options.deadLetters.add({ ...from, bytes, mapping, error })
+  }
+
   #die(error: unknown): void {
     this.#options.report.died(error)
     this.#failed?.(error)
   }
+}
+
+const BEHIND = 'the log has fallen behind'
+
+const policiesOf = ({ sources }: StagePlan): ReadonlyMap<string, ReadonlyMap<string, Policy>> => {
+  const found = new Map<string, Map<string, Policy>>()
+  for (const { source, channel } of sources) {
+    const channels = found.get(source.name) ?? new Map<string, Policy>()
+    found.set(source.name, channels.set(channel, policyOf(source.channels[channel]!.card)))
+  }
+  return found
 }
 
 /** So many rows end a step: what follows from one says its place in 20 bits. */
