@@ -18,9 +18,9 @@ const WIDTH = 16
 const FOOTER = 8
 
 /**
- * Is a table of the lake whole? Its log has no hole, and says by its checkpoint what its commits say; each file
- * that it lists is there, is as long as listed and ends as Parquet does; and its rows are as many as listed,
- * none of them twice and none beyond the position of its partition.
+ * Is a table of the lake whole? Its log has no hole, and says by its checkpoint what its commits say; each
+ * file that it lists is there, is as long as listed and ends as Parquet does; and its rows are as many as
+ * listed, none of them twice and none beyond the position of its partition.
  */
 export const checkTable = async (
   objects: ObjectArchive,

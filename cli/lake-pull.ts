@@ -27,9 +27,9 @@ export const tablesOf = async (objects: ObjectArchive): Promise<readonly string[
 }
 
 /**
- * Copy a table as it is now into a folder, which then is a lake of its own that reads the same. Files first and
- * its log last, so that whoever reads the folder meanwhile finds every file that is listed. What is there is not
- * copied again.
+ * Copy a table as it is now into a folder, which then is a lake of its own that reads the same. Files first
+ * and its log last, so that whoever reads the folder meanwhile finds every file that is listed. What is
+ * there is not copied again.
  */
 export const pullTable = async (from: ObjectArchive, folder: string, table: string): Promise<Pulled> => {
   const to = fileStore(folder)

@@ -33,9 +33,9 @@ const place = z.strictObject({
 })
 
 /**
- * `s3://bucket/prefix?region=eu-west-1&endpoint=http://127.0.0.1:9000&pathStyle=true`. What it leaves out comes
- * from KT_S3_REGION (or AWS_REGION) and KT_S3_ENDPOINT. Credentials are never part of it: the AWS SDK finds
- * them. Throws KT6420.
+ * `s3://bucket/prefix?region=eu-west-1&endpoint=http://127.0.0.1:9000&pathStyle=true`. What it leaves out
+ * comes from KT_S3_REGION (or AWS_REGION) and KT_S3_ENDPOINT. Credentials are never part of it: the AWS SDK
+ * finds them. Throws KT6420.
  */
 export const s3Place = (text: string, env: Readonly<Record<string, string | undefined>>): S3Place => {
   const url = URL.parse(text)

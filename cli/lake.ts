@@ -15,9 +15,9 @@ import { foldersOf } from './settings.ts'
 import type { RunFile } from './settings.ts'
 
 /**
- * DuckDB over a lake, with the views of `sql/lake`. It knows a table whoever's event it holds: kt's own events,
- * those of `graph`, which may have no rows yet, and whatever tables the lake has. A lake in S3 is pulled first:
- * DuckDB reads files, and a question is about what was committed then.
+ * DuckDB over a lake, with the views of `sql/lake`. It knows a table whoever's event it holds: kt's own
+ * events, those of `graph`, which may have no rows yet, and whatever tables the lake has. A lake in S3 is
+ * pulled first: DuckDB reads files, and a question is about what was committed then.
  */
 export const openLake = async (where: string, graph: readonly AnySchema[] = []): Promise<LakeReader> => {
   const folder = await pulledLake(where)

@@ -20,8 +20,9 @@ export const checkedPath = (path: string): readonly string[] => {
 const RIVALS = 8
 
 /**
- * Show that of many who put an object if it is absent one wins, and that its bytes are there at once. All that
- * a lake promises rests on it, and some servers that speak S3 take the condition and ignore it. Throws KT3022.
+ * Show that of many who put an object if it is absent one wins, and that its bytes are there at once. All
+ * that a lake promises rests on it, and some servers that speak S3 take the condition and ignore it. Throws
+ * KT3022.
  */
 export const proveConditionalPut = async (
   store: ObjectStore,

@@ -7,7 +7,9 @@ export interface Calling {
   readonly timeoutMs: number
   /** Default 5. */
   readonly triesMax: number
-  /** Before the second try, doubled for each later one up to 5 s, and then a random part of it. Default 100. */
+  /**
+   * Before the second try, doubled for each later one up to 5 s, and then a random part of it. Default 100.
+   */
   readonly backoffMs: number
 }
 

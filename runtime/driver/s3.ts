@@ -52,36 +52,15 @@ export const s3Store = (at: S3Place, options: S3Options, page = PAGE): S3Store =
   const { bucket: Bucket } = at
   const base = at.prefix === '' ? '' : `${at.prefix}/`
   const keyOf = (path: string): string => base + checkedPath(path).join('/')
-  const got = async (path: string, Range?: string): Promise<Uint8Array | undefined> => {
-    const asked = { Bucket, Key: keyOf(path), ...(Range === undefined ? {} : { Range }) }
-    return calls.run('get', async (signal) => {
-      try {
-        return await bodyOf(await client.send(new GetObjectCommand(asked), { abortSignal: signal }), signal)
-      } catch (error) {
-        if (Range !== undefined && (error as Error).name === 'InvalidRange') return new Uint8Array(0)
-        throw error
-      }
-    })
+  const got = (path: string, range?: string): Promise<Uint8Array | undefined> => {
+    const Key = keyOf(path)
+    return calls.run('get', (signal) => partOf(client, Bucket, Key, range, signal))
   }
-  const listed = async (prefix: string): Promise<readonly StoredObject[]> => {
-    const found: StoredObject[] = []
-    for (let token: string | undefined, more = true; more;) {
-      const next = token === undefined ? {} : { ContinuationToken: token }
-      const answer = await calls.must('list', (abortSignal) =>
-        client.send(new ListObjectsV2Command({ Bucket, Prefix: base + prefix, MaxKeys: page, ...next }), {
-          abortSignal,
-        }),
-      )
-      for (const { Key, Size, LastModified } of answer.Contents ?? []) {
-        const path = Key!.slice(base.length)
-        if (!path.endsWith('/'))
-          found.push({ path, size: Size ?? 0, modified: (LastModified?.getTime() ?? 0) * 1000 })
-      }
-      token = answer.NextContinuationToken
-      more = answer.IsTruncated === true && token !== undefined
-    }
-    return found.sort((a, b) => (a.path < b.path ? -1 : 1))
-  }
+  const listed = async (prefix: string): Promise<readonly StoredObject[]> =>
+    (await listing(client, calls, Bucket, base + prefix, page))
+      .filter(({ path }) => !path.endsWith('/'))
+      .map((one) => ({ ...one, path: one.path.slice(base.length) }))
+      .sort((a, b) => (a.path < b.path ? -1 : 1))
   return Object.freeze({
     get: (path: string) => got(path),
     range: async (path: string, first: number, length: number) => {
@@ -90,20 +69,14 @@ export const s3Store = (at: S3Place, options: S3Options, page = PAGE): S3Store =
       return bytes?.subarray(0, length)
     },
     put: async (path: string, bytes: Uint8Array) => {
-      const Key = keyOf(path)
-      await calls.must(
-        'put',
-        (abortSignal) => client.send(new PutObjectCommand({ Bucket, Key, Body: bytes }), { abortSignal }),
-        bytes.length,
-      )
+      const of = { Bucket, Key: keyOf(path), Body: bytes }
+      const send = (abortSignal: AbortSignal) => client.send(new PutObjectCommand(of), { abortSignal })
+      await calls.must('put', send, bytes.length)
     },
     putIfAbsent: async (path: string, bytes: Uint8Array) => {
-      const Key = keyOf(path)
-      const outcome = await calls.conditional(
-        (abortSignal) =>
-          client.send(new PutObjectCommand({ Bucket, Key, Body: bytes, IfNoneMatch: '*' }), { abortSignal }),
-        bytes.length,
-      )
+      const of = { Bucket, Key: keyOf(path), Body: bytes, IfNoneMatch: '*' }
+      const send = (abortSignal: AbortSignal) => client.send(new PutObjectCommand(of), { abortSignal })
+      const outcome = await calls.conditional(send, bytes.length)
       if (outcome !== 'unsure') return outcome === 'won'
       const there = await got(path)
       return there !== undefined && Buffer.compare(there, bytes) === 0
@@ -111,13 +84,49 @@ export const s3Store = (at: S3Place, options: S3Options, page = PAGE): S3Store =
     list: async (prefix: string) => (await listed(prefix)).map(({ path }) => path),
     listed,
     remove: async (path: string) => {
-      const Key = keyOf(path)
-      await calls.run('remove', (abortSignal) =>
-        client.send(new DeleteObjectCommand({ Bucket, Key }), { abortSignal }),
-      )
+      const of = { Bucket, Key: keyOf(path) }
+      await calls.run('remove', (abortSignal) => client.send(new DeleteObjectCommand(of), { abortSignal }))
     },
     close: () => client.destroy(),
   })
+}
+
+const partOf = async (
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+  range: string | undefined,
+  signal: AbortSignal,
+): Promise<Uint8Array> => {
+  const of = { Bucket, Key, ...(range === undefined ? {} : { Range: range }) }
+  try {
+    return await bodyOf(await client.send(new GetObjectCommand(of), { abortSignal: signal }), signal)
+  } catch (error) {
+    if (range !== undefined && (error as Error).name === 'InvalidRange') return new Uint8Array(0)
+    throw error
+  }
+}
+
+/** Every key that begins so, page by page. */
+const listing = async (
+  client: S3Client,
+  calls: S3Calls,
+  Bucket: string,
+  Prefix: string,
+  MaxKeys: number,
+): Promise<readonly StoredObject[]> => {
+  const found: StoredObject[] = []
+  let token: string | undefined
+  do {
+    const of = { Bucket, Prefix, MaxKeys, ...(token === undefined ? {} : { ContinuationToken: token }) }
+    const answer = await calls.must('list', (abortSignal) =>
+      client.send(new ListObjectsV2Command(of), { abortSignal }),
+    )
+    for (const { Key, Size, LastModified } of answer.Contents ?? [])
+      found.push({ path: Key!, size: Size ?? 0, modified: (LastModified?.getTime() ?? 0) * 1000 })
+    token = answer.IsTruncated === true ? answer.NextContinuationToken : undefined
+  } while (token !== undefined)
+  return found
 }
 
 const clientOf = (at: S3Place, { credentials, timeoutMs = 0 }: S3Options): S3Client =>

@@ -14,8 +14,8 @@ const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /**
- * Joins files of the lake by DuckDB, which sorts what does not fit into memory on the disk. It runs in threads
- * of its own: who awaits it goes on loading.
+ * Joins files of the lake by DuckDB, which sorts what does not fit into memory on the disk. It runs in
+ * threads of its own: who awaits it goes on loading.
  */
 export const duckMerger = (
   options: { readonly threads?: number; readonly memory?: string; readonly folder?: string } = {},

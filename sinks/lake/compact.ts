@@ -47,9 +47,9 @@ const BYTES = 256 * 2 ** 20
 
 /**
  * Which files of a table to join: of each date, and each version of the event, the small ones, oldest rows
- * first. With a `share`, a file that was made by an earlier merge joins again only when enough has come for it,
- * so that a row is written a number of times that grows with the logarithm of what its date has, however slowly
- * rows come.
+ * first. With a `share`, a file that was made by an earlier merge joins again only when enough has come for
+ * it, so that a row is written a number of times that grows with the logarithm of what its date has,
+ * however slowly rows come.
  */
 export const mergesOf = (files: readonly AddFile[], to: CompactTo = {}): readonly Merge[] => {
   const { bytes: target = BYTES, filesMin = 2, share = Infinity, dt } = to

@@ -163,7 +163,8 @@ export class DeltaLog {
     const bytes = named === undefined ? undefined : await this.#objects.get(checkpointPath(this.table, named))
     if (named !== undefined && bytes !== undefined) return this.#begin(named, bytes)
     if (hint === undefined && (await this.#objects.get(this.#commitPath(0))) !== undefined) return
-    // A slow writer may have named an older one after a newer was made, and the older one is gone since. And a
+    // A slow writer may have named an older one after a newer was made, and the older one is gone since.
+    // And a
     // table that looks empty must be so: to begin it again would load every row twice.
     const there = await this.#objects.list(`${this.table}/_delta_log/`)
     const newest = there.flatMap((path) => CHECKPOINT.exec(path)?.[1] ?? []).at(-1)

@@ -8,11 +8,12 @@ const DAY_MS = 86_400_000
 const LOADED = /\/([^/]+)-(\d+)-(\d{20})-\d{20}(?:-[0-9a-f]{8})?\.parquet$/
 
 /**
- * Remove what no reader needs: files that were replaced longer ago than `retainMs` (default and most: a week,
- * as long as the log remembers them), and files that were written then and never committed. It never takes what
- * is listed, what a reader of a version within that time finds listed, nor what a commit that is under way is
- * about to list, however slow it is: a file of rows that the table has not reached stays, and a compaction that
- * was begun before this vacuum cannot be committed after it. Gives back what was removed, or would be.
+ * Remove what no reader needs: files that were replaced longer ago than `retainMs` (default and most: a
+ * week, as long as the log remembers them), and files that were written then and never committed. It never
+ * takes what is listed, what a reader of a version within that time finds listed, nor what a commit that is
+ * under way is about to list, however slow it is: a file of rows that the table has not reached stays, and
+ * a compaction that was begun before this vacuum cannot be committed after it. Gives back what was removed,
+ * or would be.
  */
 export const vacuumed = async (
   log: DeltaLog,
