@@ -15,6 +15,11 @@ export interface Random {
 export interface SocketEvents {
   readonly open: () => void
   readonly message: (bytes: Uint8Array, received: number) => void
+  /**
+   * Takes messages instead of `message`, where it is there and the network knows it: a message is a range of
+   * what was read, valid during the call, so that nothing is made of it. The 8 bytes behind `to` can be read.
+   */
+  readonly bytes?: (bytes: Uint8Array, from: number, to: number, received: number) => void
   /** A protocol ping of the server came, and was answered. */
   readonly ping: () => void
   readonly close: (code: number, reason: string) => void

@@ -140,7 +140,8 @@ export class Connection {
     const line: InletLine = { connection: number, epoch, frames: 0 }
     const socket = host.net.connect(url, {
       open: () => this.#do({ kind: 'opened', line: epoch }),
-      message: (bytes, received) => this.#message(epoch, bytes, received),
+      message: (bytes, received) => this.#message(epoch, bytes, 0, bytes.length, received),
+      bytes: (bytes, from, to, received) => this.#message(epoch, bytes, from, to, received),
       ping: () => this.#do({ kind: 'ping', line: epoch }),
       close: (code, reason) => {
         this.#open.delete(epoch)
@@ -156,19 +157,21 @@ export class Connection {
     open?.socket.close()
   }
 
-  #message(epoch: number, bytes: Uint8Array, received: number): void {
+  #message(epoch: number, bytes: Uint8Array, from: number, to: number, received: number): void {
     const open = this.#open.get(epoch)
     if (open === undefined) return
     const topic = this.#topic
-    const found = topic.find(bytes)
+    const found = topic.find(bytes, from, to)
     const place = found ? this.#places.get(bytes, topic.from, topic.to) : undefined
-    if (place === undefined)
-      return this.#other(open, found ? bytes.subarray(topic.from, topic.to) : undefined, bytes, received)
+    if (place === undefined) {
+      const said = found ? bytes.subarray(topic.from, topic.to) : undefined
+      return this.#other(open, said, bytes.subarray(from, to), received)
+    }
     const sub = this.#session.sub(epoch, place.topic)
     if (sub === undefined) return
     const counts = this.#session.heard(sub, received)
     this.#play(this.#session.take())
-    if (counts) this.#parts.intake.take(this.#inlet(open, place), bytes, received)
+    if (counts) this.#parts.intake.take(this.#inlet(open, place), bytes, received, from, to)
   }
 
   #inlet(open: Open, { topic, channel, symbol }: Place): Inlet {

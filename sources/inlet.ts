@@ -41,12 +41,20 @@ export class Letter implements Omit<Frame<never>, 'carries'> {
   frame = 0
   received = 0
   symbol: string | undefined = undefined
-  bytes: Uint8Array = new Uint8Array()
+  /** The message is a range of what was read. */
+  buffer: Uint8Array = new Uint8Array()
+  from = 0
+  to = 0
   /** How it is read: made once, as there is one letter for all messages. */
   readonly read: (emit: EmitRow) => void
 
   constructor(source: string, read: (emit: EmitRow) => void) {
     this.source = source
     this.read = read
+  }
+
+  /** Made only for those who keep messages: tapes and dead letters. */
+  get bytes(): Uint8Array {
+    return this.buffer.subarray(this.from, this.to)
   }
 }

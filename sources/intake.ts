@@ -85,18 +85,18 @@ export class Intake {
   }
 
   /** Hand a message to the graph. The bytes are valid only until this returns. */
-  take(inlet: Inlet, bytes: Uint8Array, received: number): void {
+  take(inlet: Inlet, bytes: Uint8Array, received: number, from = 0, to = bytes.length): void {
     inlet.about.received = received
-    this.#hand(inlet, bytes, received, this.#readMessage)
+    this.#hand(inlet, bytes, received, this.#readMessage, from, to)
   }
 
   readonly #readMessage = (emit: EmitRow): void => {
     const inlet = this.#inlet as Inlet
-    const { bytes } = this.#letter
-    if (!inlet.tracked) return inlet.reader.read(bytes, inlet.about, emit)
+    const { buffer, from, to } = this.#letter
+    if (!inlet.tracked) return inlet.reader.read(buffer, inlet.about, emit, from, to)
     this.#emit = emit
     try {
-      inlet.reader.read(bytes, inlet.about, this.#emitTracked)
+      inlet.reader.read(buffer, inlet.about, this.#emitTracked, from, to)
     } catch (error) {
       // Whatever it said is lost, so that the book must begin anew, even where the ids go on.
       this.run(inlet).last = -1
@@ -252,6 +252,8 @@ export class Intake {
     bytes: Uint8Array,
     received: number,
     read: (emit: EmitRow) => void,
+    from = 0,
+    to = bytes.length,
   ): void {
     const letter = this.#letter
     inlet.line.frames += 1
@@ -261,7 +263,9 @@ export class Intake {
     letter.frame = inlet.line.frames
     letter.received = received
     letter.symbol = inlet.symbol
-    letter.bytes = bytes
+    letter.buffer = bytes
+    letter.from = from
+    letter.to = to
     this.#read = read
     this.#inlet = inlet as Inlet
     this.#host.frame(letter as unknown as Frame<never>)

@@ -22,7 +22,7 @@ export interface Reader {
    * Map a message: all of its rows are emitted, or VenueError is thrown and none is. A row is valid until
    * `emit` returns.
    */
-  readonly read: (bytes: Uint8Array, about: MessageAbout, emit: EmitRow) => void
+  readonly read: (bytes: Uint8Array, about: MessageAbout, emit: EmitRow, from?: number, to?: number) => void
 }
 
 /** What is known of a message besides its bytes. */
@@ -121,8 +121,9 @@ export const createReader = (of: ReaderOf): Reader => {
       throw placed(error, of, about)
     }
   }
-  const read: Reader['read'] = (bytes, about, emit) => {
-    if (scanned?.(bytes, about, emit) === true) return
+  const read: Reader['read'] = (buffer, about, emit, from = 0, to = buffer.length) => {
+    if (scanned?.(buffer, about, emit, from, to) === true) return
+    const bytes = buffer.subarray(from, to)
     parse(bytes, about)
     if (templates === undefined) countParsed(of.tiers, 'messages of its kind are')
     else templates.learn(bytes)

@@ -19,8 +19,14 @@ export class KeyFinder {
    * False when the key is not there, has another kind of value, or the bytes are no object. A text with an
    * escape is not found: topics have none.
    */
-  find(bytes: Uint8Array): boolean {
-    let at = blank(bytes, 0)
+  find(bytes: Uint8Array, from = 0, to = bytes.length): boolean {
+    const found = this.#find(bytes, from)
+    // What was read behind the message is the next one.
+    return found && this.to < to
+  }
+
+  #find(bytes: Uint8Array, from: number): boolean {
+    let at = blank(bytes, from)
     if (bytes[at] !== 0x7b) return false
     at = blank(bytes, at + 1)
     while (bytes[at] === QUOTE) {

@@ -29,25 +29,25 @@ interface Target {
 export const createScanned = (
   of: ReaderOf,
   templates: Templates,
-): ((bytes: Uint8Array, about: MessageAbout, emit: EmitRow) => boolean) => {
+): ((bytes: Uint8Array, about: MessageAbout, emit: EmitRow, from: number, to: number) => boolean) => {
   const targets = templates.targets.map(targetOf)
   const ends = columnsMax(templates.targets)
-  const { width, bytes: copy } = templates
+  const { width } = templates
   const named: (Named | undefined)[] = []
   const name = (found: number, about: MessageAbout): boolean => {
-    const { rows } = templates
+    const { rows, bytes } = templates
     const own = about.symbol === undefined ? undefined : of.named(about.symbol)
     for (let row = 0; row < found; row++) {
       const from = rows[row * width + SYMBOL_FROM]! | 0
       const to = rows[row * width + SYMBOL_TO]! | 0
-      if (about.symbol === undefined) named[row] = of.namedAt(copy, from, to)
-      else if (own === undefined || !same(copy, from, to, about.symbolBytes)) return false
+      if (about.symbol === undefined) named[row] = of.namedAt(bytes, from, to)
+      else if (own === undefined || !same(bytes, from, to, about.symbolBytes)) return false
       else named[row] = own
     }
     return true
   }
-  return (bytes, about, emit) => {
-    const found = templates.scan(bytes, about.received)
+  return (bytes, about, emit, from, to) => {
+    const found = templates.scan(bytes, about.received, from, to)
     if (found < 0 || !name(found, about)) return false
     of.tiers.scanned++
     for (let row = 0; row < found; row++) {
@@ -58,7 +58,7 @@ export const createScanned = (
       }
       const at = row * width
       const target = targets[templates.rows[at + TARGET]!]!
-      fill(target, templates.rows, at + FIRST_COLUMN, ends, copy)
+      fill(target, templates.rows, at + FIRST_COLUMN, ends, templates.bytes)
       const { cells } = target
       if (covers(target, about.skipped)) continue
       cells.names[target.venue] = of.venue

@@ -13,15 +13,6 @@ export interface DialSettings {
   readonly tls: WebSocketOptions['tls']
 }
 
-/**
- * Beside those of the port: a consumer that has `bytes` gets a message as a range of the bytes that were
- * read, valid during the call, instead of by `message`. It costs no object for each message. The 8 bytes
- * behind `to` can be read, and mean nothing.
- */
-interface RangeEvents {
-  readonly bytes?: (bytes: Uint8Array, from: number, to: number, received: number) => void
-}
-
 interface NetOptions {
   /** Without `after` the timers of this machine are used. */
   readonly clock: Pick<Clock, 'now'> & Partial<Pick<Clock, 'after'>>
@@ -33,22 +24,17 @@ interface NetOptions {
   readonly proxy?: string
   readonly tls?: WebSocketOptions['tls']
   /** How WebSockets are opened; default our own client. */
-  readonly dial?: (url: string, events: SocketEvents & RangeEvents, settings: DialSettings) => Socket
-}
-
-/** A network whose WebSockets also hand out ranges. */
-export interface RangeNet extends Net {
-  readonly connect: (url: string, events: SocketEvents & RangeEvents) => Socket
+  readonly dial?: (url: string, events: SocketEvents, settings: DialSettings) => Socket
 }
 
 /** The network of this machine: WebSockets without compression, and REST with deadlines that fire. */
-export const openNet = (options: NetOptions): RangeNet => {
+export const openNet = (options: NetOptions): Net => {
   const { frameBytesMax = 8 << 20, bodyBytesMax = 64 << 20, handshakeMs = 10_000, dial = connect } = options
   const { now, after = timer } = options.clock
   const clock = { now, after }
   const settings = { clock, bytesMax: frameBytesMax, handshakeMs, proxy: options.proxy, tls: options.tls }
   return Object.freeze({
-    connect: (url: string, events: SocketEvents & RangeEvents) => dial(url, events, settings),
+    connect: (url: string, events: SocketEvents) => dial(url, events, settings),
     get: (url: string, timeoutMs: number) => get(url, timeoutMs, clock, bodyBytesMax),
   })
 }
@@ -58,7 +44,7 @@ const timer: Clock['after'] = (ms, call) => {
   return () => clearTimeout(running)
 }
 
-const connect = (url: string, events: SocketEvents & RangeEvents, settings: DialSettings): Socket => {
+const connect = (url: string, events: SocketEvents, settings: DialSettings): Socket => {
   const { clock, bytesMax, handshakeMs, proxy, tls } = settings
   let closed = false
   const view = (bytes: Uint8Array, from: number, to: number, received: number): void =>

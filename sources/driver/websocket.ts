@@ -30,7 +30,7 @@ export interface WebSocketOptions extends RequestOptions {
 }
 
 /** What a connection tells: `close` once, and nothing after it; nothing during `openWebSocket`. */
-export interface WebSocketEvents extends Omit<SocketEvents, 'open' | 'message' | 'close'> {
+export interface WebSocketEvents extends Omit<SocketEvents, 'bytes' | 'close' | 'message' | 'open'> {
   readonly open: (agreement: Agreement) => void
   /**
    * A message lies in `bytes` from `from` to `to`, and only during the call. The 8 bytes behind it can be

@@ -16,6 +16,7 @@ import type { Use, Uses } from './use.ts'
 export type Scan = (
   bytes: Uint8Array,
   view: DataView,
+  from: number,
   end: number,
   rows: Float64Array,
   received: number,
@@ -64,10 +65,10 @@ class Writer {
     return [
       `'use strict';const P=k.powers,numberEnd=k.numberEnd,textEnd=k.textEnd;`,
       ...lists.map(({ target, place }, at) => `const l${at}=k.cells[${target}].lists[${place}];`),
-      `return (b,v,end,o,R)=>{let i=0,t=0,d=0,n=0,m=0,y=0,z=0,g=1,r=0,q=0,x=0`,
+      `return (b,v,from,end,o,R)=>{let i=from,t=0,d=0,n=0,m=0,y=0,z=0,g=1,r=0,q=0,x=0`,
       ...[...counters, ...uses].map((variable) => `,${variable}`),
       ';',
-      ...lists.map((_, at) => `l${at}.room((end>>2)+1);const w${at}=l${at}.values;`),
+      ...lists.map((_, at) => `l${at}.room((end-from>>2)+1);const w${at}=l${at}.values;`),
       `${this.#code}if(i!==end)return -1;${last.join('')}return r===0?-1:r}`,
     ].join('\n')
   }

@@ -42,9 +42,22 @@ const SIZE_MAX = 2_000
 /** After so many looks that taught nothing, only one message in so many is looked at. */
 const LOOKS = 200
 
-/** One copy of the message at hand, followed by the zeros that a scanner needs. */
-const scratch = new Uint8Array(BYTES_MAX + 8)
-const view = new DataView(scratch.buffer)
+/** Memory that messages are scanned in. */
+interface Memory {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+}
+
+const memoryOf = (buffer: ArrayBufferLike): Memory => ({
+  bytes: new Uint8Array(buffer),
+  view: new DataView(buffer),
+})
+
+/** A copy of the message at hand, where its own memory is not known. */
+const scratch = memoryOf(new ArrayBuffer(BYTES_MAX + 8))
+/** Where the last messages lay: a socket reads all of its messages into one place. */
+let held = scratch
+let last: ArrayBufferLike | undefined
 
 /** The scanners of one channel: one for each shape that its messages have had. */
 export class Templates {
@@ -52,7 +65,7 @@ export class Templates {
   readonly width: number
   /** What the last scan wrote, `width` numbers a row; and the bytes that its texts are in. */
   rows: Float64Array
-  readonly bytes = scratch
+  bytes = scratch.bytes
   readonly #tree: Tree
   readonly #counts: TierCounts
   readonly #learned: Learned
@@ -73,20 +86,25 @@ export class Templates {
   }
 
   /** Rows of a message, or -1 when no template fits it. */
-  scan(bytes: Uint8Array, received: number): number {
-    const { length } = bytes
-    if (this.#scans.length === 0 || length > BYTES_MAX) return -1
-    scratch.set(bytes)
-    view.setFloat64(length, 0)
-    const scans = this.#scans
-    for (let at = 0; at < scans.length; at++) {
-      const found = this.#run(scans[at]!, length, received)
-      if (found < 0) continue
-      // The template that fits most often comes to be tried first.
-      if (at > 0) [scans[at - 1], scans[at]] = [scans[at]!, scans[at - 1]!]
-      return found
+  scan(bytes: Uint8Array, received: number, from = 0, to = bytes.length): number {
+    if (this.#scans.length === 0 || to - from > BYTES_MAX) return -1
+    const inPlace = known(bytes, to)
+    const memory = inPlace ? held : scratch
+    if (!inPlace) scratch.bytes.set(to - from === bytes.length ? bytes : bytes.subarray(from, to))
+    const begin = inPlace ? bytes.byteOffset + from : 0
+    const end = begin + to - from
+    const { view } = memory
+    const [first, second] = [view.getInt32(end), view.getInt32(end + 4)]
+    this.bytes = memory.bytes
+    try {
+      view.setInt32(end, 0)
+      view.setInt32(end + 4, 0)
+      return this.#try(memory, begin, end, received)
+    } finally {
+      // What follows a message is often the next one.
+      view.setInt32(end, first)
+      view.setInt32(end + 4, second)
     }
-    return -1
   }
 
   /** A message was parsed whole, and was right: learn its shape, or say why not. */
@@ -98,9 +116,21 @@ export class Templates {
     countParsed(this.#counts, this.#why)
   }
 
-  #run(scan: Scan, length: number, received: number): number {
+  #try(memory: Memory, begin: number, end: number, received: number): number {
+    const scans = this.#scans
+    for (let at = 0; at < scans.length; at++) {
+      const found = this.#run(scans[at]!, memory, begin, end, received)
+      if (found < 0) continue
+      // The template that fits most often comes to be tried first.
+      if (at > 0) [scans[at - 1], scans[at]] = [scans[at]!, scans[at - 1]!]
+      return found
+    }
+    return -1
+  }
+
+  #run(scan: Scan, { bytes, view }: Memory, begin: number, end: number, received: number): number {
     for (;;) {
-      const found = scan(scratch, view, length, this.rows, received)
+      const found = scan(bytes, view, begin, end, this.rows, received)
       if (found !== -2) return found
       if (this.rows.length >= ROWS_MAX * this.width) return -1
       this.rows = new Float64Array(this.rows.length * 2)
@@ -158,6 +188,16 @@ export class Templates {
     }
     return refused ?? 'a new shape'
   }
+}
+
+/** Is the memory of a message that of the one before, with room for the zeros that end it? */
+const known = ({ buffer, byteOffset }: Uint8Array, to: number): boolean => {
+  if (byteOffset + to + 8 > buffer.byteLength) return false
+  if (held.bytes.buffer === buffer) return true
+  const again = last === buffer
+  if (again) held = memoryOf(buffer)
+  last = buffer
+  return again
 }
 
 /** A shape that came again. */

@@ -19,7 +19,7 @@ import {
   schemaId,
   text,
 } from '../../graph/schema.ts'
-import type { Event } from '../../graph/schema.ts'
+import type { Event, Floats } from '../../graph/schema.ts'
 import { joined, picked, stored } from '../../sinks/arrow.ts'
 import { streamOf } from '../../sinks/driver/arrow.ts'
 
@@ -32,7 +32,7 @@ interface Every extends Event<'every'> {
   readonly time: number
   readonly live: boolean
   readonly side: 'buy' | 'sell' | 'none'
-  readonly levels: readonly number[]
+  readonly levels: Floats
   readonly noteIf: string | null
   readonly priceIf: number | null
   readonly idIf: number | null

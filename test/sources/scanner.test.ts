@@ -198,14 +198,26 @@ describe('what learns from messages stands whatever comes', () => {
     expect(odd.parsing.out[0]).toBe('KT2102')
   })
 
-  test('a message is followed by zeros, and not by what is left of a longer one before', () => {
+  test('a message ends where it ends, whatever lies behind it, and that is left as it was', () => {
     const { tree } = new Mappings([parseMapping('test', '{ "p": { "any": { "symbol": s, "v": v } } }')]).part('p', [anySchema({ v: 'float' })], { long: 0 })!
     const templates = new Templates(tree, [sharedCells(anySchema({ v: 'float' }))], tierCounts(), () => {})
-    const long = bytes(`{"s":"X","v":1,"x":"${'x'.repeat(50)}"}`)
-    for (let i = 0; i < 2; i++) templates.learn(long)
-    expect(templates.scan(long, 0)).toBe(1)
-    expect(templates.scan(long.subarray(0, 30), 0)).toBe(-1)
-    expect([...templates.bytes.subarray(29, 39)]).toEqual([0x78, 0, 0, 0, 0, 0, 0, 0, 0, 0x78])
+    const one = bytes('{"s":"X","v":1}')
+    for (let i = 0; i < 2; i++) templates.learn(one)
+    // As a socket has them: many in one piece of memory, with anything behind the last one.
+    const piece = bytes(`${'{"s":"X","v":12}'.repeat(6)}99999999`)
+    const before = piece.slice()
+    for (let turn = 0; turn < 3; turn++) {
+      for (let at = 0; at < 6; at++) {
+        expect(templates.scan(piece, 0, 16 * at, 16 * at + 16)).toBe(1)
+        expect(templates.bytes.buffer === piece.buffer).toBe(turn + at > 0)
+        for (let cut = 1; cut < 16; cut++) expect(templates.scan(piece, 0, 16 * at, 16 * at + cut), `${cut}`).toBe(-1)
+        expect(templates.scan(piece, 0, 16 * at, 16 * at + 17)).toBe(-1)
+      }
+    }
+    expect(piece).toEqual(before)
+    // Without room behind it a message is copied.
+    expect(templates.scan(piece.subarray(0, 16).slice(), 0)).toBe(1)
+    expect(templates.bytes.buffer === piece.buffer).toBe(false)
   })
 
   test('a new shape is learned after many that came once', () => {

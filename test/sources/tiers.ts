@@ -94,7 +94,20 @@ const side = (of: TiersOf, whole: boolean): Side => {
   return { counts, tiers: read, about, reader, out: [], learned }
 }
 
+/** Messages as a socket has them: in one piece of memory, and behind each what could be taken for more of it. */
+const PIECE = new Uint8Array(1 << 17)
+const BEHIND = 0x39
+
 const take = (side: Side, bytes: Uint8Array): void => {
+  if (bytes.length + 64 > PIECE.length) return read(side, bytes, 0, bytes.length)
+  const to = 16 + bytes.length
+  PIECE.set(bytes, 16)
+  PIECE.fill(BEHIND, to, to + 16)
+  read(side, PIECE, 16, to)
+  for (let at = to; at < to + 16; at++) if (PIECE[at] !== BEHIND) throw new Error('what follows a message was changed')
+}
+
+const read = (side: Side, bytes: Uint8Array, from: number, to: number): void => {
   const { out } = side
   out.length = 0
   const emit: EmitRow = (schema, row) => {
@@ -113,7 +126,7 @@ const take = (side: Side, bytes: Uint8Array): void => {
     })
   }
   try {
-    side.reader.read(bytes, side.about, emit)
+    side.reader.read(bytes, side.about, emit, from, to)
   } catch (error) {
     if (!(error instanceof KtError)) throw error
     if (out.length > 0) throw new Error('rows of a message that is refused')
