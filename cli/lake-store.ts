@@ -80,7 +80,7 @@ const openS3 = async (address: string): Promise<LakeStore> => {
 }
 
 /** The address in the folder of a lake, where the lake is in S3. */
-export const addressIn = (folder: string): string | undefined => {
+const addressIn = (folder: string): string | undefined => {
   const file = join(folder, POINTER)
   if (!existsSync(file)) return undefined
   return z.object({ address: z.string() }).parse(JSON.parse(readFileSync(file, 'utf8'))).address

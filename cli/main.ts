@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { enableCompileCache } from 'node:module'
 import { EXIT, exitCodes, fail } from './outcome.ts'
+import { storageCommands } from './storage.ts'
 
 enableCompileCache()
 // A reader that has seen enough, such as head, ends the command; that is no failure.
@@ -105,36 +106,7 @@ program
   .option('--data <dir>', 'which run')
   .action(run(async () => (await import('./command/sql.ts')).sql))
 
-const lakes = program.command('lake').description('the tables of the lake: look at them, and look after them')
-const lakeBody = () => import('./command/lake.ts')
-const lakeCommand = (name: string, what: string, ...tables: readonly string[]): Command => {
-  const made = lakes.command(name).description(what)
-  for (const one of tables) made.argument(one, 'such as trade; without any, all')
-  return made
-    .option('--data <dir>', 'which run')
-    .option('--lake <place>', 'a folder or s3://bucket/prefix, instead of that of the run')
-}
-lakeCommand('ls', 'tables with files, rows and size').action(run(async () => (await lakeBody()).list))
-lakeCommand('stats', 'files by date, and how small they are', '[tables...]').action(
-  run(async () => (await lakeBody()).stats),
-)
-lakeCommand('schema', 'columns, types and what they are', '[tables...]').action(
-  run(async () => (await lakeBody()).schema),
-)
-lakeCommand('compact', 'join small files into large, sorted ones; a run may go on meanwhile', '[tables...]')
-  .option('--target <MB>', 'size of a file', '256')
-  .option('--dt <date>', 'only this date')
-  .action(run(async () => (await lakeBody()).compact))
-lakeCommand('vacuum', 'remove files that no reader needs', '[tables...]')
-  .option('--retain <duration>', 'what was replaced since is kept, 7d at most', '7d')
-  .option('--dry-run', 'only say which')
-  .action(run(async () => (await lakeBody()).vacuum))
-lakeCommand('pull', 'copy tables into a folder', '[tables...]')
-  .option('--to <dir>', 'which; a lake in S3 has its own')
-  .action(run(async () => (await lakeBody()).pull))
-lakeCommand('verify', 'is the lake whole by itself; exit code 2 when it is not', '[tables...]').action(
-  run(async () => (await lakeBody()).verify),
-)
+storageCommands(program, run)
 
 const topics = program.command('topic').description('look at topics')
 topics

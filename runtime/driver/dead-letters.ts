@@ -1,10 +1,14 @@
 import { createReadStream } from 'node:fs'
-import { appendFile, mkdir, readdir, rm, stat, truncate } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { HostError } from '../../graph/error.ts'
 import type { DeadLetter, DeadLetters } from '../../graph/port.ts'
-import { errnoOf, whenThere } from './disk.ts'
+import { errnoOf, replaceFile, whenThere } from './disk.ts'
+import { letterIn, letterText } from './letter.ts'
+import type { LetterStore, StoredLetter } from './letter.ts'
+
+export type { StoredLetter } from './letter.ts'
 
 export interface DeadLetterOptions {
   /** A file that has reached this is followed by a new one. */
@@ -18,12 +22,6 @@ export interface DeadLetterOptions {
   readonly pendingBytesMax?: number
   /** The disk refused; it is tried again. */
   readonly refused?: (error: HostError) => void
-}
-
-/** A letter with its name: the file and the line where it lies. */
-export interface StoredLetter {
-  readonly id: string
-  readonly letter: DeadLetter
 }
 
 const FILE = /^(\d{8})\.jsonl$/
@@ -70,7 +68,7 @@ export class FileDeadLetters implements DeadLetters {
   }
 
   readonly add = (letter: DeadLetter): void => {
-    const line = `${JSON.stringify({ ...letter, bytes: Buffer.from(letter.bytes).toString('base64') })}\n`
+    const line = `${letterText(letter)}\n`
     this.#lines.push(line)
     this.#pendingBytes += line.length
     while (this.#pendingBytes > this.#options.pendingBytesMax) {
@@ -145,33 +143,63 @@ export class FileDeadLetters implements DeadLetters {
 }
 
 /**
- * The letters of a folder, oldest first. A line that is cut off (the writer was killed in the middle of it)
- * is passed over.
+ * The letters of a folder, oldest first, each by the name of its file and line. A line that is cut off (the
+ * writer was killed in the middle of it) is passed over, and so is one that was removed.
  */
 export async function* readDeadLetters(folder: string): AsyncGenerator<StoredLetter> {
+  const removed = await removedIn(folder)
   for (const file of await filesOf(folder)) {
     let line = 0
     for await (const text of linesOf(fileOf(folder, file))) {
       line++
-      const letter = letterOf(text)
-      if (letter !== undefined) yield { id: `${file}.${line}`, letter }
+      const letter = letterIn(text)
+      if (letter !== undefined && !removed.has(`${file}.${line}`)) yield { id: `${file}.${line}`, letter }
     }
   }
+}
+
+/**
+ * Letters in a folder, for whoever looks after them while a run may write there: what is removed is only
+ * noted as such, and a file goes when nothing is left in it and a later one is written.
+ */
+export const fileLetters = (folder: string): LetterStore => ({
+  letters: () => readDeadLetters(folder),
+  remove: async (ids) => {
+    const before = await removedIn(folder)
+    const found = new Set<string>()
+    for await (const { id } of readDeadLetters(folder)) if (ids.has(id)) found.add(id)
+    if (found.size > 0) await keepRemoved(folder, new Set([...before, ...found]))
+    return found.size
+  },
+  close: () => Promise.resolve(),
+})
+
+/** Note what was removed, and drop the files of which nothing is left. The newest stays, for its number. */
+const keepRemoved = async (folder: string, removed: ReadonlySet<string>): Promise<void> => {
+  await replaceFile(join(folder, REMOVED), JSON.stringify([...removed]), true)
+  const empty: number[] = []
+  for (const file of (await filesOf(folder)).slice(0, -1)) {
+    let line = 0
+    let left = 0
+    for await (const text of linesOf(fileOf(folder, file)))
+      if (!removed.has(`${file}.${++line}`) && letterIn(text) !== undefined) left++
+    if (left === 0) empty.push(file)
+  }
+  if (empty.length === 0) return
+  for (const file of empty) await rm(fileOf(folder, file))
+  const rest = [...removed].filter((id) => !empty.includes(Number(id.split('.')[0])))
+  await replaceFile(join(folder, REMOVED), JSON.stringify(rest), true)
+}
+
+const REMOVED = 'removed.json'
+
+const removedIn = async (folder: string): Promise<ReadonlySet<string>> => {
+  const text = await whenThere(readFile(join(folder, REMOVED), 'utf8'))
+  return new Set(text === undefined ? [] : (JSON.parse(text) as readonly string[]))
 }
 
 const linesOf = (file: string): AsyncIterable<string> =>
   createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })
-
-const letterOf = (text: string): DeadLetter | undefined => {
-  try {
-    const { bytes, symbol, ...rest } = JSON.parse(text) as Omit<DeadLetter, 'bytes'> & {
-      readonly bytes: string
-    }
-    return { ...rest, symbol, bytes: new Uint8Array(Buffer.from(bytes, 'base64')) }
-  } catch {
-    return undefined
-  }
-}
 
 const refusal = (folder: string, cause: unknown): HostError =>
   new HostError('KT3012', `the disk refused dead letters (${errnoOf(cause)})`, {

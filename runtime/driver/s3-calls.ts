@@ -1,5 +1,6 @@
 import { HostError } from '../../graph/error.ts'
 import type { Clock, Random } from '../../graph/port.ts'
+import { within } from './within.ts'
 
 /** How patient a call is. */
 export interface Calling {
@@ -81,22 +82,10 @@ export class S3Calls {
     bytes: number,
   ): Promise<Failed | { readonly done: T }> {
     const limitMs = this.#calling.timeoutMs + bytes / BYTES_PER_MS
-    const stop = new AbortController()
-    let late: (error: Error) => void
-    const limit = new Promise<never>((_, reject) => (late = reject))
-    const cancel = this.#clock.after(limitMs, () => {
-      late(new Error(`no answer within ${Math.ceil(limitMs)} ms`))
-      stop.abort()
-    })
-    const called = call(stop.signal)
-    // Whoever loses the race may still reject, and nobody listens then.
-    called.catch(() => undefined)
     try {
-      return { done: await Promise.race([called, limit]) }
+      return { done: await within(this.#clock, limitMs, call) }
     } catch (error) {
       return this.#failed(what, error)
-    } finally {
-      cancel()
     }
   }
 

@@ -2,8 +2,8 @@ import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { DeadLetter } from '../../graph/port.ts'
-import { FileDeadLetters, readDeadLetters } from '../../runtime/driver/dead-letters.ts'
+import { fileLetters, FileDeadLetters, readDeadLetters } from '../../runtime/driver/dead-letters.ts'
+import { letterOf } from './letter-stores.ts'
 
 const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
   const folder = await mkdtemp(join(tmpdir(), 'kt-dead-'))
@@ -13,19 +13,6 @@ const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> =
     await rm(folder, { recursive: true, force: true })
   }
 }
-
-const letterOf = (frame: number, length = 100): DeadLetter => ({
-  source: 'binance.spot',
-  channel: 'trade',
-  connection: 1,
-  epoch: 2,
-  frame,
-  received: 1_750_000_000_000_000 + frame,
-  symbol: frame % 2 === 0 ? 'BTCUSDT' : undefined,
-  mapping: 'abc',
-  error: 'price is not a number: "né\nvous"',
-  bytes: Uint8Array.from({ length }, (_, i) => (i * 7 + frame) & 255),
-})
 
 const framesOf = async (folder: string): Promise<readonly number[]> => {
   const frames: number[] = []
@@ -96,5 +83,30 @@ describe('dead letters in files', () => {
       const kept = await framesOf(place)
       expect(kept).toEqual(range(letters.dropped + 1, 51))
       expect(kept.length).toBeGreaterThan(5)
+    }))
+
+  test('are removed while a run writes, and a file goes when nothing is left in it', () =>
+    inFolder(async (folder) => {
+      const letters = new FileDeadLetters(folder, { fileBytes: 1000 })
+      for (const frame of range(1, 12)) {
+        letters.add(letterOf(frame))
+        await letters.flush()
+      }
+      const store = fileLetters(folder)
+      const ids: string[] = []
+      for await (const { id, letter } of store.letters()) if (letter.frame !== 6) ids.push(id)
+      const files = (await readdir(folder)).toSorted()
+      expect(files.length).toBeGreaterThan(3)
+      expect(await store.remove(new Set([...ids, '99.1']))).toBe(11)
+      expect(await store.remove(new Set(ids))).toBe(0)
+      letters.add(letterOf(13))
+      await letters.close()
+      expect(await framesOf(folder)).toEqual([6, 13])
+      const left = await readdir(folder)
+      expect(files.filter((file) => left.includes(file)).length).toBeLessThan(3)
+      const again = new FileDeadLetters(folder, { fileBytes: 1000 })
+      again.add(letterOf(14))
+      await again.close()
+      expect(await framesOf(folder)).toEqual([6, 13, 14])
     }))
 })

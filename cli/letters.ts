@@ -1,0 +1,61 @@
+import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
+import { KtError } from '../graph/error.ts'
+import { systemClock } from '../runtime/driver/clock.ts'
+import { fileLetters } from '../runtime/driver/dead-letters.ts'
+import { fileStore } from '../runtime/driver/files.ts'
+import type { LetterStore } from '../runtime/driver/letter.ts'
+import type { SqsQueue } from '../runtime/driver/sqs.ts'
+import { openStore } from './lake-store.ts'
+import { foldersOf } from './settings.ts'
+
+/** Where the dead letters of a run are, and what gives back what was opened for it. */
+export interface LettersAt {
+  readonly name: string
+  readonly store: LetterStore
+  readonly close: () => Promise<void>
+}
+
+type Env = Readonly<Record<string, string | undefined>>
+
+/** The queue that KT_DLQ names; letters that are too long for it lie where KT_DLQ_BODIES says. */
+const queueOf = async (
+  folder: string,
+  url: string,
+  env: Env,
+): Promise<{ readonly queue: SqsQueue; readonly close: () => void }> => {
+  if (!/^https?:\/\/[^/@]+\/./.test(url))
+    throw new KtError('KT6423', 'the address of the dead-letter queue cannot be understood', {
+      why: 'KT_DLQ is the URL of a queue of SQS, without credentials in it',
+      fix: 'Write https://sqs.eu-west-1.amazonaws.com/<account>/<queue>, or leave it out for files.',
+    })
+  const bodies = env['KT_DLQ_BODIES']
+  const { objects, close } =
+    bodies === undefined
+      ? { objects: fileStore(join(folder, 'bodies')), close: () => undefined }
+      : await openStore(bodies)
+  const region = /^https:\/\/sqs\.([a-z0-9-]+)\./.exec(url)?.[1] ?? env['AWS_REGION'] ?? 'us-east-1'
+  const random = { below: (n: number): number => randomInt(Math.max(1, Math.floor(n))) }
+  return { queue: { url, region, objects, clock: systemClock(), random }, close }
+}
+
+/** The dead letters of a run: in SQS where KT_DLQ names a queue, else in its folder. */
+export const openLetters = async (root: string, env: Env = process.env): Promise<LettersAt> => {
+  const folder = foldersOf(root).deadLetters
+  const url = env['KT_DLQ']
+  if (url === undefined) {
+    const store = fileLetters(folder)
+    return { name: folder, store, close: store.close }
+  }
+  const { queue, close } = await queueOf(folder, url, env)
+  const { sqsLetters } = await import('../runtime/driver/sqs-letters.ts')
+  const store = sqsLetters(queue)
+  return {
+    name: url,
+    store,
+    close: async () => {
+      await store.close()
+      close()
+    },
+  }
+}
