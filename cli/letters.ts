@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { KtError } from '../graph/error.ts'
+import type { HostError } from '../graph/error.ts'
+import type { DeadLetters } from '../graph/port.ts'
 import { systemClock } from '../runtime/driver/clock.ts'
-import { fileLetters } from '../runtime/driver/dead-letters.ts'
+import { FileDeadLetters, fileLetters } from '../runtime/driver/dead-letters.ts'
 import { fileStore } from '../runtime/driver/files.ts'
 import type { LetterStore } from '../runtime/driver/letter.ts'
 import type { SqsQueue } from '../runtime/driver/sqs.ts'
@@ -37,6 +39,26 @@ const queueOf = async (
   const region = /^https:\/\/sqs\.([a-z0-9-]+)\./.exec(url)?.[1] ?? env['AWS_REGION'] ?? 'us-east-1'
   const random = { below: (n: number): number => randomInt(Math.max(1, Math.floor(n))) }
   return { queue: { url, region, objects, clock: systemClock(), random }, close }
+}
+
+/** Where a run puts its dead letters. */
+export interface LetterWriter extends DeadLetters {
+  readonly dropped: number
+  readonly close: () => Promise<void>
+}
+
+/** The dead letters of a run, to write: to SQS where KT_DLQ names a queue, else to its folder. */
+export const writeLetters = async (
+  root: string,
+  refused: (error: HostError) => void,
+  env: Env = process.env,
+): Promise<LetterWriter> => {
+  const folder = foldersOf(root).deadLetters
+  const url = env['KT_DLQ']
+  if (url === undefined) return new FileDeadLetters(folder, { refused })
+  const { queue } = await queueOf(folder, url, env)
+  const { SqsDeadLetters } = await import('../runtime/driver/sqs.ts')
+  return new SqsDeadLetters({ ...queue, refused })
 }
 
 /** The dead letters of a run: in SQS where KT_DLQ names a queue, else in its folder. */

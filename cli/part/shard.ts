@@ -5,7 +5,6 @@ import type { Clock } from '../../graph/port.ts'
 import type { ConnectionStatus, OpenSource } from '../../graph/source.ts'
 import { serveMetrics } from '../../deploy/driver/metrics.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
-import { FileDeadLetters } from '../../runtime/driver/dead-letters.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { systemReport } from '../../runtime/driver/report.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
@@ -19,6 +18,7 @@ import type { ShardReport } from '../../runtime/status.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { startFollowers } from '../followers.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
+import { writeLetters } from '../letters.ts'
 import { foldersOf } from '../settings.ts'
 import { openReplay } from '../replay.ts'
 import { shardReport } from './reporting.ts'
@@ -55,9 +55,9 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const system = systemReport()
   const metrics = await serveMetrics(system.metrics, system.contentType)
   const { note } = system.report
-  const deadLetters = new FileDeadLetters(folders.deadLetters, {
-    refused: ({ code, message, fix }) => note('error', message, { code, fix, dropped: deadLetters.dropped }),
-  })
+  const deadLetters = await writeLetters(settings.root, ({ code, message, fix }) =>
+    note('error', message, { code, fix, dropped: deadLetters.dropped }),
+  )
   const meter = new Meter()
   const stage = plan.stages[0]!
   const name = shardOf(stage)
