@@ -55,9 +55,14 @@ const memoryOf = (buffer: ArrayBufferLike): Memory => ({
 
 /** A copy of the message at hand, where its own memory is not known. */
 const scratch = memoryOf(new ArrayBuffer(BYTES_MAX + 8))
-/** Where the last messages lay: a socket reads all of its messages into one place. */
+/** Where the last message lay: a socket reads all of its messages into one place. */
 let held = scratch
-let last: ArrayBufferLike | undefined
+/** Places of other sockets, and those that only one message came from so far; the oldest give way. */
+const memories: Memory[] = []
+const met: ArrayBufferLike[] = []
+const MEMORIES_MAX = 32
+let oldest = 0
+let oldestMet = 0
 
 /** The scanners of one channel: one for each shape that its messages have had. */
 export class Templates {
@@ -190,14 +195,22 @@ export class Templates {
   }
 }
 
-/** Is the memory of a message that of the one before, with room for the zeros that end it? */
+/** Did messages come from this memory before, and has it room for the zeros that end this one? */
 const known = ({ buffer, byteOffset }: Uint8Array, to: number): boolean => {
   if (byteOffset + to + 8 > buffer.byteLength) return false
   if (held.bytes.buffer === buffer) return true
-  const again = last === buffer
-  if (again) held = memoryOf(buffer)
-  last = buffer
-  return again
+  for (let at = 0; at < memories.length; at++) {
+    if (memories[at]!.bytes.buffer !== buffer) continue
+    held = memories[at]!
+    return true
+  }
+  if (!met.includes(buffer)) {
+    met[oldestMet++ % MEMORIES_MAX] = buffer
+    return false
+  }
+  held = memoryOf(buffer)
+  memories[oldest++ % MEMORIES_MAX] = held
+  return true
 }
 
 /** A shape that came again. */
