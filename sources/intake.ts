@@ -218,9 +218,8 @@ export class Intake {
 
   /** How messages were read, and how often they were parsed for what reason, by channel. */
   reads(): readonly ChannelReads[] {
-    const { name: source } = this.#market
-    const reads = [...this.#tiers]
-    return reads.map(([channel, { scanned, reasons: parsed }]) => ({ source, channel, scanned, parsed }))
+    const source = this.#market.name
+    return [...this.#tiers].map(([channel, of]) => ({ source, channel, ...of, parsed: of.reasons }))
   }
 
   #tiersOf(channel: string): TierCounts {
