@@ -49,10 +49,13 @@ export const pullTable = async (from: ObjectArchive, folder: string, table: stri
   files = wanted.filter(([path, size]) => there.get(path) !== size).length
   for (let i = 0; i < wanted.length; i += WIDTH)
     await Promise.all(wanted.slice(i, i + WIDTH).map(([path, size]) => copy(path, size)))
+  // A commit is known by its size too: a lake that was begun anew has others of the same names.
+  const commits = new Map((await from.listed(`${table}/_delta_log/`)).map(({ path, size }) => [path, size]))
   const named = (version: number): string => `${table}/_delta_log/${twenty(version)}`
-  if (log.checkpointed >= 0) await copy(`${named(log.checkpointed)}.checkpoint.parquet`)
+  const logged = (path: string): Promise<void> => copy(path, commits.get(path))
+  if (log.checkpointed >= 0) await logged(`${named(log.checkpointed)}.checkpoint.parquet`)
   for (let version = log.checkpointed + 1; version <= log.version; version++)
-    await copy(`${named(version)}.json`)
+    await logged(`${named(version)}.json`)
   if (log.checkpointed >= 0) {
     const hint = new TextEncoder().encode(JSON.stringify({ version: log.checkpointed }))
     await to.put(`${table}/_delta_log/_last_checkpoint`, hint)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -99,17 +99,27 @@ export const openStore = (where: string): Promise<LakeStore> => {
  */
 export const openForWriting = async (folder: string): Promise<LakeStore> => {
   const named = process.env['KT_LAKE']
-  const store = await openStore(named?.startsWith('s3://') === true ? named : folder)
-  if (store.folder !== undefined) return store
+  const address = named?.startsWith('s3://') === true ? named : addressIn(folder)
+  if (address === undefined) return openStore(folder)
+  if (address !== addressIn(folder) && hasTables(folder)) throw another(folder)
+  const store = await openStore(address)
   try {
     await proveConditionalPut(store.objects, random, store.name)
   } catch (error) {
     store.close()
     throw error
   }
-  if (named !== undefined && named !== addressIn(folder)) {
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, POINTER), JSON.stringify({ address: named }))
-  }
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, POINTER), JSON.stringify({ address }))
   return store
 }
+
+const hasTables = (folder: string): boolean =>
+  existsSync(folder) && readdirSync(folder).some((name) => existsSync(join(folder, name, '_delta_log')))
+
+const another = (folder: string): KtError =>
+  new KtError('KT6426', 'the data folder has another lake already', {
+    where: folder,
+    why: 'KT_LAKE names a lake in S3, and what is pulled of it would mix with what is there.',
+    fix: 'Give the run another folder with --data, or leave KT_LAKE as it was when the folder was made.',
+  })
