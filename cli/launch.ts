@@ -121,8 +121,15 @@ export class Launch {
         file: part('clickhouse'),
         settings: load,
         restart: 'always',
+        finishes: true,
       }),
-      this.#fleet.start({ name: 'sink-lake', file: part('lake'), settings: lake, restart: 'always' }),
+      this.#fleet.start({
+        name: 'sink-lake',
+        file: part('lake'),
+        settings: lake,
+        restart: 'always',
+        finishes: true,
+      }),
     ])
     this.#board.started(
       ['sim', 'shard', 'sink-clickhouse', 'sink-lake'].map((name) => [name, this.#fleet.pid(name)]),
@@ -183,12 +190,16 @@ export class Launch {
     await this.#fleet.stopAll()
     await this.#chdb?.stop()
     this.#board.ended(why === 'done' || why === 'asked')
-    if (clean.includes(false)) {
-      throw new KtError('KT5003', 'a part did not stop in time, and was killed', {
-        where: folders.logs,
-        why: 'The machine is too busy, or a disk or a server does not answer.',
-        fix: 'Start again with the same command: what is in the log is not lost, and does not come twice.',
-      })
+    if (clean.includes(false) && !(why instanceof Error)) {
+      throw new KtError(
+        'KT5003',
+        'a part did not finish: it was killed when its time was over, or it failed',
+        {
+          where: folders.logs,
+          why: 'The machine is too busy, or a disk or a server does not answer.',
+          fix: 'Start again with the same command: what is in the log is not lost, and does not come twice.',
+        },
+      )
     }
     if (!existsSync(folders.log)) this.#board.note('nothing was written')
   }

@@ -10,6 +10,8 @@ import { poll } from './polling.ts'
 import { Rest } from './rest.ts'
 import { Seeding } from './seeding.ts'
 import { silenceOf } from './staleness.ts'
+import { ownClock } from './timers.ts'
+import type { OwnClock } from './timers.ts'
 import type { MarketRules } from './venue.ts'
 
 /**
@@ -38,6 +40,7 @@ const AUDIT_US = 20 * 60_000_000
 class Reading {
   readonly #market: MarketRules
   readonly #host: SourceHost
+  readonly #clock: OwnClock
   readonly #opening: Opening
   readonly #intake: Intake
   readonly #rest: Rest
@@ -51,7 +54,9 @@ class Reading {
   readonly #askedAt = new Map<string, number>()
   #closed = false
 
-  constructor(market: MarketRules, host: SourceHost, opening: Opening) {
+  constructor(market: MarketRules, given: SourceHost, opening: Opening) {
+    this.#clock = ownClock(given.clock)
+    const host = { ...given, clock: this.#clock }
     this.#market = market
     this.#host = host
     this.#opening = opening
@@ -78,6 +83,7 @@ class Reading {
     this.#closed = true
     this.#rest.close()
     for (const connection of this.#connections) connection.stop()
+    this.#clock.close()
   }
 
   status(): ReturnType<OpenSource['status']> {

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { KtError } from '../../graph/error.ts'
-import type { Clock } from '../../graph/port.ts'
 import type { AnySource, SourceHost } from '../../graph/source.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { openCapture } from '../../sources/driver/capture.ts'
@@ -38,14 +37,7 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
       fix: `It has ${Object.keys(source.channels).join(', ')}.`,
     })
   }
-  // What a source still waits for when it is closed does not keep the command from ending.
-  const clock: Clock = {
-    now: systemClock().now,
-    after: (ms, call) => {
-      const timer = setTimeout(call, ms).unref()
-      return () => clearTimeout(timer)
-    },
-  }
+  const clock = systemClock()
   const capture = openCapture({ folder: madeFolder(options.out, '--out') }, source)
   const host: SourceHost = {
     clock,

@@ -13,6 +13,7 @@ import { keepUp } from '../../sinks/lake/upkeep.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { openForWriting } from '../lake-store.ts'
 import { foldersOf } from '../settings.ts'
+import { holds } from './holds.ts'
 import { sinkStatus } from './lag.ts'
 
 /** The lake sinks of a run as a process. */
@@ -34,6 +35,7 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
   const work = join(root, 'lake-work')
   // What a merge left behind that was killed.
   await rm(work, { recursive: true, force: true })
+  const hold = holds(log, ({ code, message }) => console.error(JSON.stringify({ code, message })))
   const load = runLake({
     graph: plan.name,
     log,
@@ -48,8 +50,7 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
     cut,
     report: ({ sink, state, error }) =>
       console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
-    keep: (sink, topic, partition, offset) =>
-      void log.hold(`${sink}/${partition}`, [{ topic, partition, offset }]),
+    keep: (sink, topic, partition, offset) => hold(`${sink}/${partition}`, [{ topic, partition, offset }]),
   })
   // A recording's lake is the same bytes each time: nobody's pace may decide what its files are.
   const tables = plan.sinks.flatMap(({ sink }) => (sink.engine === 'lake' ? [tableName(sink.schema)] : []))

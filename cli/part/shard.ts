@@ -8,7 +8,6 @@ import { systemClock } from '../../runtime/driver/clock.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { systemReport } from '../../runtime/driver/report.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
-import type { KeptLog } from '../../runtime/log.ts'
 import { Meter } from '../../runtime/meter.ts'
 import { Renewal } from '../../runtime/renewal.ts'
 import type { Report } from '../../runtime/report.ts'
@@ -21,6 +20,7 @@ import { loadGraph, planOf } from '../graph-file.ts'
 import { writeLetters } from '../letters.ts'
 import { foldersOf } from '../settings.ts'
 import { openReplay } from '../replay.ts'
+import { holds } from './holds.ts'
 import { shardReport } from './reporting.ts'
 import type { Replaying } from '../replay.ts'
 import { openLive, parseSource } from '../source.ts'
@@ -58,6 +58,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const deadLetters = await writeLetters(settings.root, ({ code, message, fix }) =>
     note('error', message, { code, fix, dropped: deadLetters.dropped }),
   )
+  const keep = holds(log, ({ code, message, fix }) => note('warn', message, { code, fix }))
   const meter = new Meter()
   const stage = plan.stages[0]!
   const name = shardOf(stage)
@@ -78,7 +79,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
     plan: stage,
     shard: name,
     deadLetters,
-    report: holding('shard', shardReport(name, meter, system.report, renewal), log),
+    report: holding('shard', shardReport(name, meter, system.report, renewal), keep),
     lingerMs: settings.lingerMs,
     tickMs: TICK_MS,
     pendingMaxBytes: replaying === undefined ? PENDING_MAX_BYTES : Number.POSITIVE_INFINITY,
@@ -86,7 +87,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const { inputs, first } = await shard.recover()
   const followers = await startFollowers(plan, (one, behind) => {
     const report = shardReport(one, meter, system.report, renewal)
-    return { ...both, report: holding(one, behindReport(one, behind, report, system.report), log) }
+    return { ...both, report: holding(one, behindReport(one, behind, report, system.report), keep) }
   })
   const failure = Promise.race([shard.failure, followers.failure])
   let connections: () => readonly ConnectionStatus[] = () => []
@@ -126,11 +127,11 @@ await servePart<ShardSettings>(async (settings, parent) => {
  * The log keeps what a restart would read: from the checkpoint before the newest on, so that a torn newest
  * one does no harm.
  */
-function holding(reader: string, report: ShardReport, log: KeptLog): ShardReport {
+function holding(reader: string, report: ShardReport, keep: ReturnType<typeof holds>): ShardReport {
   type From = Parameters<ShardReport['checkpoint']>[0]['from']
   let before: From | undefined
   const hold = (from: From): void =>
-    void log.hold(
+    keep(
       reader,
       from.map(({ topic, partition, next }) => ({ topic, partition, offset: next })),
     )

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { KtError } from '../../graph/error.ts'
 
 /** A process of the local fleet: what stands in for a pod on a laptop. */
@@ -15,6 +16,11 @@ export interface Part {
    * instead.
    */
   readonly restart: 'always' | 'never'
+  /**
+   * It has something to finish when it is asked to stop, such as the backlog of a sink: then it is asked once
+   * it is ready, and is started again for that when it is down.
+   */
+  readonly finishes?: boolean
 }
 
 /** What a part tells its parent. */
@@ -33,6 +39,9 @@ interface Running {
   launchedAt: number
   /** It was ready once: before that, `start` says what went wrong. */
   ready: boolean
+  /** It is ready now. */
+  up: boolean
+  readonly hear: (message: PartMessage) => void
   /** Why it is about to end, as it said itself. */
   last: Extract<PartMessage, { readonly kind: 'failed' }> | undefined
   stopping: boolean
@@ -64,6 +73,11 @@ export class Fleet {
   /** Start a part and wait until it says that it is ready. */
   start(part: Part): Promise<Readonly<Record<string, unknown>>> {
     return new Promise((ready, refused) => {
+      const hear = (message: PartMessage): void => {
+        if (message.kind === 'ready') settle(() => ready(message.facts))
+        else if (message.kind === 'failed' && waiting) settle(() => refused(revive(part.name, message.error)))
+        else this.#options.message(part.name, message)
+      }
       const running: Running = {
         part,
         child: undefined as never,
@@ -71,6 +85,8 @@ export class Fleet {
         streak: 0,
         launchedAt: 0,
         ready: false,
+        up: false,
+        hear,
         last: undefined,
         stopping: false,
         ended: Promise.resolve(0),
@@ -81,11 +97,7 @@ export class Fleet {
         if (waiting) settled()
         waiting = false
       }
-      this.#launch(running, (message) => {
-        if (message.kind === 'ready') settle(() => ready(message.facts))
-        else if (message.kind === 'failed' && waiting) settle(() => refused(revive(part.name, message.error)))
-        else this.#options.message(part.name, message)
-      })
+      this.#launch(running)
       void running.ended.then((code) =>
         settle(() =>
           refused(
@@ -102,21 +114,32 @@ export class Fleet {
     return this.#running.get(name)?.child.pid
   }
 
-  /** Ask a part to finish what it holds, and wait. False: it did not within `deadlineMs`, and was killed. */
+  /**
+   * Ask a part to finish what it holds, and wait. False: it did not within `deadlineMs`, and was killed, or it
+   * failed.
+   */
   async stop(name: string, deadlineMs = 60_000): Promise<boolean> {
     const running = this.#running.get(name)
     if (running === undefined) return true
+    const finishes = running.part.finishes === true && running.ready
+    const down = running.child.exitCode !== null || running.child.signalCode !== null
     running.stopping = true
-    if (running.child.connected) running.child.send({ kind: 'stop' })
-    let killed = false
+    let late = false
     const timer = setTimeout(() => {
-      killed = true
+      late = true
       running.child.kill('SIGKILL')
     }, deadlineMs)
-    await running.ended
+    if (running.up || !finishes) ask(running)
+    let code = await running.ended
+    for (let tries = 0; finishes && code !== 0 && mayFinish(running, tries); tries++) {
+      await pause(FINISH_AGAIN_MS)
+      if (late) break
+      this.#launch(running)
+      code = await running.ended
+    }
     clearTimeout(timer)
     this.#running.delete(name)
-    return !killed
+    return code === 0 || (down && !finishes)
   }
 
   async stopAll(): Promise<void> {
@@ -127,7 +150,7 @@ export class Fleet {
     return join(this.#options.logs, `${name.replaceAll('/', '-')}.log`)
   }
 
-  #launch(running: Running, hear: (message: PartMessage) => void): void {
+  #launch(running: Running): void {
     const { part } = running
     mkdirSync(this.#options.logs, { recursive: true })
     const log = openSync(this.#logOf(part.name), 'a')
@@ -137,20 +160,25 @@ export class Fleet {
     })
     closeSync(log)
     running.child = child
+    running.up = false
     running.launchedAt = Date.now()
     running.last = undefined
     running.ended = new Promise((ended) =>
       child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : 137))),
     )
     child.on('message', (message: PartMessage) => {
-      if (message.kind === 'ready') running.ready = true
+      if (message.kind === 'ready') {
+        running.ready = true
+        running.up = true
+        if (running.stopping) ask(running)
+      }
       if (message.kind === 'failed') running.last = message
-      hear(message)
+      running.hear(message)
     })
-    void running.ended.then((code) => this.#ended(running, code, hear))
+    void running.ended.then((code) => this.#ended(running, code))
   }
 
-  #ended(running: Running, code: number, hear: (message: PartMessage) => void): void {
+  #ended(running: Running, code: number): void {
     const { part, last } = running
     if (running.stopping || !running.ready) return
     if (Date.now() - running.launchedAt > STEADY_MS) running.streak = 0
@@ -166,10 +194,19 @@ export class Fleet {
     running.streak++
     this.#options.restarted(part.name, running.restarts)
     const pauseMs = Math.min(5000, 100 * 2 ** running.streak)
-    setTimeout(() => !running.stopping && this.#launch(running, hear), pauseMs)
+    setTimeout(() => !running.stopping && this.#launch(running), pauseMs)
   }
 }
 
+const ask = ({ child }: Running): void => void (child.connected && child.send({ kind: 'stop' }))
+
+/** What nobody could explain as passing will hardly pass. */
+const mayFinish = ({ last }: Running, tries: number): boolean =>
+  last?.retry === 'passing' || (last?.retry !== 'never' && tries < FINISH_TRIES_MAX)
+
+const FINISH_TRIES_MAX = 3
+/** From the failure of a part that has something to finish to its next attempt. */
+const FINISH_AGAIN_MS = 500
 /** A part that lived this long did not die of its start. */
 const STEADY_MS = 60_000
 const STREAK_MAX = 50

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, rename } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** The name of what the system refused with (`ENOSPC`); undefined: the error is not the system's. */
@@ -35,13 +35,19 @@ export const replaceFile = async (
   durable: boolean,
 ): Promise<void> => {
   const fresh = `${file}.${randomUUID()}.tmp`
-  const handle = await open(fresh, 'w')
   try {
-    await handle.writeFile(bytes)
-    if (durable) await handle.sync()
-  } finally {
-    await handle.close()
+    const handle = await open(fresh, 'w')
+    try {
+      await handle.writeFile(bytes)
+      if (durable) await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(fresh, file)
+  } catch (error) {
+    // A full disk must not fill up with what it refused.
+    await rm(fresh, { force: true }).catch(() => undefined)
+    throw error
   }
-  await rename(fresh, file)
   if (durable) await syncFolder(dirname(file))
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HostError } from '../../graph/error.ts'
-import { errnoOf, replaceFile } from './disk.ts'
+import { errnoOf } from './disk.ts'
 import { textOf } from './segment-folder.ts'
 
 const LOCK = /^lock\.(\d+)$/
@@ -33,7 +33,8 @@ export const lockFolder = async (folder: string): Promise<() => Promise<void>> =
       continue
     }
     for (const old of after.slice(0, -1)) await rm(join(folder, `lock.${old}`), { force: true })
-    return () => replaceFile(join(folder, `lock.${mine}`), JSON.stringify({ pid: 0, started: '' }), false)
+    // An empty lock is nobody's, and to empty it takes no space on a full disk.
+    return () => truncate(join(folder, `lock.${mine}`), 0)
   }
 }
 
@@ -47,8 +48,8 @@ const locksOf = async (folder: string): Promise<readonly number[]> =>
 const linked = async (folder: string, number: number): Promise<boolean> => {
   const fresh = join(folder, `${randomUUID()}.tmp`)
   const owner: Owner = { pid: process.pid, started: (await startOf(process.pid)) ?? '' }
-  await writeFile(fresh, JSON.stringify(owner))
   try {
+    await writeFile(fresh, JSON.stringify(owner))
     await link(fresh, join(folder, `lock.${number}`))
     return true
   } catch (error) {
@@ -59,7 +60,7 @@ const linked = async (folder: string, number: number): Promise<boolean> => {
   }
 }
 
-/** A lock that cannot be read was torn by a loss of power: nobody holds it. */
+/** A lock that cannot be read was given back, or torn by a loss of power: nobody holds it. */
 const ownerOf = async (file: string): Promise<Owner | undefined> => {
   const text = await textOf(file)
   try {

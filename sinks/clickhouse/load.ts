@@ -55,6 +55,8 @@ export interface TableStatus extends TableChange {
 
 export interface Loading {
   readonly status: () => readonly TableStatus[]
+  /** Tables that wait after a failure try again now, for somebody waits for them. */
+  readonly again: () => void
   /** Let inserts under way end, and stop; the rest is loaded by the next run. */
   readonly stop: () => Promise<void>
 }
@@ -79,6 +81,7 @@ export const runClickhouse = (run: ClickhouseRun): Loading => {
   const done = Promise.all([views, ...loaders.map((loader) => loader.run())])
   return {
     status: () => loaders.map((loader) => loader.status()),
+    again: () => stop.wake(),
     stop: async () => {
       stop.ask()
       await done

@@ -12,6 +12,11 @@ export class Stop {
 
   ask(): void {
     this.asked = true
+    this.wake()
+  }
+
+  /** Whoever sleeps goes on now. */
+  wake(): void {
     for (const wake of this.#sleepers) wake()
   }
 

@@ -87,16 +87,21 @@ const codeOf = (thrown: unknown): number | undefined => {
 
 /**
  * Errors after which the same statement may pass: a table that was dropped, time-outs, memory, too many
- * queries or parts, read-only, shut-down.
+ * queries or parts, read-only, shut-down, no space.
  */
-const PASSING: ReadonlySet<number> = new Set([60, 159, 160, 202, 210, 209, 241, 242, 252, 236, 394, 439, 999])
+const PASSING: ReadonlySet<number> = new Set([
+  60, 159, 160, 202, 210, 209, 241, 242, 243, 252, 236, 394, 439, 999,
+])
+/** Of a full disk ClickHouse speaks in many places, under the code of what it was about to do there. */
+const FULL = /No space left on device|Disk quota exceeded|errno: (?:28|122)\b/
 
 const asked = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {
   try {
     return await ask()
   } catch (thrown) {
     const code = codeOf(thrown)
-    const why = thrown instanceof Error ? thrown.message.slice(0, 500) : String(thrown)
+    const said = thrown instanceof Error ? thrown.message : String(thrown)
+    const why = said.slice(0, 500)
     if (code === undefined) {
       throw new HostError('KT6101', 'clickhouse does not answer', {
         where: url,
@@ -110,7 +115,7 @@ const asked = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {
       where: url,
       why,
       fix: 'Look the error up in https://clickhouse.com/docs/troubleshooting, and run kt doctor.',
-      retry: PASSING.has(code) ? { afterMs: 1000 } : 'never',
+      retry: PASSING.has(code) || FULL.test(said) ? { afterMs: 1000 } : 'never',
       facts: { code },
       cause: thrown,
     })

@@ -34,6 +34,8 @@ interface Running {
 export class FakeClickhouse {
   rows: Row[] = []
   calm = false
+  /** Nobody answers. */
+  away = false
   inserts = 0
   swallowed = 0
   burned = 0
@@ -82,7 +84,7 @@ export class FakeClickhouse {
 
   async #arrive(): Promise<void> {
     await this.#sleep(1 + 3 * this.#dice())
-    if (!this.#up || this.#chance(0.02)) throw lost()
+    if (this.away || !this.#up || this.#chance(0.02)) throw lost()
   }
 
   #answer(
@@ -126,7 +128,7 @@ export class FakeClickhouse {
   }
 
   async #insert(batch: Batch, label: Label): Promise<void> {
-    if (this.#chance(0.05)) throw lost()
+    if (this.away || this.#chance(0.05)) throw lost()
     const applied = this.#travel(batch, label)
     applied.catch(() => {})
     // The client gives up, and what it sent goes its own way.

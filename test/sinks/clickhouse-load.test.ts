@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { rowsOf } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
+import { HostError } from '../../graph/error.ts'
 import type { Placed } from '../../graph/port.ts'
 import { count, logged, micros, schema, schemaId } from '../../graph/schema.ts'
 import type { Event } from '../../graph/schema.ts'
@@ -244,6 +245,51 @@ describe('loading a topic into ClickHouse', () => {
       await world.end()
     },
   )
+
+  test.each([0, 1, 2, 3, 5, 8, 13, 21])(
+    'is exact when the disk of the claims is full for a while, from their write %i on',
+    async (first) => {
+      const world = new World(first)
+      world.server.calm = first % 2 === 0
+      const { putIfAbsent } = world.objects
+      let writes = 0
+      const full: typeof putIfAbsent = async (path, bytes) => {
+        const refused = writes >= first && writes < first + 6
+        const before = writes++ % 2 === 0
+        const noSpace = new HostError('KT3011', 'no space', { retry: { afterMs: 1000 } })
+        if (refused && before) throw noSpace
+        const won = await putIfAbsent(path, bytes)
+        // It is there, and only the folder could not be synced.
+        if (refused) throw noSpace
+        return won
+      }
+      Object.assign(world.objects, { putIfAbsent: full })
+      world.begin()
+      await world.write(150)
+      await world.settled()
+      expect(writes).toBeGreaterThan(first + 6)
+      world.expectExact()
+      await world.end()
+    },
+  )
+
+  test('is tried again at once when somebody waits for it', async () => {
+    const world = new World(1)
+    world.server.calm = true
+    const { loading } = world.begin()
+    await world.elapse(1000)
+    world.server.away = true
+    await world.write(3)
+    await world.elapse(60_000)
+    const [status] = loading.status()
+    expect([status!.state, status!.error?.code]).toEqual(['waiting', 'KT6101'])
+    world.server.away = false
+    loading.again()
+    await world.elapse(1500)
+    expect(loading.status()[0]!.partitions.map(({ lagRecords }) => lagRecords)).toEqual([0, 0])
+    world.expectExact()
+    await world.end()
+  })
 
   test('is exact when a run wakes so late that its claim is forgotten', async () => {
     const world = new World(3)
