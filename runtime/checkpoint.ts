@@ -16,22 +16,55 @@ export interface Checkpoint {
   readonly entries: readonly SavedEntry[]
 }
 
-/** A checkpoint as text, and the step at which saving it began. */
+/** A checkpoint as the bytes of its object, and the step at which saving it began. */
 export interface Written {
   readonly step: number
   readonly from: Checkpoint['from']
-  readonly text: string
+  readonly bytes: Uint8Array
 }
 
 const MAGIC = 'kt-checkpoint 1'
 const KEEP = 2
 
-/** FNV-1a over bytes: a torn or edited checkpoint is found, and never believed. */
-const sum = (bytes: Uint8Array): string => {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
-  return (hash >>> 0).toString(16).padStart(8, '0')
+/**
+ * A text as bytes with its checksum (FNV-1a: a torn or edited checkpoint is found, and never believed), taken
+ * piece by piece, so that nobody waits for all of a large one at once.
+ */
+class Body {
+  readonly #pieces: Uint8Array[] = []
+  #length = 0
+  #sum = 0x811c9dc5
+
+  add(text: string): void {
+    const piece = encoder.encode(text)
+    this.#pieces.push(piece)
+    this.#length += piece.length
+    this.#sum = sum(piece, this.#sum)
+  }
+
+  /** Behind a line that says what it must be. */
+  whole(): Uint8Array {
+    const head = encoder.encode(`${MAGIC} ${hex(this.#sum)} ${this.#length}\n`)
+    const bytes = new Uint8Array(head.length + this.#length)
+    bytes.set(head)
+    let at = head.length
+    for (const piece of this.#pieces) {
+      bytes.set(piece, at)
+      at += piece.length
+    }
+    return bytes
+  }
 }
+
+const encoder = new TextEncoder()
+
+const sum = (bytes: Uint8Array, before = 0x811c9dc5): number => {
+  let hash = before
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+  return hash
+}
+
+const hex = (hash: number): string => (hash >>> 0).toString(16).padStart(8, '0')
 
 const folder = (shard: string): string => `checkpoints/${shard.replaceAll('/', '-')}/`
 const pathOf = (shard: string, step: number): string =>
@@ -41,13 +74,8 @@ const pathOf = (shard: string, step: number): string =>
 export const saveCheckpoint = async (
   objects: ObjectStore,
   shard: string,
-  { step, text }: Written,
+  { step, bytes }: Written,
 ): Promise<void> => {
-  const body = new TextEncoder().encode(text)
-  const head = new TextEncoder().encode(`${MAGIC} ${sum(body)} ${body.length}\n`)
-  const bytes = new Uint8Array(head.length + body.length)
-  bytes.set(head)
-  bytes.set(body, head.length)
   await objects.put(pathOf(shard, step), bytes)
   const all = await objects.list(folder(shard))
   for (const old of all.slice(0, -KEEP)) await objects.remove(old)
@@ -90,7 +118,7 @@ const parse = (bytes: Uint8Array | undefined): Checkpoint | undefined => {
   const end = bytes.indexOf(10)
   const head = new TextDecoder().decode(bytes.subarray(0, end)).split(' ')
   const body = bytes.subarray(end + 1)
-  if (head.slice(0, 2).join(' ') !== MAGIC || head[2] !== sum(body) || Number(head[3]) !== body.length)
+  if (head.slice(0, 2).join(' ') !== MAGIC || head[2] !== hex(sum(body)) || Number(head[3]) !== body.length)
     return undefined
   return JSON.parse(new TextDecoder().decode(body)) as Checkpoint
 }
@@ -101,13 +129,14 @@ const parse = (bytes: Uint8Array | undefined): Checkpoint | undefined => {
  * checkpoint, which is then written in the background.
  */
 export class Saver {
-  readonly #stage: Stage
+  readonly #stage: Pick<Stage, 'states' | 'save'>
   readonly #shard: string
   #left: (readonly [string, string])[] = []
-  #entries: string[] = []
+  #body = new Body()
+  #saved = 0
   #begun: Pick<Checkpoint, 'step' | 'from'> | undefined
 
-  constructor(stage: Stage, shard: string) {
+  constructor(stage: Pick<Stage, 'states' | 'save'>, shard: string) {
     this.#stage = stage
     this.#shard = shard
   }
@@ -125,21 +154,22 @@ export class Saver {
     if (this.#begun === undefined) {
       this.#begun = { step, from: from.map((one) => ({ ...one })) }
       this.#left = this.#stage.states().toReversed()
-      this.#entries = []
+      this.#saved = 0
+      this.#body = new Body()
+      const head = JSON.stringify({ shard: this.#shard, ...this.#begun })
+      this.#body.add(`${head.slice(0, -1)},"entries":[`)
     }
     for (let i = 0; i < most && this.#left.length > 0; i++) {
       const [node, key] = this.#left.pop()!
       const saved = this.#stage.save(node, key, step)
-      if (saved !== undefined) this.#entries.push(JSON.stringify(saved))
+      if (saved !== undefined) this.#body.add(`${this.#saved++ === 0 ? '' : ','}${JSON.stringify(saved)}`)
     }
     if (this.#left.length > 0) return undefined
     const { step: begun, from: begunFrom } = this.#begun
-    const head = JSON.stringify({ shard: this.#shard, ...this.#begun })
     this.#begun = undefined
-    return {
-      step: begun,
-      from: begunFrom,
-      text: `${head.slice(0, -1)},"entries":[${this.#entries.join(',')}]}`,
-    }
+    this.#body.add(']}')
+    const bytes = this.#body.whole()
+    this.#body = new Body()
+    return { step: begun, from: begunFrom, bytes }
   }
 }

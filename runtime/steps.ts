@@ -113,7 +113,7 @@ export class Steps {
           report.checkpoint({
             step: written.step,
             from: written.from,
-            bytes: written.text.length,
+            bytes: written.bytes.length,
             us: clock.now() - begun,
           }),
         (error: unknown) => report.checkpointFailed(error),

@@ -47,6 +47,9 @@ const tickMs = 10
 const flushEveryMs = 500
 /** A client that reads this much too slowly is cut off, as venues do. */
 const backlogBytes = 64 << 20
+/** An exchange that is late makes it up in slices of its time, for so long a turn of the event loop. */
+const sliceMs = 50
+const turnMs = 20
 /** Simulated time jumps rather than catching up with a pause longer than this (a laptop that slept). */
 const pauseMs = 10_000
 
@@ -184,10 +187,17 @@ class Shell {
       this.#skippedMs += toMs - this.#exchange.nowMs - tickMs
       toMs = now - this.#skippedMs
     }
-    this.#deliver(this.#exchange.advance(toMs))
+    this.#catchUp(toMs)
     if (now - this.#flushedMs < flushEveryMs) return
     this.#flushedMs = now
     this.#truth?.flush()
+  }
+
+  /** Not further than a turn may take: who is late must still answer handshakes, or is only later for it. */
+  #catchUp(toMs: number): void {
+    const until = performance.now() + turnMs
+    do this.#deliver(this.#exchange.advance(Math.min(toMs, this.#exchange.nowMs + sliceMs)))
+    while (toMs - this.#exchange.nowMs >= sliceMs && performance.now() < until)
   }
 
   /** Frames a text once for all its subscribers, and writes all frames of a client at once. */

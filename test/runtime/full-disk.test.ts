@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { join } from 'node:path'
 import type { Placed } from '../../graph/port.ts'
-import { loadCheckpoint, saveCheckpoint } from '../../runtime/checkpoint.ts'
+import { Saver, loadCheckpoint, saveCheckpoint } from '../../runtime/checkpoint.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { Claims } from '../../sinks/clickhouse/claim.ts'
@@ -93,12 +93,18 @@ describe('a disk that becomes full at any write', () => {
   onDisk('leaves the checkpoint before it whole, and nothing half-written', async (disk) => {
     for (const pages of PAGES.slice(0, 12)) {
       const objects = fileStore(disk.folder)
-      const save = (step: number): Promise<void> =>
-        saveCheckpoint(objects, 'a', {
+      const states = {
+        states: () => [['book', 'a']] as const,
+        save: (node: string, key: string, step: number) => ({
+          node,
+          version: 1,
+          key,
           step,
-          from: [],
-          text: JSON.stringify({ shard: 'a', step, from: [], entries: [], ballast: 'x'.repeat(9000) }),
-        })
+          saved: 'x'.repeat(9000),
+        }),
+      }
+      const save = (step: number): Promise<void> =>
+        saveCheckpoint(objects, 'a', new Saver(states, 'a').some(1, step, [])!)
       await save(1)
       disk.leave(pages)
       let step = 1

@@ -30,7 +30,33 @@ async function client(
   return { socket, texts, until }
 }
 
+/** The CPU time of each turn of the event loop, milliseconds. */
+async function turns(count: number): Promise<readonly number[]> {
+  const all: number[] = []
+  for (let cpu = process.threadCpuUsage(); all.length < count;) {
+    await new Promise((resolve) => setImmediate(resolve))
+    const { user, system } = process.threadCpuUsage(cpu)
+    cpu = process.threadCpuUsage()
+    all.push((user + system) / 1000)
+  }
+  return all
+}
+
 describe('sockets', () => {
+  test('an exchange that was held up makes up for it a little at a time, and answers meanwhile', async () => {
+    const { endpoints } = await sim({ pairs: 60, rate: 50_000 })
+    const { socket, until, texts } = await client(`${endpoints['binance.usdm'].socket}/stream`)
+    const params = ['btcusdt@trade', 'btcusdt@depth@100ms']
+    socket.send(JSON.stringify({ method: 'SUBSCRIBE', params, id: 1 }))
+    await until(20)
+    // A machine that is too busy gives the process no time for so long.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000)
+    const heard = texts.length
+    const busy = await turns(100)
+    expect(Math.max(...busy)).toBeLessThan(120)
+    await until(heard + 20)
+  })
+
   test('a spot client subscribes, lists and unsubscribes', async () => {
     const { endpoints } = await sim()
     const { socket, texts, until } = await client(`${endpoints['binance.spot'].socket}/stream`)
