@@ -2,7 +2,7 @@ import type { Clock } from '../graph/port.ts'
 
 /** A clock whose timers end with whoever uses it. */
 export interface OwnClock extends Clock {
-  /** Cancel what is planned. Nothing that is planned later is ever called: who is closed waits for nothing. */
+  /** Cancel what is planned. What is planned later is never called: who is closed waits for nothing. */
   readonly close: () => void
 }
 

@@ -115,8 +115,8 @@ export class Fleet {
   }
 
   /**
-   * Ask a part to finish what it holds, and wait. False: it did not within `deadlineMs`, and was killed, or it
-   * failed.
+   * Ask a part to finish what it holds, and wait. False: it did not within `deadlineMs`, and was killed, or
+   * it failed.
    */
   async stop(name: string, deadlineMs = 60_000): Promise<boolean> {
     const running = this.#running.get(name)

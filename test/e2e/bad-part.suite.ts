@@ -65,3 +65,17 @@ test(
     expect(await unexplained(data)).toBe(0)
   },
 )
+
+test('sinks that are down when a run is asked to stop load all that it wrote', { timeout: 120_000 }, async () => {
+  const data = folder()
+  const run = await begin(data)
+  await pause(4000)
+  process.kill(run.pid('sink-lake'), 'SIGKILL')
+  process.kill(run.pid('sink-clickhouse'), 'SIGKILL')
+  const ended = await drained(run)
+  expect(ended.code, ended.err).toBe(0)
+  const { findings, topics } = await verified(data)
+  expect(findings).toEqual([])
+  expect(topics.find(({ topic }) => topic === 'trade')!.log).toBeGreaterThan(0)
+  await nothingRuns(data)
+})
