@@ -3,7 +3,8 @@ import type { Card } from './source.ts'
 /**
  * What becomes of a message that the log cannot take in time. `drop`: nothing is lost for long, because the
  * next answer to the same question says it all again. `ticket`: it is dropped, and the row of its hole says
- * that the venue's history has it. `deadLetter`: the venue has no history of it, so the message itself is kept aside.
+ * that the venue's history has it. `deadLetter`: the venue has no history of it, so the message itself is
+ * kept aside.
  */
 export type Policy = 'drop' | 'ticket' | 'deadLetter'
 

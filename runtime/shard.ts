@@ -1,4 +1,5 @@
 import { VenueError } from '../graph/error.ts'
+import type { Code } from '../graph/error.ts'
 import type { Stage as StagePlan } from '../graph/plan.ts'
 import { policyOf } from '../graph/policy.ts'
 import type { Policy } from '../graph/policy.ts'
@@ -202,7 +203,7 @@ export class Shard {
     const { source, channel, connection, epoch, received } = frame
     this.#options.report.dropped(frame)
     const policy = this.#policies.get(source)?.get(channel) ?? 'deadLetter'
-    if (policy === 'deadLetter') this.#letter(frame, '', `KT4010 ${BEHIND}`)
+    if (policy === 'deadLetter') this.#letter(frame, '', `${BEHIND_CODE} ${BEHIND}`)
     const row = {
       kind: 'drop',
       source,
@@ -230,6 +231,7 @@ export class Shard {
   }
 }
 
+const BEHIND_CODE: Code = 'KT4010'
 const BEHIND = 'the log has fallen behind'
 
 const policiesOf = ({ sources }: StagePlan): ReadonlyMap<string, ReadonlyMap<string, Policy>> => {

@@ -22,7 +22,7 @@ describe('kt venue check', () => {
     expect([code, ok, channels.map(({ part }) => part)]).toEqual([0, true, ['trade', 'book', 'book.seed', 'ticker']])
     expect(channels[0]).toMatchObject({ source: 'binance.spot', shapes: [{ shape: expect.stringMatching(/^\{stream:t,data:\{e:t/) as string }] })
     expect(channels[0]!.frames).toBe(channels[0]!.scanned)
-    expect(channels[0]!.shapes[0]!.code).toMatch(/return \(b,v,end,o,R\)=>/)
+    expect(channels[0]!.shapes[0]!.code).toMatch(/return \(b,v,from,end,o,R\)=>/)
     expect(channels[0]!.code).toMatch(/return \(v, c\) =>/)
     const text = await kt('venue', 'check', 'binance.spot', '--emit')
     expect(text.out).toMatch(/^\/\/ binance.spot trade, scanned: /m)
