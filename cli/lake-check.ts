@@ -2,6 +2,7 @@ import type { ObjectArchive } from '../graph/port.ts'
 import { KtError } from '../graph/error.ts'
 import { parquet } from '../sinks/driver/parquet.ts'
 import type { LakeReader } from '../sinks/driver/duckdb.ts'
+import { twenty } from '../sinks/lake/action.ts'
 import { rowsIn, VACUUM } from '../sinks/lake/compact.ts'
 import { DeltaLog } from '../sinks/lake/delta.ts'
 
@@ -42,26 +43,26 @@ export const checkTable = async (
   return { table, version: log.version, files: log.fileCount, rows, findings }
 }
 
-/** The table by its commits alone, where the first is still there, is the table by its checkpoint. */
+/** The newest checkpoint says what the commits up to it say, where the first of these is still there. */
 const logFindings = async (objects: ObjectArchive, log: DeltaLog): Promise<readonly string[]> => {
-  const plain = { ...objects, get: (path: string) => (path.endsWith(HINT) ? none : objects.get(path)) }
-  const first = await objects.get(`${log.table}/_delta_log/${'0'.repeat(20)}.json`)
-  if (log.checkpointed < 0 || first === undefined) return []
-  const replayed = new DeltaLog(plain, log.table, parquet.checkpoint)
-  await replayed.refresh()
-  // A loader may have committed between the two: both stand at one version before they are compared.
-  if (replayed.version !== log.version) await log.refresh()
-  const state = (of: DeltaLog): string =>
-    JSON.stringify([
-      of.files().map(({ path }) => path),
-      of.positions().map((txn) => [txn.appId, txn.version]),
-    ])
-  if (replayed.version !== log.version || state(replayed) === state(log)) return []
-  return [`the checkpoint ${log.checkpointed} and the commits say different things`]
+  const version = log.checkpointed
+  const first = await objects.get(`${log.table}/_delta_log/${twenty(0)}.json`)
+  if (version < 0 || first === undefined) return []
+  const state = async (hidden: (path: string) => boolean): Promise<string> => {
+    const get: ObjectArchive['get'] = (path) =>
+      hidden(path) ? Promise.resolve(undefined) : objects.get(path)
+    const seen = new DeltaLog({ ...objects, get }, log.table, parquet.checkpoint)
+    await seen.refresh()
+    const positions = seen.positions().map((txn) => [txn.appId, txn.version])
+    return JSON.stringify([seen.version, seen.files().map(({ path }) => path), positions])
+  }
+  const versionOf = (path: string): number => Number(/(\d{20})\.json$/.exec(path)?.[1] ?? -1)
+  const byCheckpoint = await state((path) => path.endsWith('.json'))
+  const byCommits = await state((path) => path.endsWith(HINT) || versionOf(path) > version)
+  return byCheckpoint === byCommits ? [] : [`the checkpoint ${version} and the commits say different things`]
 }
 
 const HINT = '_last_checkpoint'
-const none = Promise.resolve(undefined)
 
 const fileFindings = async (objects: ObjectArchive, log: DeltaLog): Promise<readonly string[]> => {
   const sizes = new Map((await objects.listed(`${log.table}/`)).map(({ path, size }) => [path, size]))

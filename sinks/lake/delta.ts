@@ -50,6 +50,7 @@ export class DeltaLog {
   readonly #txns = new Map<string, Txn>()
   #protocol: Protocol = PROTOCOL
   #checkpoint = -1
+  #ended = false
   #owed: Checkpointing | undefined
 
   /** `checkpointEvery` 0: a reader, which writes nothing. */
@@ -108,10 +109,11 @@ export class DeltaLog {
         Array.from({ length: width }, (_, i) => this.#objects.get(this.#commitPath(this.version + 1 + i))),
       )
       for (const [at, found] of ahead.entries()) {
+        const later =
+          found === undefined &&
+          (ahead.slice(at + 1).some((one) => one !== undefined) || (await this.#beyond()))
         // Where a later one is there, this one was made between the two looks, or is lost.
-        const later = ahead.slice(at + 1).some((one) => one !== undefined)
-        const bytes =
-          found ?? (later ? await this.#objects.get(this.#commitPath(this.version + 1)) : undefined)
+        const bytes = later ? await this.#objects.get(this.#commitPath(this.version + 1)) : found
         if (bytes === undefined && later) throw lost(this.table, `commit ${this.version + 1}`, LOST_COMMIT)
         if (bytes === undefined) return
         this.#apply(decodeCommit(bytes))
@@ -119,6 +121,14 @@ export class DeltaLog {
         await this.#checkpointIfDue()
       }
     }
+  }
+
+  /** Once, where a reader has come to the end: are there later commits, and so a hole? Nearby ones tell. */
+  async #beyond(): Promise<boolean> {
+    if (this.#ended) return false
+    const near = await this.#objects.list(this.#commitPath(this.version + 1).slice(0, -'000.json'.length))
+    this.#ended = true
+    return near.some((path) => path.endsWith('.json') && path > this.#commitPath(this.version + 1))
   }
 
   /**
