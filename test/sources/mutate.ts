@@ -211,7 +211,9 @@ const CHANGES: readonly Change[] = [
   onList((dice, members) => {
     const times = dice.chance(3) ? 2_000 : 1 + dice.below(20)
     const one = members[0]
-    if (one !== undefined) for (let i = 0; i < times; i++) members.push(one)
+    // Many of many is more memory than there is.
+    const most = one === undefined ? 0 : Math.min(times, Math.ceil(300_000 / write(one).length))
+    for (let i = 0; i < most; i++) members.push(one!)
   }),
   onList((dice, members) => void members.push(parse(dice.of(VALUES)))),
   onList((dice, members) => void members.splice(dice.below(Math.max(1, members.length)), 1)),
