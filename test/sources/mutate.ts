@@ -213,7 +213,7 @@ const CHANGES: readonly Change[] = [
     const one = members[0]
     // Many of many is more memory than there is.
     const most = one === undefined ? 0 : Math.min(times, Math.ceil(300_000 / write(one).length))
-    for (let i = 0; i < most; i++) members.push(one!)
+    for (let i = 0; i < most; i++) members.push(copy(one!))
   }),
   onList((dice, members) => void members.push(parse(dice.of(VALUES)))),
   onList((dice, members) => void members.splice(dice.below(Math.max(1, members.length)), 1)),
