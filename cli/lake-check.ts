@@ -51,7 +51,9 @@ const logFindings = async (objects: ObjectArchive, log: DeltaLog): Promise<reado
   const state = async (hidden: (path: string) => boolean): Promise<string> => {
     const get: ObjectArchive['get'] = (path) =>
       hidden(path) ? Promise.resolve(undefined) : objects.get(path)
-    const seen = new DeltaLog({ ...objects, get }, log.table, parquet.checkpoint)
+    const list: ObjectArchive['list'] = async (prefix) =>
+      (await objects.list(prefix)).filter((path) => !hidden(path))
+    const seen = new DeltaLog({ ...objects, get, list }, log.table, parquet.checkpoint)
     await seen.refresh()
     const positions = seen.positions().map((txn) => [txn.appId, txn.version])
     return JSON.stringify([seen.version, seen.files().map(({ path }) => path), positions])

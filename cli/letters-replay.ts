@@ -62,7 +62,6 @@ export const reread = (
           error = rows.length === 0 ? UNKNOWN : undefined
         } catch (thrown) {
           if (!(thrown instanceof VenueError)) throw thrown
-          rows.length = 0
           error = `${thrown.code} ${thrown.message}`
         }
       }

@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 export type Fault =
   | 'none'
   | '403'
+  | '404'
   | '409'
   | '412'
   | '500'
@@ -26,6 +27,7 @@ export interface Proxy {
 
 const ANSWERS: Readonly<Partial<Record<Fault, readonly [number, string]>>> = {
   '403': [403, 'AccessDenied'],
+  '404': [404, 'NoSuchThing'],
   '409': [409, 'ConditionalRequestConflict'],
   '412': [412, 'PreconditionFailed'],
   '500': [500, 'InternalError'],

@@ -126,6 +126,7 @@ describe.skipIf(!s3There)('a store of objects in S3', () => {
     ['cut', 'KT3020'],
     ['cut body', 'KT3020'],
     ['403', 'KT3021'],
+    ['404', 'KT3024'],
     ['expired', 'KT3021'],
   ])('says within its time that %s goes on: %s', (fault, code) =>
     behind(
@@ -232,8 +233,14 @@ test('a store that lets two win, or shows another winner, is refused', async () 
     ...whole,
     putIfAbsent: async (path, of) => (await whole.put(path, of), true),
   }
+  const flattering: ObjectArchive = {
+    ...whole,
+    putIfAbsent: () => Promise.resolve(true),
+    get: () => Promise.resolve(bytes('rival 0')),
+  }
   const stale: ObjectArchive = { ...whole, get: () => Promise.resolve(bytes('something else')) }
   expect(await codeOf(proveConditionalPut(careless, random, 'here'))).toBe('KT3022')
+  expect(await codeOf(proveConditionalPut(flattering, random, 'here'))).toBe('KT3022')
   expect(await codeOf(proveConditionalPut(stale, random, 'here'))).toBe('KT3022')
   expect(await codeOf(proveConditionalPut(whole, random, 'here'))).toBe('no error')
   expect(await whole.list('')).toEqual([])
