@@ -116,7 +116,8 @@ const passed = (shard: Shard, frame: Frame<never>): boolean => {
     taken = true
     frame.read(emit)
   }
-  shard.frame({ ...frame, read })
+  // The bytes of a frame are made when they are asked for, and no copy of it has them.
+  shard.frame({ ...frame, bytes: frame.bytes, read })
   if (taken) return false
   try {
     frame.read(() => {})
