@@ -186,11 +186,11 @@ describe.skipIf(!s3There)('a lake in S3', () => {
     process.env['KT_LAKE'] = `s3://${bucket}?endpoint=${server.endpoint}`
     const store = await openForWriting(folder)
     delete process.env['KT_LAKE']
-    for (const perRecord of [10, 4]) {
+    for (const records of [10, 14]) {
       for (const path of await store.objects.list('')) await store.objects.remove(path)
-      await runLake(runOf({ log: memoryLog(twoPartitions(10, perRecord)), objects: store.objects })).drain()
+      await runLake(runOf({ log: memoryLog(twoPartitions(records)), objects: store.objects })).drain()
       const reader = await openLake(folder)
-      expect((await reader.query('select count(*) as n from trade')).rows).toEqual([{ n: 20 * perRecord }])
+      expect((await reader.query('select count(*) as n from trade')).rows).toEqual([{ n: 20 * records }])
       reader.close()
     }
     store.close()
