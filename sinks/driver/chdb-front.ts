@@ -9,6 +9,7 @@ import type { Identity } from './chdb-answer.ts'
 import { Pool } from './chdb-pool.ts'
 import { serve } from './chdb-serve.ts'
 import { openSpool } from './chdb-spool.ts'
+import { watchWrites } from './chdb-writes.ts'
 
 /** What the supervisor tells a front, as JSON in its first argument. */
 export interface FrontOptions {
@@ -132,11 +133,17 @@ const start = async (options: FrontOptions) => {
   password()
   const pool = new Pool(directory, options.queriesMax, 64, leave)
   const identity = await identify(root)
+  const writes = watchWrites(engine.open(directory), options.dir, () => {
+    process.stderr.write('the disk was full, and the engine wrote parts that are not whole: it starts anew\n')
+    // Who waits for an answer hears of it first.
+    setTimeout(leave, 50)
+  })
   const answer = serve({
     identity,
     pool,
     root,
     spool: openSpool(join(options.dir, 'spool'), options.spoolMaxBytes),
+    writes,
     password,
     passwordFile: options.passwordFile,
     limits: {

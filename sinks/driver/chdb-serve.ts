@@ -10,6 +10,7 @@ import { atMost, authenticate, meantForUs, readRequest } from './chdb-request.ts
 import type { Limits, Request } from './chdb-request.ts'
 import { decoded, openBody, wholeText } from './chdb-spool.ts'
 import type { Body, Spool } from './chdb-spool.ts'
+import type { Writes } from './chdb-writes.ts'
 import { formatOf, queryIdSetting, readStatement, streams, withQueryIds } from './chdb-statement.ts'
 
 /** What requests are served with. */
@@ -19,6 +20,7 @@ export interface Service {
   /** A connection for killing queries, which must work when every thread is busy. */
   readonly root: Connection
   readonly spool: Spool
+  readonly writes: Writes
   readonly password: () => string
   readonly passwordFile: string
   readonly limits: Limits
@@ -71,6 +73,7 @@ const prepare = async (service: Service, request: Request, body: Body): Promise<
   }
   const { settings } = request
   const format = request.format ?? 'TabSeparated'
+  if (statement.kind !== 'rows') service.writes.room()
   if (statement.kind !== 'insert') {
     const sql = withQueryIds(await wholeText(head, body))
     if (sql.trim() === '') throw refusal(62, 'SYNTAX_ERROR', 'the query is empty')
@@ -102,12 +105,14 @@ const deliver = async (
   blocks: AsyncGenerator<Uint8Array, Outcome>,
   prepared: Prepared,
   revision: number,
+  writes: Writes,
 ) => {
   const { how, format } = prepared
   const ready = (bytes: Uint8Array) => (format === 'Native' ? withRevision(bytes, revision) : bytes)
   let step = await blocks.next()
   const first = step.done === true ? undefined : ready(step.value)
   if (step.done !== true && how !== 'rows') step = await blocks.next()
+  if (how !== 'rows') await writes.sound()
   answer.head(format, step.done === true ? step.value : undefined)
   if (first !== undefined) await answer.write(first)
   if (step.done !== true && how === 'rows') step = await blocks.next()
@@ -153,7 +158,7 @@ const run = async (
   const format = request.format ?? 'TabSeparated'
   const rows = service.pool.run({ sql, how, format, database, defaults, settings, session, signal })
   try {
-    await deliver(answer, rows, prepared, request.revision)
+    await deliver(answer, rows, prepared, request.revision, service.writes)
   } catch (thrown) {
     if (!late.aborted) throw thrown
     throw refusal(159, 'TIMEOUT_EXCEEDED', `the query ran longer than ${service.limits.queryMaxSeconds} s`)
