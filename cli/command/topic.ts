@@ -1,7 +1,7 @@
 import { readBatch, rowOf } from '../../graph/batch.ts'
 import type { Described } from '../../graph/describe.ts'
 import { KtError } from '../../graph/error.ts'
-import type { Placed } from '../../graph/port.ts'
+import type { LogReader, Placed } from '../../graph/port.ts'
 import { logged } from '../../graph/schema.ts'
 import type { AnyTopic } from '../../graph/topic.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
@@ -41,7 +41,10 @@ const topicsOf = (plan: unknown): readonly string[] =>
     .filter((node) => node.kind === 'topic')
     .map(({ name }) => name)
 
-/** The rows of a topic as JSON lines: each with its partition and offset, so that it can be found again. */
+/**
+ * The newest rows of a topic as JSON lines, and with `follow` all that come after them: each with its partition
+ * and offset, so that it can be found again.
+ */
 export const tail = async (
   name: string,
   options: TopicOptions & { readonly n: string; readonly follow?: boolean },
@@ -51,26 +54,42 @@ export const tail = async (
   const log = await segmentLog(foldersOf(root).log)
   const wanted = wholeNumber(options.n, '-n', 0, 1_000_000)
   const ends = (await log.ends()).filter((end) => end.topic === name)
-  let stopped = false
-  process.once('SIGINT', () => (stopped = true))
-  const from = ends.map(({ partition, first, next }) => ({
-    topic: name,
-    partition,
-    offset: Math.max(first, next - Math.max(1, wanted)),
-  }))
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort())
+  // A partition that nothing was written to yet may begin while we follow.
+  const from = Array.from({ length: topic.partitions }, (_, partition) => {
+    const { first, next } = ends.find((end) => end.partition === partition) ?? { first: 0, next: 0 }
+    return { topic: name, partition, offset: Math.max(first, next - wanted), next }
+  })
   const reader = await log.read(from)
-  let shown: string[] = []
-  for (;;) {
-    const records = await reader.read(4_000_000, options.follow === true ? 500 : 0)
-    for (const record of records) shown.push(...lines(topic, record))
-    if (records.length > 0) continue
-    for (const line of shown.slice(-wanted)) print(line)
-    shown = []
-    if (options.follow !== true || stopped) break
-  }
+  const records = from.reduce((sum, { offset, next }) => sum + next - offset, 0)
+  for (const line of await newest(reader, topic, records, wanted)) print(line)
+  while (options.follow === true && !stop.signal.aborted)
+    for (const record of await reader.read(BYTES, FOLLOW_MS))
+      for (const line of lines(topic, record)) print(line)
   await reader.close()
   await log.close()
   return EXIT.ok
+}
+
+const BYTES = 4_000_000
+const FOLLOW_MS = 500
+
+/** The last rows of so many records. More records may come meanwhile, faster than they are shown. */
+const newest = async (
+  reader: LogReader,
+  topic: AnyTopic,
+  records: number,
+  wanted: number,
+): Promise<readonly string[]> => {
+  let found: string[] = []
+  for (let left = records; left > 0;) {
+    const read = await reader.read(BYTES, 0)
+    if (read.length === 0) break
+    left -= read.length
+    found = [...found, ...read.flatMap((record) => lines(topic, record))].slice(-wanted)
+  }
+  return found
 }
 
 const topicNamed = async (file: string, name: string): Promise<AnyTopic> => {
