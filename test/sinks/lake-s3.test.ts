@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pullTable, tablesOf } from '../../cli/lake-pull.ts'
 import type { ObjectArchive } from '../../graph/port.ts'
@@ -25,10 +26,12 @@ import type { Fault } from '../s3-proxy.ts'
 import { s3There, startS3 } from '../s3-server.ts'
 import type { S3Server } from '../s3-server.ts'
 import { rowsInLake, rowsInLog, runOf, twoPartitions } from './lake-check.ts'
-import { memoryLog } from './lake-world.ts'
+import { memoryLog, tradeRecords } from './lake-world.ts'
 
 /** More seeds on demand: `S3_SEEDS=20 vitest run test/sinks/lake-s3.test.ts`. */
 const SEEDS = Number(process.env['S3_SEEDS'] ?? 2)
+/** More on demand: `LAKE_KILLS=50`. */
+const KILLS = Number(process.env['LAKE_KILLS'] ?? 3)
 const clock = systemClock()
 const merger = duckMerger()
 const folder = mkdtempSync(join(tmpdir(), 'kt-lake-s3-'))
@@ -84,12 +87,12 @@ describe.skipIf(!s3There)('a lake in S3', () => {
             const log = await logOf(stores[2]!)
             const merge = mergesOf(log.files(), { filesMin: 3 })[0]
             if (merge !== undefined && (await compacted(log, stores[2]!, merger, clock, merge))) merges++
-            await new Promise((resume) => setTimeout(resume, 20))
+            await pause(20)
           }),
           insist(async () => {
             const log = await logOf(stores[3]!)
             if (log.version >= 0) await vacuumed(log, stores[3]!, clock, { retainMs: 0 })
-            await new Promise((resume) => setTimeout(resume, 50))
+            await pause(50)
           }),
         ]
         const loaders = stores.slice(0, 2).map((objects) => {
@@ -97,6 +100,7 @@ describe.skipIf(!s3There)('a lake in S3', () => {
           return runLake(runOf({ sink, clock, objects, log: memoryLog(records, below) }))
         })
         await Promise.all(loaders.map((loader) => loader.drain()))
+        for (let tries = 0; merges === 0 && tries < 500; tries++) await pause(20)
         over = true
         await Promise.all(others)
         const plain = open(place)
@@ -107,6 +111,46 @@ describe.skipIf(!s3There)('a lake in S3', () => {
       }
     },
   )
+
+  /** A loader in its own process, which is killed when `killed` says so, or runs to its end. */
+  const loader = (place: S3Place, seed: number, killed?: Promise<void>): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      const where = JSON.stringify({ place, credentials: server.credentials })
+      const child = spawn(process.execPath, [
+        join(import.meta.dirname, 'lake-s3-child.ts'),
+        where,
+        String(seed),
+      ])
+      void killed?.then(() => child.kill('SIGKILL'))
+      child.on('error', reject)
+      child.on('exit', (code, signal) => {
+        if (code === 0 || signal === 'SIGKILL') resolve(signal === 'SIGKILL')
+        else reject(new Error(`the loader ended with ${code}`))
+      })
+    })
+
+  test('has every row once after kill -9 of two loaders at a time', { timeout: 120_000 }, async () => {
+    const place = await server.bucket('killed')
+    const objects = open(place)
+    const below = randomOf(5)
+    let kills = 0
+    const written = async (more: number): Promise<void> => {
+      const before = (await objects.list('')).length
+      for (let tries = 0; tries < 400 && (await objects.list('')).length < before + more; tries++)
+        await pause(5)
+    }
+    for (let round = 0; round < KILLS; round++) {
+      const two = [0, 1].map((one) => loader(place, 2 * round + one, written(2 + below(8))))
+      kills += (await Promise.all(two)).filter(Boolean).length
+      const log = await logOf(objects)
+      for (const merge of mergesOf(log.files())) await compacted(log, objects, merger, clock, merge)
+    }
+    await loader(place, 100)
+    expect(kills).toBeGreaterThan(KILLS)
+    const records = [0, 1].flatMap((partition) => tradeRecords(partition, 120, 5, 500))
+    expect(await rowsInLake(objects)).toEqual(rowsInLog(records))
+    objects.close()
+  })
 
   /** What each reader says: rows, offsets, places in records, newest and oldest time. */
   type Said = readonly string[]
