@@ -2,6 +2,7 @@ import { rowsOf, readBatch } from '../graph/batch.ts'
 import { VenueError } from '../graph/error.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { DeadLetter, Log } from '../graph/port.ts'
+import { kept } from '../graph/row.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnySource, Frame, SourceHost } from '../graph/source.ts'
 import { instrument } from '../market/system.ts'
@@ -58,7 +59,7 @@ export const reread = (
       let error: string | undefined = UNKNOWN
       read = (frame) => {
         try {
-          frame.read((schema, row) => rows.push({ schema, row: { ...row } }))
+          frame.read((schema, row) => rows.push({ schema, row: kept(row) }))
           error = rows.length === 0 ? UNKNOWN : undefined
         } catch (thrown) {
           if (!(thrown instanceof VenueError)) throw thrown

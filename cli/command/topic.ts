@@ -42,8 +42,8 @@ const topicsOf = (plan: unknown): readonly string[] =>
     .map(({ name }) => name)
 
 /**
- * The newest rows of a topic as JSON lines, and with `follow` all that come after them: each with its partition
- * and offset, so that it can be found again.
+ * The newest rows of a topic as JSON lines, and with `follow` all that come after them: each with its
+ * partition and offset, so that it can be found again.
  */
 export const tail = async (
   name: string,

@@ -6,10 +6,11 @@ import { loadGraph, planOf } from '../../cli/graph-file.ts'
 import { openRecording } from '../../sources/driver/recording.ts'
 import { binance } from '../../sources/index.ts'
 import type { DeadLetter } from '../../graph/port.ts'
+import type { BookDelta } from '../../market/event.ts'
 import { instrument } from '../../market/system.ts'
 import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { FileDeadLetters } from '../../runtime/driver/dead-letters.ts'
-import { tradeOf } from '../e2e/bad-world.ts'
+import { deltaOf, tradeOf } from '../e2e/bad-world.ts'
 import { kt, temporary } from '../e2e/command.ts'
 import { memoryLog, recordsOf } from '../sinks/lake-world.ts'
 
@@ -70,6 +71,17 @@ describe('dead letters', () => {
     expect(second).toMatchObject({ id: '0', rows: [] })
     expect(second!.error).toMatch(/^KT\d{4} /)
     expect(third!.error).toBe('the graph does not read nobody.spot.trade')
+  })
+
+  test('keep the levels of each book change, whatever is read after it', async () => {
+    const plan = planOf(await loadGraph('graph/basis.ts'))
+    const letters = [1, 2].map((at) => ({
+      id: String(at),
+      letter: letter(at, deltaOf('BTCUSDT', 100 + at, { b: [[`${at}`, '1']] }), { channel: 'book' }),
+    }))
+    const read = reread(plan, letters, known)
+    const bids = read.flatMap(({ rows }) => rows).map(({ row }) => (row as BookDelta).bidPrices)
+    expect(JSON.stringify(bids)).toBe('[[1],[2]]')
   })
 
   test('name their symbols as the log of the run does', async () => {
