@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { HostError, KtError } from '../../graph/error.ts'
+import type { ObjectStore } from '../../graph/port.ts'
 import type { Merger } from '../lake/compact.ts'
 
 const ROW_GROUP = 122_880
+const WIDTH = 8
 const PLACE = ['_topic', '_part', '_off', '_row']
 
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
@@ -32,15 +34,7 @@ export const duckMerger = (
       })
       const connection = await instance.connect()
       try {
-        const files = await Promise.all(
-          paths.map(async (path, i) => {
-            const bytes = await objects.get(path)
-            if (bytes === undefined) throw gone(path)
-            const file = join(work, `${i}.parquet`)
-            await writeFile(file, bytes)
-            return file
-          }),
-        )
+        const files = await fetched(objects, paths, work)
         const bytes = await joined(connection, files, orderBy, rows, join(work, 'joined.parquet'))
         return { bytes, fingerprint: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
       } finally {
@@ -50,6 +44,31 @@ export const duckMerger = (
       }
     },
   }
+}
+
+/** The files on the disk, some at a time. Nothing is being written any more when this settles. */
+const fetched = async (
+  objects: Pick<ObjectStore, 'get'>,
+  paths: readonly string[],
+  folder: string,
+): Promise<readonly string[]> => {
+  const files: string[] = []
+  for (let at = 0; at < paths.length; at += WIDTH) {
+    const some = await Promise.allSettled(
+      paths.slice(at, at + WIDTH).map(async (path, i) => {
+        const bytes = await objects.get(path)
+        if (bytes === undefined) throw gone(path)
+        const file = join(folder, `${at + i}.parquet`)
+        await writeFile(file, bytes)
+        return file
+      }),
+    )
+    for (const one of some) {
+      if (one.status === 'rejected') throw one.reason
+      files.push(one.value)
+    }
+  }
+  return files
 }
 
 const joined = async (

@@ -20,9 +20,9 @@ import { codeOf } from './steps.ts'
 
 const clock = systemClock()
 const random = { below: randomOf(1) }
-const QUICK = { timeoutMs: 400, triesMax: 4, backoffMs: 1 }
+const QUICK = { timeoutMs: 300, triesMax: 4, backoffMs: 1 }
 /** More seeds on demand: `S3_SEEDS=100 vitest run test/runtime/s3.test.ts`. */
-const SEEDS = Number(process.env['S3_SEEDS'] ?? 3)
+const SEEDS = Number(process.env['S3_SEEDS'] ?? 2)
 
 describe.skipIf(!s3There)('a store of objects in S3', () => {
   let server: S3Server

@@ -29,7 +29,7 @@ import { rowsInLake, rowsInLog, runOf, twoPartitions } from './lake-check.ts'
 import { memoryLog, tradeRecords } from './lake-world.ts'
 
 /** More seeds on demand: `S3_SEEDS=20 vitest run test/sinks/lake-s3.test.ts`. */
-const SEEDS = Number(process.env['S3_SEEDS'] ?? 2)
+const SEEDS = Number(process.env['S3_SEEDS'] ?? 1)
 /** More on demand: `LAKE_KILLS=50`. */
 const KILLS = Number(process.env['LAKE_KILLS'] ?? 3)
 const clock = systemClock()
