@@ -114,6 +114,12 @@ const identify = async (root: Connection): Promise<Identity> => {
   return { version, timezone }
 }
 
+const anew = (): void => {
+  process.stderr.write('the disk was full, and the engine wrote parts that are not whole: it starts anew\n')
+  // Who waits for an answer hears of it first.
+  setTimeout(leave, 50)
+}
+
 const start = async (options: FrontOptions) => {
   const directory = join(options.dir, 'engine')
   mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -133,11 +139,7 @@ const start = async (options: FrontOptions) => {
   password()
   const pool = new Pool(directory, options.queriesMax, 64, leave)
   const identity = await identify(root)
-  const writes = watchWrites(engine.open(directory), options.dir, () => {
-    process.stderr.write('the disk was full, and the engine wrote parts that are not whole: it starts anew\n')
-    // Who waits for an answer hears of it first.
-    setTimeout(leave, 50)
-  })
+  const writes = watchWrites(engine.open(directory), options.dir, anew)
   const answer = serve({
     identity,
     pool,
