@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -93,7 +93,7 @@ export const startS3 = async (): Promise<S3Server> => {
     stop: async () => {
       client.destroy()
       const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGKILL')
+      child.stdin!.end()
       await ended
       rmSync(folder, { recursive: true, force: true })
     },
@@ -103,7 +103,9 @@ export const startS3 = async (): Promise<S3Server> => {
 const start = (folder: string, port: number): ChildProcess => {
   const at = `127.0.0.1:${port}`
   const { accessKeyId, secretAccessKey } = KEYS
-  const stdio = 'ignore'
+  // It ends with the test, however that ends: when nobody holds its standard input any more.
+  const held = ['-c', '"$@" & cat; kill -9 $!', 'sh', program!]
+  const stdio: StdioOptions = ['pipe', 'ignore', 'ignore']
   if (name === 'minio') {
     const env = {
       ...process.env,
@@ -111,10 +113,10 @@ const start = (folder: string, port: number): ChildProcess => {
       MINIO_ROOT_PASSWORD: secretAccessKey,
       MINIO_BROWSER: 'off',
     }
-    return spawn(program!, ['server', folder, '--address', at], { env, stdio })
+    return spawn('sh', [...held, 'server', folder, '--address', at], { env, stdio })
   }
   const flags = ['--access', accessKeyId, '--secret', secretAccessKey, '--region', 'us-east-1', '--port', at]
-  return spawn(program!, [...flags, 'posix', folder], { stdio })
+  return spawn('sh', [...held, ...flags, 'posix', folder], { stdio })
 }
 
 const freePort = async (): Promise<number> => {
