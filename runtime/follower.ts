@@ -40,6 +40,8 @@ export class Follower {
   #cause = -1
   #emitted = 0
   #ended = false
+  /** It broke, perhaps within a step: the rows of that are not whole, and neither are the states. */
+  #dead = false
   /** What is said with the first row that comes of this stage: that it began in the middle. */
   #late = ''
   #failed: ((error: unknown) => void) | undefined
@@ -109,6 +111,10 @@ export class Follower {
 
   /** Consume all that is left, once those that it follows have stopped; save the states and close. */
   async stop(): Promise<void> {
+    if (this.#dead) {
+      await this.#steps.leave()
+      return this.#close()
+    }
     this.#ended = true
     let more = true
     while (more) more = await this.pump(0)
@@ -234,6 +240,7 @@ export class Follower {
   }
 
   #die(error: unknown): void {
+    this.#dead = true
     this.#options.report.died(error)
     this.#failed?.(error)
   }

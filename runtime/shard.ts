@@ -30,6 +30,8 @@ export class Shard {
   #inputs = 0
   #skip = 0
   #stopped = false
+  /** It broke, perhaps within a frame: what has not been cut is half of something, and so are the states. */
+  #dead = false
   #cancelLinger: (() => void) | undefined
   #cancelTick: (() => void) | undefined
   #failed: ((error: unknown) => void) | undefined
@@ -161,7 +163,7 @@ export class Shard {
   flush(): void {
     this.#cancelLinger?.()
     this.#cancelLinger = undefined
-    if (this.#steps.rows === 0) return
+    if (this.#dead || this.#steps.rows === 0) return
     const records = this.#steps.take()
     for (const record of records) this.#nexts.pass(record)
     const inputs = [{ topic: INPUTS, partition: 0, next: this.#inputs }]
@@ -172,6 +174,7 @@ export class Shard {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelTick?.()
+    if (this.#dead) return this.#steps.leave()
     this.flush()
     await this.#steps.stop(this.#step, this.#nexts.all())
   }
@@ -225,7 +228,12 @@ export class Shard {
     this.#options.deadLetters.add({ ...from, bytes, mapping, error })
   }
 
+  /** Nothing more is written: a restart takes up what the log holds whole. */
   #die(error: unknown): void {
+    this.#dead = true
+    this.#stopped = true
+    this.#cancelTick?.()
+    this.#cancelLinger?.()
     this.#options.report.died(error)
     this.#failed?.(error)
   }

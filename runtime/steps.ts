@@ -97,6 +97,13 @@ export class Steps {
     await this.#writer?.close()
   }
 
+  /** Wait until what was cut is durable, and let go of the log: rows since then and states are not whole. */
+  async leave(): Promise<void> {
+    await this.#durable
+    await this.#saving
+    await this.#writer?.close()
+  }
+
   #save(step: number, from: Checkpoint['from']): void {
     const { checkpointEveryMs, clock, objects, shard, report } = this.#options
     if (this.#saving !== undefined || (!this.#saver.saving && clock.now() < this.#saveAt)) return

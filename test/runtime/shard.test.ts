@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readBatch, rowsOf } from '../../graph/batch.ts'
 import { logged } from '../../graph/schema.ts'
+import type { Frame } from '../../graph/source.ts'
 import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
 import { Shard } from '../../runtime/shard.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
@@ -210,6 +211,27 @@ describe('a shard', () => {
     const calm = newWorld()
     await runTo(calm, taps, [])
     expect((await rowsOfLog(world))['total/0']).toEqual((await rowsOfLog(calm))['total/0'])
+  })
+
+  test('that breaks within a frame writes nothing more: neither half of it, nor what comes then', async () => {
+    const world = newWorld()
+    const { clock } = world
+    const shard = newShard(world, new MemoryLog(clock, { store: world.store }))
+    await shard.recover()
+    shard.start()
+    shard.frame(tapFrame(1, 'a1', 1, START))
+    clock.advance(START + 100_000)
+    const read: Frame<never>['read'] = (emit) => {
+      for (const value of [2, Number.MAX_VALUE])
+        emit('tap', { instrument: 'a1', value, time: START, received: START })
+    }
+    shard.frame({ ...tapFrame(2, 'a1', 0, START), read })
+    shard.frame(tapFrame(3, 'a1', 3, START))
+    clock.advance(START + 1_000_000)
+    await shard.stop().catch(() => {})
+    await expect(shard.failure).rejects.toMatchObject({ code: 'KT9000' })
+    const rows = (await rowsOfLog(world))['kt.input.tap/0'] as readonly Tap[]
+    expect(rows.map(({ value }) => value)).toEqual([1])
   })
 
   test('refuses a checkpoint whose log is gone', async () => {
