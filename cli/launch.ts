@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Fleet } from '../deploy/driver/fleet.ts'
 import type { PartMessage } from '../deploy/driver/fleet.ts'
@@ -177,8 +177,11 @@ export class Launch {
   #hear(name: string, message: PartMessage): void {
     if (message.kind === 'status') this.#board.status(name, message.status)
     else if (message.kind === 'done') this.#end('done')
-    else if (message.kind === 'failed')
-      this.#board.note(`part "${name}": ${String((message.error as { message?: string }).message)}`)
+    else if (message.kind === 'failed') {
+      const { message: what } = message.error as { readonly message?: string }
+      const file = relative('.', join(this.#options.folders.logs, `${name}.log`))
+      this.#board.note(`part "${name}": ${String(what)} (where: ${file})`)
+    }
   }
 
   /** First what feeds, then what reads: each part finds all that the one before it wrote. */

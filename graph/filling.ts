@@ -208,10 +208,10 @@ export const numberOf = (column: Column, value: unknown): number => {
       return code < 0 ? refuse(column, column.values.join(', '), value) : code
     }
     case 'flag':
-      return value === true ? 1 : 0
+      return typeof value === 'boolean' ? Number(value) : refuse(column, 'true or false', value)
     case 'float':
     case 'int':
-      return value as number
+      return typeof value === 'number' ? value : refuse(column, 'numbers', value)
     default:
       return Number.isSafeInteger(value)
         ? (value as number)
@@ -227,6 +227,6 @@ export const textOf = (column: Column, value: unknown): string | null => {
 export const refuse = ({ name }: Column, holds: string, value: unknown): never => {
   const what = `column "${name}" holds ${holds}, not ${String(value)}`
   throw new KtError('KT9000', `an invariant of kt is broken: ${what}`, {
-    fix: 'Report this with the lines of the log before it.',
+    fix: 'If an operator of yours makes this column, correct it; else report this with the log before it.',
   })
 }

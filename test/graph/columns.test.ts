@@ -99,6 +99,8 @@ describe('the columns of a batch', () => {
     expect(() => columns.add({ ...good, choice: 'd' })).toThrow(/column "choice" holds a, b, c, not d/)
     expect(() => columns.add({ ...good, text: 5 })).toThrow(/column "text" holds texts, not 5/)
     expect(() => columns.add({ ...good, floatOrNot: undefined })).toThrow(/column "floatOrNot" holds null where it has no value/)
+    expect(() => columns.add({ ...good, float: undefined })).toThrow(/column "float" holds numbers, not undefined/)
+    expect(() => columns.add({ ...good, flag: undefined })).toThrow(/column "flag" holds true or false, not undefined/)
   })
 })
 
