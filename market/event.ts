@@ -31,7 +31,8 @@ export interface MarketEvent<N extends string> extends Event<N> {
   readonly last: number | null
 }
 
-const marketEvent: FieldsOf<MarketEvent<string>> = {
+/** The columns of `MarketEvent`, with which the schema of an event of a venue begins. */
+export const marketEvent: FieldsOf<MarketEvent<string>> = {
   venue: name('who sent it'),
   instrument: name('venue:kind:BASE-QUOTE'),
   time: micros('when it happened, by the clock of the venue'),

@@ -1,4 +1,15 @@
-export { basis, bookDelta, candle, funding, fundingInterval, mark, quote, ticker, trade } from './event.ts'
+export {
+  basis,
+  bookDelta,
+  candle,
+  funding,
+  fundingInterval,
+  mark,
+  marketEvent,
+  quote,
+  ticker,
+  trade,
+} from './event.ts'
 export type {
   Basis,
   BookDelta,
