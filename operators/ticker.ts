@@ -47,7 +47,7 @@ export const topOfBook = ({ channel = 'ticker' }: TopOfBookOptions = {}): Operat
           : { ...quoteOf(row, 'live', ''), bid, bidSize, ask, askSize, trustedDepth: 1 }
         const { shown } = top
         if (shown !== null && SHOWN.every((column) => shown[column] === news[column]))
-          if (shown.last === news.last || news.received < shown.received + SIGN_OF_LIFE_EVERY) return
+          if (same(shown, news) || news.received < shown.received + SIGN_OF_LIFE_EVERY) return
         top.shown = news
         emit.quote(news)
       },
@@ -93,6 +93,9 @@ const quoteOf = (
   askSize: null,
   trustedDepth: 0,
 })
+
+/** Is it the message that was shown? Without an id it is another: what is said again does not come here. */
+const same = (shown: Quote, news: Quote): boolean => shown.last !== null && shown.last === news.last
 
 const SHOWN = ['trust', 'why', 'bid', 'bidSize', 'ask', 'askSize'] as const
 const DOUBTS: { readonly [K in Control['kind']]?: string } = {

@@ -68,6 +68,11 @@ describe('a quote of the best prices that a venue prints', () => {
     expect(lines(...same)).toEqual(['0 s: 0 live 99/101 deep 1', '1 s: 2 live 99/101 deep 1'])
   })
 
+  test('shows life in the same way where the venue gives no ids', () => {
+    const same = [0, 0.5, 1, 1.5].map((seconds) => ticker(0, seconds, 99, 101, { last: null }))
+    expect(lines(...same)).toEqual(['0 s: null live 99/101 deep 1', '1 s: null live 99/101 deep 1'])
+  })
+
   test('has no prices on a side that is empty', () => {
     expect(lines(ticker(1, 0, null, 101))).toEqual(['0 s: 1 live null/101 deep 1'])
   })
