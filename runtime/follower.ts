@@ -199,7 +199,7 @@ export class Follower {
     const past = step <= this.#done ? step : -1
     if (time > this.#time) this.#time = time
     for (const due of rows) this.#give(due, past)
-    for (const record of records) this.#nexts.pass(record)
+    for (const record of records) this.#nexts.set(record, record.offset + 1)
     this.#cause = -1
     this.#consumed = Math.max(this.#consumed, step)
     if (this.#steps.rows > 0) this.#write()

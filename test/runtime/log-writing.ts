@@ -5,8 +5,8 @@ import { trade } from '../../market/event.ts'
 import type { Promised } from './log-home.ts'
 import { S, brief, bytesFor, codeOf, drain, fill, from, stepOf } from './steps.ts'
 
-/** What the port `Log` promises a writer. */
-export const writingPromises = (name: string, promise: Promised): void => {
+/** What the port `Log` promises a writer. `many`: of topics, in one step. */
+export const writingPromises = (name: string, promise: Promised, many: number): void => {
   describe(`${name}: writing`, () => {
     promise('a step over many topics comes back as it was, in order, with dense offsets', async (log) => {
       const writer = await log.write('a')
@@ -165,21 +165,21 @@ export const writingPromises = (name: string, promise: Promised): void => {
       expect((await log.write('a')).last?.inputs).toEqual([{ topic: 'raw', partition: 0, next: 20 }])
     })
 
-    promise('2,000 topics and 20 MB in one step', async (log) => {
-      const topics = Array.from({ length: 2000 }, (_, i) => `topic.${i}`)
+    promise(`${many.toLocaleString('en')} topics and 20 MB in one step`, async (log) => {
+      const topics = Array.from({ length: many }, (_, i) => `topic.${i}`)
       const writer = await log.write('a')
       await fill(writer, 'a', 1, 2, topics)
       await fill(writer, 'a', 3, 3, ['big'], 20 << 20)
-      expect((await drain(await log.read(from('topic.7', 'topic.1999')))).map(brief)).toEqual([
+      expect((await drain(await log.read(from('topic.7', `topic.${many - 1}`)))).map(brief)).toEqual([
         'topic.7/0@0 a.1.1 8',
-        'topic.1999/0@0 a.1.1 2000',
+        `topic.${many - 1}/0@0 a.1.1 ${many}`,
         'topic.7/0@1 a.1.2 9',
-        'topic.1999/0@1 a.1.2 2001',
+        `topic.${many - 1}/0@1 a.1.2 ${many + 1}`,
       ])
       const [big] = await drain(await log.read(from('big')))
       expect(big!.bytes.length).toBe(20 << 20)
       expect(Buffer.compare(big!.bytes, bytesFor(3, 0, 20 << 20))).toBe(0)
-      expect(await log.ends()).toHaveLength(2001)
+      expect(await log.ends()).toHaveLength(many + 1)
     })
   })
 }

@@ -5,10 +5,10 @@ import { promised } from './log-home.ts'
 import { writingPromises } from './log-writing.ts'
 import { S, brief, codeOf, drain, fill, from, stepOf } from './steps.ts'
 
-/** The promises of the port `Log`, for every driver that keeps the log itself. */
-export const logConformance = (name: string, make: () => Promise<Home>): void => {
+/** The promises of the port `Log`, for every driver. `topics`: how many a step is tried with. */
+export const logConformance = (name: string, make: () => Promise<Home>, topics = 2000): void => {
   const promise = promised(make)
-  writingPromises(name, promise)
+  writingPromises(name, promise, topics)
 
   describe(`${name}: reading`, () => {
     promise('a read of nothing is empty after its wait, and not before', async (log) => {

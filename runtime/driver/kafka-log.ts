@@ -1,0 +1,258 @@
+import { crc32 } from 'node:zlib'
+import { KtError } from '../../graph/error.ts'
+import type { Log, LogReader, LogWriter, ReadFrom } from '../../graph/port.ts'
+import { closed, overtaken } from '../log.ts'
+import { loadClient } from './kafka-client.ts'
+import { answer, kafkaError } from './kafka-library.ts'
+import type { KafkaClient, KafkaConsumer, KafkaProducer, Settings } from './kafka-library.ts'
+import { SHARDS } from './kafka-record.ts'
+import type { Standing } from './kafka-record.ts'
+import { KafkaReader } from './kafka-reader.ts'
+import { TRANSACTION_MS, lastOffsets, standingOf } from './kafka-tail.ts'
+import { KafkaTopics, refused } from './kafka-topics.ts'
+import type { TopicSettings } from './kafka-topics.ts'
+import { KafkaWriter, commit, disconnect, insist, isFatal, stand } from './kafka-writer.ts'
+
+export interface KafkaOptions {
+  /** `host:port`, several parted by commas. */
+  readonly brokers: string
+  /** Stands before the names of all topics and transactional ids: several graphs may share a cluster. */
+  readonly prefix?: string
+  /** How a topic is created when it does not exist. */
+  readonly topic?: (name: string) => TopicSettings
+  /**
+   * Of the topic of the shards, when it is created. Of two shards in one of them, one that died holds up the
+   * start of the other until its transaction has ended.
+   */
+  readonly shardPartitions?: number
+  /** Steps are committed together, about so often. */
+  readonly commitEveryMs?: number
+  readonly commitBytesMax?: number
+  readonly pendingBytesMax?: number
+  /** More settings of librdkafka, for TLS and SASL. */
+  readonly connection?: Settings
+  /** More settings of librdkafka, for readers. */
+  readonly reading?: Settings
+  /** A transaction failed and is tried again. */
+  readonly retried?: (error: unknown) => void
+}
+
+/**
+ * The log in Kafka, or in what speaks its protocol. A step is part of one transaction over all its topics and
+ * over the topic of the shards, which says how far each has come; readers see committed steps only, and
+ * whole.
+ */
+export const kafkaLog = async (options: KafkaOptions): Promise<KafkaLog> =>
+  new KafkaLog(loadClient(), options)
+
+export class KafkaLog implements Log {
+  readonly #client: KafkaClient
+  readonly #connection: Settings
+  readonly #options: Required<KafkaOptions>
+  readonly #writers = new Map<string, KafkaWriter>()
+  readonly #claims = new Map<string, Promise<unknown>>()
+  readonly #readers = new Set<KafkaReader>()
+  /** Topics are created and asked by it; tests let go of records with it. */
+  readonly topics: KafkaTopics
+  #closed = false
+
+  constructor(client: KafkaClient, options: KafkaOptions) {
+    this.#client = client
+    this.#options = {
+      prefix: '',
+      topic: () => ({}),
+      shardPartitions: 16,
+      commitEveryMs: 100,
+      commitBytesMax: 8 << 20,
+      pendingBytesMax: 256 << 20,
+      connection: {},
+      reading: {},
+      retried: () => undefined,
+      ...options,
+    }
+    this.#connection = {
+      'bootstrap.servers': options.brokers,
+      'reconnect.backoff.ms': 20,
+      'reconnect.backoff.max.ms': 500,
+      'message.max.bytes': MESSAGE_BYTES_MAX,
+      log_level: 0,
+      ...options.connection,
+    }
+    this.topics = new KafkaTopics(client, this.#connection, this.#options.prefix, this.#options.topic)
+  }
+
+  /** Claims of one shard in this process come one after the other. */
+  write(shard: string): Promise<LogWriter> {
+    if (this.#closed) return Promise.reject(closed())
+    const claim = (this.#claims.get(shard) ?? Promise.resolve()).then(() => this.#claim(shard))
+    this.#claims.set(
+      shard,
+      claim.catch(() => undefined),
+    )
+    return claim
+  }
+
+  async read(from: readonly ReadFrom[]): Promise<LogReader> {
+    if (this.#closed) throw closed()
+    const { prefix, brokers } = this.#options
+    await this.topics.ensure(from)
+    const reader = new KafkaReader(await this.#consumer(), this.topics, from, prefix, brokers)
+    this.#readers.add(reader)
+    return {
+      read: (bytesMax, waitMs) => reader.read(bytesMax, waitMs),
+      close: () => {
+        this.#readers.delete(reader)
+        return reader.close()
+      },
+    }
+  }
+
+  /**
+   * `next` is the offset behind the last record: markers of transactions lie behind it and do not count.
+   * Kafka does not count rows and bytes of a partition: they are -1.
+   */
+  async ends(): ReturnType<Log['ends']> {
+    if (this.#closed) throw closed()
+    const { prefix } = this.#options
+    const reached = await this.topics.reach(await this.topics.all())
+    const kept = reached.filter(({ next }) => next > 0)
+    if (kept.length === 0) return []
+    const consumer = await this.#consumer()
+    try {
+      const lasts = await lastOffsets(consumer, prefix, kept)
+      return kept
+        .map(({ topic, partition, first }, i) => ({
+          topic,
+          partition,
+          first,
+          next: (lasts[i] ?? first - 1) + 1,
+        }))
+        .filter(({ next }) => next > 0)
+        .map((one) => ({ ...one, rows: -1, bytes: -1 }))
+    } finally {
+      await leave(consumer)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Promise.all(this.#claims.values())
+    await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
+    await Promise.all(Array.from(this.#writers.values(), (writer) => writer.close()))
+    this.topics.close()
+  }
+
+  async #claim(shard: string): Promise<LogWriter> {
+    const { prefix, shardPartitions, commitEveryMs, commitBytesMax, pendingBytesMax, retried } = this.#options
+    const before = this.#writers.get(shard)
+    if (before !== undefined) await before.overtake(before.epoch + 1)
+    this.#writers.delete(shard)
+    const place = crc32(shard) % shardPartitions
+    await this.topics.ensure([{ topic: SHARDS, partition: shardPartitions - 1 }])
+    const producer = await this.#producer(shard)
+    try {
+      const standing = await this.#standing({ shard, place })
+      const epoch = (standing?.epoch ?? 0) + 1
+      await this.#sign(producer, { shard, place }, { step: -1, time: 0, inputs: [], ...standing, epoch })
+      const last = standing === undefined || standing.step < 0 ? undefined : standing
+      const { topics } = this
+      const { brokers } = this.#options
+      const writing = { brokers, prefix, topics, producer, shard, place, epoch, last, commitEveryMs }
+      const writer = new KafkaWriter({ ...writing, commitBytesMax, pendingBytesMax, retried })
+      this.#writers.set(shard, writer)
+      return writer
+    } catch (error) {
+      await disconnect(producer)
+      throw error
+    }
+  }
+
+  /** Write the new epoch down. Another who took the shard in the meantime has fenced us. */
+  async #sign(producer: KafkaProducer, place: ShardPlace, standing: Standing): Promise<void> {
+    try {
+      await answer<void>((back) => producer.beginTransaction(back))
+      stand(producer, this.#options.prefix, place, standing)
+      await commit(producer)
+    } catch (error) {
+      if (error instanceof KtError) throw error
+      if (isFatal(kafkaError(error))) throw overtaken(place.shard, standing.epoch, standing.epoch + 1)
+      throw refused(this.#options.brokers, error)
+    }
+  }
+
+  async #producer(shard: string): Promise<KafkaProducer> {
+    const { prefix, brokers } = this.#options
+    const producer = new this.#client.Producer({
+      ...this.#connection,
+      'transactional.id': `${prefix}kt/${shard}`,
+      'transaction.timeout.ms': TRANSACTION_MS,
+      'linger.ms': 2,
+      'compression.codec': 'lz4',
+      'queue.buffering.max.messages': 1_000_000,
+      'queue.buffering.max.kbytes': 512 << 10,
+    })
+    producer.on('event.error', () => undefined)
+    try {
+      await answer<unknown>((back) => producer.connect({ timeout: CONNECT_MS }, back))
+      producer.setPollInBackground(true)
+      // It ends what the writer before us left open, and fences it.
+      await insist(() => answer<void>((back) => producer.initTransactions(TIMEOUT_MS, back)))
+      return producer
+    } catch (error) {
+      await disconnect(producer)
+      throw refused(brokers, error)
+    }
+  }
+
+  async #consumer(): Promise<KafkaConsumer> {
+    const { brokers, reading } = this.#options
+    const consumer = new this.#client.KafkaConsumer(
+      {
+        ...this.#connection,
+        'group.id': 'kt',
+        'isolation.level': 'read_committed',
+        'enable.auto.commit': false,
+        'enable.auto.offset.store': false,
+        'enable.partition.eof': true,
+        'fetch.wait.max.ms': 50,
+        'fetch.queue.backoff.ms': 5,
+        'fetch.message.max.bytes': 4 << 20,
+        'queued.max.messages.kbytes': 32 << 10,
+        ...reading,
+      },
+      { 'auto.offset.reset': 'error' },
+    )
+    consumer.on('event.error', () => undefined)
+    try {
+      await answer<unknown>((back) => consumer.connect({ timeout: CONNECT_MS }, back))
+    } catch (error) {
+      throw refused(brokers, error)
+    }
+    consumer.setDefaultConsumeTimeout(0)
+    consumer.setDefaultIsTimeoutOnlyForFirstMessage(true)
+    return consumer
+  }
+
+  /** The last durable step of a shard, and its epoch. Nobody else can move it: the producer is fenced. */
+  async #standing(place: ShardPlace): Promise<Standing | undefined> {
+    const consumer = await this.#consumer()
+    try {
+      return await standingOf(consumer, this.topics, this.#options.prefix, place)
+    } finally {
+      await leave(consumer)
+    }
+  }
+}
+
+interface ShardPlace {
+  readonly shard: string
+  readonly place: number
+}
+
+const MESSAGE_BYTES_MAX = 64 << 20
+const TIMEOUT_MS = 10_000
+const CONNECT_MS = 5000
+
+const leave = (consumer: KafkaConsumer): Promise<void> =>
+  new Promise((resolve) => consumer.disconnect(() => resolve()))

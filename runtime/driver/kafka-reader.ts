@@ -1,0 +1,153 @@
+import type { LogReader, Placed, ReadFrom } from '../../graph/port.ts'
+import { closed, passed } from '../log.ts'
+import { CODE, answer, kafkaError } from './kafka-library.ts'
+import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
+import { Gathering } from './kafka-gathering.ts'
+import { Records } from './kafka-record.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+import { refused } from './kafka-topics.ts'
+
+interface Seen {
+  readonly waiting: ReadonlyMap<string, number>
+  readonly ends: readonly number[]
+}
+
+/**
+ * Reads whole durable steps from our own positions. The client loses errors beside good messages, so that
+ * positions are also compared with what the brokers keep, now and then.
+ */
+export class KafkaReader implements LogReader {
+  readonly #consumer: KafkaConsumer
+  readonly #topics: KafkaTopics
+  readonly #records: Records
+  readonly #gathering: Gathering
+  readonly #brokers: string
+  #failure: Error | undefined
+  #open = true
+  #watchAt = performance.now() + WATCH_MS
+  #reading: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    consumer: KafkaConsumer,
+    topics: KafkaTopics,
+    from: readonly ReadFrom[],
+    prefix: string,
+    brokers: string,
+  ) {
+    this.#consumer = consumer
+    this.#topics = topics
+    this.#records = new Records(prefix)
+    this.#gathering = new Gathering(from)
+    this.#brokers = brokers
+    consumer.on('partition.eof', (end: KafkaPlace) =>
+      this.#gathering.reached(
+        { topic: end.topic.slice(prefix.length), partition: end.partition },
+        end.offset,
+      ),
+    )
+    consumer.assign(from.map((one) => ({ ...one, topic: prefix + one.topic })))
+  }
+
+  read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
+    const reading = this.#reading.then(() => this.#read(bytesMax, waitMs))
+    this.#reading = reading.catch(() => undefined)
+    return reading
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await this.#reading
+    await new Promise<void>((resolve) => this.#consumer.disconnect(resolve))
+  }
+
+  async #read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
+    if (!this.#open) throw closed()
+    if (this.#failure !== undefined) throw this.#failure
+    const begun = performance.now()
+    let pauseMs = 1
+    let tried = false
+    let seen: Seen | undefined
+    for (;;) {
+      const came = this.#gathering.bytes < bytesMax || tried ? await this.#take() : false
+      await this.#watch()
+      if (this.#failure !== undefined) throw this.#failure
+      const found = this.#gathering.take(bytesMax)
+      if (found.length > 0) return found
+      // What waits is not whole, however much it is: only what comes can make it so.
+      tried = true
+      if (!this.#open) return []
+      const spentMs = performance.now() - begun
+      // What was acknowledged before this call is seen by it, though the brokers end transactions later.
+      if (spentMs >= waitMs || (this.#gathering.bytes > 0 && spentMs > PATIENCE_MS)) {
+        seen ??= await this.#look()
+        const over = this.#gathering.passed(seen.ends, seen.waiting)
+        if (over) {
+          const rest = this.#gathering.take(bytesMax)
+          if (rest.length > 0) return rest
+          seen = undefined
+        }
+        const ended = spentMs > waitMs + SETTLE_MS || (over && this.#gathering.bytes === 0)
+        if (spentMs >= waitMs && ended) return []
+      }
+      pauseMs = came ? 1 : Math.min(pauseMs * 2, PAUSE_MAX_MS)
+      if (!came) await pause(pauseMs)
+    }
+  }
+
+  /** Take in what the client has. True: something came. */
+  async #take(): Promise<boolean> {
+    const messages = await this.#consume()
+    for (const message of messages) {
+      const found = this.#records.of(message)
+      if (found !== undefined) this.#gathering.add(found)
+    }
+    return messages.length > 0
+  }
+
+  async #consume(): Promise<readonly KafkaMessage[]> {
+    try {
+      return await answer<readonly KafkaMessage[]>((back) => this.#consumer.consume(AT_ONCE, back))
+    } catch (error) {
+      const said = kafkaError(error)
+      if (said.code === CODE.noOffset || said.code === CODE.outOfRange) await this.#compare()
+      else if (said.isFatal === true) this.#failure = refused(this.#brokers, said)
+      return []
+    }
+  }
+
+  /** Also while records come: the client loses the error of one partition beside the records of another. */
+  async #watch(): Promise<void> {
+    const now = performance.now()
+    if (now < this.#watchAt) return
+    this.#watchAt = now + WATCH_MS
+    await this.#compare()
+  }
+
+  /** Whether the brokers still keep what is to be read next. */
+  async #compare(): Promise<void> {
+    const wanted = this.#gathering.wanted()
+    const firsts = await this.#topics.first(wanted).catch(() => undefined)
+    if (firsts === undefined) return
+    const lost = wanted.findIndex(({ offset }, i) => offset < firsts[i]!)
+    if (lost < 0) return
+    const { topic, partition, offset } = wanted[lost]!
+    this.#failure = passed({ topic, partition }, offset, firsts[lost]!)
+  }
+
+  /** Which steps wait for more of them, and where each partition ends now, open transactions included. */
+  async #look(): Promise<Seen> {
+    const waiting = this.#gathering.waiting()
+    return { waiting, ends: await this.#topics.next(this.#gathering.wanted()) }
+  }
+}
+
+const AT_ONCE = 500
+const PAUSE_MAX_MS = 10
+const WATCH_MS = 1000
+/** A transaction that has not ended by then is not waited for. */
+const SETTLE_MS = 2000
+/** So long the other records of a step may take, before it is looked whether there are any. */
+const PATIENCE_MS = 10
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

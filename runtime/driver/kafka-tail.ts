@@ -1,0 +1,91 @@
+import { answer } from './kafka-library.ts'
+import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
+import { SHARDS } from './kafka-record.ts'
+import type { Standing } from './kafka-record.ts'
+import type { KafkaTopics, Reach } from './kafka-topics.ts'
+
+/**
+ * The offset of the last record of each partition. Behind it lie markers of transactions, and records of
+ * those that were aborted: so it is looked for from the end backwards, in steps that grow. Undefined: there
+ * is none.
+ */
+export const lastOffsets = async (
+  consumer: KafkaConsumer,
+  prefix: string,
+  places: readonly Reach[],
+): Promise<readonly (number | undefined)[]> => {
+  const lasts = new Map<Reach, number>()
+  let left = places.filter(({ first, next }) => next > first)
+  for (let back = 4; left.length > 0; back *= 16) {
+    const from = left.map((one) => ({ ...one, offset: Math.max(one.first, one.next - back) }))
+    const named = new Map(left.map((one) => [`${prefix}${one.topic}/${one.partition}`, one]))
+    await readToEnd(consumer, prefix, from, SETTLE_MS, ({ topic, partition, offset }) => {
+      const place = named.get(`${topic}/${partition}`)
+      if (place !== undefined && offset < place.next) lasts.set(place, offset)
+    })
+    left = left.filter((one) => !lasts.has(one) && one.next - back > one.first)
+  }
+  return places.map((one) => lasts.get(one))
+}
+
+/** The newest word of a shard on where it stands. */
+export const standingOf = async (
+  consumer: KafkaConsumer,
+  topics: KafkaTopics,
+  prefix: string,
+  { shard, place: partition }: { readonly shard: string; readonly place: number },
+): Promise<Standing | undefined> => {
+  const place = { topic: SHARDS, partition }
+  // Its own transactions have ended, but the brokers may not have said so in the partition yet.
+  const [open = 0] = await topics.next([place])
+  const [first = 0] = await topics.first([place])
+  let standing: Standing | undefined
+  if (open <= first) return undefined
+  await readToEnd(
+    consumer,
+    prefix,
+    [{ ...place, first, next: open, offset: first }],
+    TRANSACTION_MS,
+    ({ key, value }) => {
+      if (String(key) === shard && value !== null) standing = JSON.parse(value.toString()) as Standing
+    },
+  )
+  return standing
+}
+
+interface From extends Reach {
+  readonly offset: number
+}
+
+/** Read committed records until every partition has been read up to where it ended. */
+const readToEnd = async (
+  consumer: KafkaConsumer,
+  prefix: string,
+  from: readonly From[],
+  patienceMs: number,
+  take: (message: KafkaMessage) => void,
+): Promise<void> => {
+  const left = new Map(from.map((one) => [`${prefix}${one.topic}/${one.partition}`, one.next]))
+  const reached = ({ topic, partition, offset }: KafkaPlace): void => {
+    if (offset >= (left.get(`${topic}/${partition}`) ?? Infinity)) left.delete(`${topic}/${partition}`)
+  }
+  consumer.on('partition.eof', reached)
+  consumer.assign(from.map(({ topic, partition, offset }) => ({ topic: prefix + topic, partition, offset })))
+  const until = performance.now() + patienceMs
+  while (left.size > 0 && performance.now() < until) {
+    const messages = await answer<readonly KafkaMessage[]>((back) => consumer.consume(AT_ONCE, back))
+    for (const message of messages) {
+      take(message)
+      reached({ ...message, offset: message.offset + 1 })
+    }
+    if (messages.length === 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+  }
+  consumer.assign([])
+}
+
+const AT_ONCE = 1000
+const PAUSE_MS = 2
+/** A transaction that has not ended by then is not waited for. */
+const SETTLE_MS = 2000
+/** The brokers end a transaction whose writer has died after this at the latest. */
+export const TRANSACTION_MS = 30_000

@@ -1,0 +1,193 @@
+import { HostError } from '../../graph/error.ts'
+import type { Partition } from '../../graph/port.ts'
+import { CODE, answer, kafkaError } from './kafka-library.ts'
+import type { KafkaAdmin, KafkaClient, KafkaPlace, Settings } from './kafka-library.ts'
+import { SHARDS } from './kafka-record.ts'
+
+/** How a topic is created. What is not said is the broker's default. */
+export interface TopicSettings {
+  readonly partitions?: number
+  readonly replicas?: number
+  /** `retention.ms`, `retention.bytes`, `min.insync.replicas` and the like. */
+  readonly config?: Readonly<Record<string, string>>
+}
+
+const MESSAGE_BYTES_MAX = 64 << 20
+const TIMEOUT_MS = 10_000
+const EARLIEST = -2
+const LATEST = -1
+
+/** What a partition reaches from and to. `next` is behind what may be a transaction's marker. */
+export interface Reach extends Partition {
+  readonly first: number
+  readonly next: number
+}
+
+/** The topics of one log: made when they are first used, and asked for their offsets. */
+export class KafkaTopics {
+  readonly #admin: KafkaAdmin
+  readonly #prefix: string
+  readonly #settings: (topic: string) => TopicSettings
+  readonly #brokers: string
+  /** Of the topics that are known to exist, how many partitions. */
+  readonly #known = new Map<string, number>()
+  readonly #making = new Map<string, Promise<void>>()
+
+  constructor(
+    client: KafkaClient,
+    connection: Settings,
+    prefix: string,
+    settings: (topic: string) => TopicSettings,
+  ) {
+    this.#admin = client.AdminClient.create(connection)
+    this.#brokers = String(connection['bootstrap.servers'])
+    this.#prefix = prefix
+    this.#settings = settings
+  }
+
+  /** Whether all of them are known to exist, without asking anybody. */
+  has(places: readonly Partition[]): boolean {
+    return places.every(({ topic, partition }) => (this.#known.get(topic) ?? 0) > partition)
+  }
+
+  /** Make what does not exist yet. */
+  async ensure(places: readonly Partition[]): Promise<void> {
+    const wanted = new Map<string, number>()
+    for (const { topic, partition } of places) {
+      if ((this.#known.get(topic) ?? 0) > partition) continue
+      wanted.set(topic, Math.max(wanted.get(topic) ?? 0, partition + 1))
+    }
+    await Promise.all(Array.from(wanted, ([topic, partitions]) => this.#make(topic, partitions)))
+  }
+
+  /** Every partition of this log that exists. */
+  async all(): Promise<readonly Partition[]> {
+    const names = (
+      await this.#ask<readonly string[]>((back) => this.#admin.listTopics({ timeout: TIMEOUT_MS }, back))
+    ).filter(
+      (name) => name.startsWith(this.#prefix) && name !== this.#prefix + SHARDS && !name.startsWith('__'),
+    )
+    if (names.length === 0) return []
+    const topics = await this.#ask<
+      readonly { readonly name: string; readonly partitions: readonly unknown[] }[]
+    >((back) => this.#admin.describeTopics(names, { timeout: TIMEOUT_MS }, back))
+    return topics.flatMap(({ name, partitions }) =>
+      partitions.map((_, partition) => ({ topic: name.slice(this.#prefix.length), partition })),
+    )
+  }
+
+  /** First and next offsets, transactions that are still open included. */
+  async reach(places: readonly Partition[]): Promise<readonly Reach[]> {
+    if (places.length === 0) return []
+    const [firsts, nexts] = await Promise.all([this.first(places), this.next(places)])
+    return places.map((place, i) => ({ ...place, first: firsts[i]!, next: nexts[i]! }))
+  }
+
+  next(places: readonly Partition[]): Promise<readonly number[]> {
+    return this.#offsets(places, LATEST)
+  }
+
+  first(places: readonly Partition[]): Promise<readonly number[]> {
+    return this.#offsets(places, EARLIEST)
+  }
+
+  async #offsets(places: readonly Partition[], timestamp: number): Promise<readonly number[]> {
+    const asked = places.map(({ topic, partition }) => ({
+      topic: this.#prefix + topic,
+      partition,
+      offset: { timestamp },
+    }))
+    const options = { timeout: TIMEOUT_MS, isolationLevel: 0 }
+    const found = await this.#ask<readonly KafkaPlace[]>((back) =>
+      this.#admin.listOffsets(asked, options, back),
+    )
+    const offsets = new Map(found.map((one) => [`${one.topic}/${one.partition}`, one.offset]))
+    return asked.map(({ topic, partition }) => Math.max(0, offsets.get(`${topic}/${partition}`) ?? 0))
+  }
+
+  /** Let go of all records before these offsets. */
+  async drop(places: readonly KafkaPlace[]): Promise<void> {
+    const named = places.map((place) => ({ ...place, topic: this.#prefix + place.topic }))
+    await this.#ask((back) => this.#admin.deleteRecords(named, { timeout: TIMEOUT_MS }, back))
+  }
+
+  close(): void {
+    this.#admin.disconnect()
+  }
+
+  #make(topic: string, partitions: number): Promise<void> {
+    const made = (this.#making.get(topic) ?? Promise.resolve()).then(() => this.#made(topic, partitions))
+    this.#making.set(
+      topic,
+      made.catch(() => undefined),
+    )
+    return made
+  }
+
+  async #made(topic: string, wanted: number): Promise<void> {
+    if ((this.#known.get(topic) ?? 0) >= wanted) return
+    const { partitions = 1, replicas = -1, config = {} } = this.#settings(topic)
+    const total = Math.max(partitions, wanted)
+    const name = this.#prefix + topic
+    const own = topic === SHARDS ? COMPACTED : {}
+    try {
+      await answer<void>((back) =>
+        this.#admin.createTopic(
+          {
+            topic: name,
+            num_partitions: total,
+            replication_factor: replicas,
+            config: { 'max.message.bytes': String(MESSAGE_BYTES_MAX), ...own, ...config },
+          },
+          TIMEOUT_MS,
+          back,
+        ),
+      )
+      this.#known.set(topic, total)
+    } catch (error) {
+      if (kafkaError(error).code !== CODE.exists) throw refused(this.#brokers, error)
+      this.#known.set(topic, await this.#grown(name, wanted))
+    }
+  }
+
+  /** How many partitions it has, once it has as many as are wanted. */
+  async #grown(name: string, wanted: number): Promise<number> {
+    const [topic] = await this.#ask<readonly { readonly partitions: readonly unknown[] }[]>((back) =>
+      this.#admin.describeTopics([name], { timeout: TIMEOUT_MS }, back),
+    )
+    const there = topic?.partitions.length ?? 0
+    if (there >= wanted) return there
+    await this.#ask((back) => this.#admin.createPartitions(name, wanted, TIMEOUT_MS, back))
+    return wanted
+  }
+
+  #ask<T>(call: Parameters<typeof answer<T>>[0]): Promise<T> {
+    return answer<T>(call).catch((error: unknown) => {
+      throw refused(this.#brokers, error)
+    })
+  }
+}
+
+/** Small segments: who takes a shard reads what has not been compacted yet. */
+const COMPACTED = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': String(16 << 20),
+  'segment.ms': '600000',
+  'min.cleanable.dirty.ratio': '0.1',
+}
+
+/** KT3031: the brokers do not answer, or say no. */
+export const refused = (
+  brokers: string,
+  error: unknown,
+  retry: HostError['retry'] = { afterMs: 1000 },
+): HostError => {
+  const { message, code } = kafkaError(error)
+  return new HostError('KT3031', 'the Kafka brokers refused a call or did not answer it', {
+    where: brokers,
+    why: `${message} (${code})`,
+    fix: 'Look whether the brokers run and can be reached from here, and what their logs say.',
+    facts: { brokers, kafka: code },
+    retry,
+  })
+}

@@ -1,0 +1,265 @@
+import { HostError } from '../../graph/error.ts'
+import type { LogWriter, Step } from '../../graph/port.ts'
+import { closed, full, overtaken, refusalOf } from '../log.ts'
+import { CODE, answer, kafkaError } from './kafka-library.ts'
+import type { KafkaError, KafkaProducer } from './kafka-library.ts'
+import { SHARDS, headersOf, withOf } from './kafka-record.ts'
+import type { Standing } from './kafka-record.ts'
+import { refused } from './kafka-topics.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+
+export interface KafkaWriting {
+  readonly brokers: string
+  readonly prefix: string
+  readonly topics: KafkaTopics
+  readonly producer: KafkaProducer
+  readonly shard: string
+  /** Where in the topic of the shards it says how far it has come. */
+  readonly place: number
+  readonly epoch: number
+  readonly last: Standing | undefined
+  /** A transaction is not begun before so long after the one before it: it then holds all steps since. */
+  readonly commitEveryMs: number
+  /** A transaction holds no more than about this. */
+  readonly commitBytesMax: number
+  /** Appends beyond this are refused (KT3007) until the brokers have caught up. */
+  readonly pendingBytesMax: number
+  /** A transaction failed and is tried again. */
+  readonly retried: (error: unknown) => void
+}
+
+interface Pending {
+  readonly step: Step
+  readonly bytes: number
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Steps become transactions: while one is on its way the next steps wait, and leave together when it has
+ * ended. Where the shard stands is written with them, to a topic of its own. A transaction that failed is
+ * aborted and tried again, with the same steps; one that a newer writer has fenced ends this one.
+ */
+export class KafkaWriter implements LogWriter {
+  readonly epoch: number
+  readonly last: LogWriter['last']
+  readonly #writing: KafkaWriting
+  readonly #queue: Pending[] = []
+  #step: number
+  #pendingBytes = 0
+  #running: Promise<void> | undefined
+  #refusal: unknown
+  #open = true
+  #committed = 0
+  /** A close or a newer writer waits for what is on its way. */
+  #hurried = false
+
+  constructor(writing: KafkaWriting) {
+    const { epoch, last } = writing
+    this.#writing = writing
+    this.epoch = epoch
+    this.#step = last?.step ?? -1
+    this.last = last === undefined ? undefined : { step: last.step, time: last.time, inputs: last.inputs }
+  }
+
+  append(step: Step): Promise<void> {
+    const { shard, pendingBytesMax } = this.#writing
+    const refusal = this.#open ? (this.#refusal ?? refusalOf(shard, step, this.#step)) : closed()
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const bytes = step.records.reduce((sum, record) => sum + record.bytes.length, 0)
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > pendingBytesMax)
+      return Promise.reject(full(this.#pendingBytes, pendingBytesMax))
+    this.#step = step.step
+    this.#pendingBytes += bytes
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ step, bytes, resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  async close(): Promise<void> {
+    this.#open = false
+    await this.#end()
+  }
+
+  /** A newer writer of this log takes over: what was handed over becomes durable, and nothing after it. */
+  async overtake(newest: number): Promise<void> {
+    this.#refusal ??= overtaken(this.#writing.shard, this.epoch, newest)
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    this.#hurried = true
+    while (this.#running !== undefined) await this.#running
+    await disconnect(this.#writing.producer)
+  }
+
+  async #run(): Promise<void> {
+    // Appends of the same turn leave together.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#queue.length > 0) {
+      const waitMs = this.#committed + this.#writing.commitEveryMs - Date.now()
+      if (waitMs > 0 && !this.#hurried && this.#pendingBytes < this.#writing.commitBytesMax)
+        await pause(Math.min(waitMs, TURN_MS))
+      else await this.#commit()
+    }
+    this.#running = undefined
+  }
+
+  /** One transaction over what waits. Its steps settle, or stay to be tried again. */
+  async #commit(): Promise<void> {
+    this.#committed = Date.now()
+    const group = this.#group()
+    try {
+      await this.#write(group)
+    } catch (error) {
+      await this.#failed(error).catch((unknown: unknown) => this.#refuse(unknown))
+      return
+    }
+    this.#queue.splice(0, group.length)
+    for (const { bytes, resolve } of group) {
+      this.#pendingBytes -= bytes
+      resolve()
+    }
+  }
+
+  #group(): readonly Pending[] {
+    let bytes = 0
+    const beyond = this.#queue.findIndex(
+      (one, i) => i > 0 && (bytes += one.bytes) > this.#writing.commitBytesMax,
+    )
+    return beyond < 0 ? [...this.#queue] : this.#queue.slice(0, beyond)
+  }
+
+  async #write(group: readonly Pending[]): Promise<void> {
+    const { topics, producer } = this.#writing
+    const places = group.flatMap(({ step }) => step.records)
+    if (!topics.has(places)) await topics.ensure(places)
+    await answer<void>((back) => producer.beginTransaction(back))
+    for (const { step } of group) await this.#produce(step)
+    const { step, time, inputs } = group.at(-1)!.step
+    await this.#stand({ epoch: this.epoch, step, time, inputs })
+    await commit(producer)
+  }
+
+  async #produce(step: Step): Promise<void> {
+    const { prefix, producer } = this.#writing
+    const together = withOf(step.records)
+    for (const record of step.records) {
+      const { buffer, byteOffset, length } = record.bytes
+      const value = Buffer.from(buffer, byteOffset, length)
+      const headers = headersOf(step, this.epoch, record, together)
+      await send(() =>
+        producer.produce(prefix + record.topic, record.partition, value, null, undefined, undefined, headers),
+      )
+    }
+  }
+
+  #stand(standing: Standing): Promise<void> {
+    const { prefix, producer, shard, place } = this.#writing
+    return send(() => stand(producer, prefix, { shard, place }, standing))
+  }
+
+  /** Abort, so that the same steps may come again; or give up, when another has the shard. */
+  async #failed(error: unknown): Promise<void> {
+    const { producer, retried, brokers } = this.#writing
+    if (error instanceof HostError && error.retry !== 'never') {
+      retried(error)
+      return pause(RETRY_MS)
+    }
+    const said = kafkaError(error)
+    if (isFatal(said)) return this.#refuse(this.#lost(said))
+    if (NEVER.has(said.code)) return this.#refuse(refused(brokers, said, 'never'))
+    retried(error)
+    try {
+      await insist(() => answer<void>((back) => producer.abortTransaction(TIMEOUT_MS, back)))
+    } catch (failure) {
+      return this.#refuse(this.#lost(kafkaError(failure)))
+    }
+    await pause(RETRY_MS)
+  }
+
+  #lost(said: KafkaError): HostError {
+    const error = overtaken(this.#writing.shard, this.epoch, this.epoch + 1)
+    return new HostError(error.code, error.message, {
+      why: `${error.why} Kafka says: ${said.message} (${said.code}).`,
+      fix: String(error.fix),
+      facts: { ...error.facts, kafka: said.code },
+      retry: 'never',
+    })
+  }
+
+  #refuse(error: unknown): void {
+    this.#refusal = error
+    this.#pendingBytes = 0
+    for (const { reject } of this.#queue.splice(0)) reject(error)
+  }
+}
+
+const TURN_MS = 5
+const RETRY_MS = 100
+const TIMEOUT_MS = 10_000
+/** Too large, or not allowed: trying again does not help. */
+const NEVER: ReadonlySet<number> = new Set([10, 18, 29, 30, 31, 53])
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A fenced producer says so without calling it fatal. */
+export const isFatal = ({ code, isFatal: fatal }: KafkaError): boolean =>
+  fatal === true || code === CODE.fenced
+
+/** Hand a message over. The queue of the library is bounded: when it is full, it is sent first. */
+const send = async (produce: () => void): Promise<void> => {
+  for (;;) {
+    try {
+      return produce()
+    } catch (error) {
+      if (kafkaError(error).code !== CODE.queueFull) throw error
+      await pause(TURN_MS)
+    }
+  }
+}
+
+/** A call of which the outcome is not known may be made again, and gives the outcome then. */
+export const insist = async (attempt: () => Promise<void>): Promise<void> => {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const said = kafkaError(error)
+      if (isFatal(said) || said.isRetriable !== true || said.isTxnRequiresAbort === true) throw error
+      await pause(RETRY_MS)
+    }
+  }
+}
+
+export const commit = (producer: KafkaProducer): Promise<void> =>
+  insist(() => answer<void>((back) => producer.commitTransaction(TIMEOUT_MS, back)))
+
+/** Say where a shard stands, as part of the open transaction. */
+export const stand = (
+  producer: KafkaProducer,
+  prefix: string,
+  { shard, place }: { readonly shard: string; readonly place: number },
+  standing: Standing,
+): void =>
+  producer.produce(
+    prefix + SHARDS,
+    place,
+    Buffer.from(JSON.stringify(standing)),
+    shard,
+    undefined,
+    undefined,
+    [],
+  )
+
+/** The library's own `disconnect` sends what is left first; a transaction that is open is to be forgotten. */
+export const disconnect = (producer: KafkaProducer): Promise<void> =>
+  new Promise((resolve) => {
+    producer.setPollInBackground(false)
+    producer._disconnect(() => resolve())
+  })
