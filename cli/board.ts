@@ -4,7 +4,7 @@ import type { ShardStatus } from '../runtime/meter.ts'
 import type { LaunchOptions } from './asked.ts'
 import { absentText } from './replay.ts'
 import type { Absent } from './replay.ts'
-import { paint, print, printJson, say } from './outcome.ts'
+import { command, paint, print, printJson, say } from './outcome.ts'
 
 interface SinkStatus {
   readonly lag: number
@@ -98,7 +98,7 @@ export class Board {
       ...(!live && made('basis') && made('funding') ? ['notebook run notebooks/funding-carry.ipynb'] : []),
       'verify',
     ]
-      .map((line) => `  bin/kt ${line}`)
+      .map((line) => `  ${command()} ${line}`)
       .join('\n')
   }
 

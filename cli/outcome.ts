@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { KtError } from '../graph/error.ts'
 import { plainError } from '../deploy/driver/part.ts'
@@ -29,6 +30,9 @@ export interface GlobalOptions {
   readonly quiet?: boolean
   readonly color?: boolean
 }
+
+/** What to type for kt in this folder: a graph may stand in one of its own, where kt is a package. */
+export const command = (): string => (existsSync('bin/kt') ? 'bin/kt' : 'npx kt')
 
 /** Data goes to stdout; everything else goes to stderr, so that a pipe sees data alone. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`)

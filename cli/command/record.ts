@@ -7,7 +7,7 @@ import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { openNet } from '../../sources/driver/net.ts'
 import { markets } from '../../sources/index.ts'
 import { madeFolder } from '../claim.ts'
-import { EXIT, print, printJson, say } from '../outcome.ts'
+import { command, EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs } from '../settings.ts'
 
@@ -66,7 +66,7 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
   if (options.json === true) printJson(capture.counts)
   else {
     print(`${frames} messages, ${bytes} bytes, ${files} file${files === 1 ? '' : 's'} in ${options.out}`)
-    if (frames > 0 && options.quiet !== true) say(`next:  bin/kt replay ${options.out}`)
+    if (frames > 0 && options.quiet !== true) say(`next:  ${command()} replay ${options.out}`)
   }
   return capture.counts.frames > 0 ? EXIT.ok : EXIT.unreachable
 }
