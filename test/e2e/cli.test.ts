@@ -37,7 +37,7 @@ describe('the command line', () => {
     }
     const loaded = result.map(({ url }) => url).filter((url) => url.startsWith('file:'))
     const own = loaded.filter((url) => !url.includes('/node_modules/')).map((url) => basename(url))
-    expect(own.toSorted()).toEqual(['error.ts', 'main.ts', 'outcome.ts', 'part.ts'])
+    expect(own.toSorted()).toEqual(['error.ts', 'main.ts', 'outcome.ts', 'part.ts', 'storage.ts'])
     expect(loaded.filter((url) => /node_modules\/(?!commander\/)/.test(url))).toEqual([])
   })
 
