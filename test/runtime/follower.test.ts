@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../graph/graph.ts'
+import { operator, plain } from '../../graph/operator.ts'
 import { plan } from '../../graph/plan.ts'
 import type { Plan } from '../../graph/plan.ts'
 import type { Log, ObjectStore, Step } from '../../graph/port.ts'
@@ -11,7 +12,8 @@ import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { diamond, source, system, tapTopic, work } from './stages-graph.ts'
 import { START, newHome, rowsIn, runStages, tapsOf } from './stages-world.ts'
 import type { Home, Rows, Running } from './stages-world.ts'
-import { byGroup, quietReport, read, sum, sums, total, totals, venue } from './world.ts'
+import { byGroup, byOne, quietReport, read, sum, sums, tap, total, totals, venue } from './world.ts'
+import type { Tap } from './world.ts'
 
 const rows = async (of: Plan, home: Home, how: Running = {}, many = 40): Promise<Rows> => {
   await runStages(of, home, tapsOf(1, many), how)
@@ -240,5 +242,53 @@ describe('a stage that reads topics', () => {
     const calm = await rows(work.two, newHome())
     const found = rowsIn(work.two, home)
     for (const name of ['sum/0', 'sum/1', 'total/0']) expect(found[name], name).toEqual(calm[name])
+  })
+
+  test('that breaks within a step writes nothing more when it is stopped', async () => {
+    const home = newHome()
+    const sources = (g: Parameters<Parameters<typeof graph>[1]>[0]) =>
+      g.source(venue, source).tap.via(read).through(tapTopic)
+    const fragile = operator({
+      name: 'fragile',
+      inputs: { tap },
+      outputs: [sum],
+      key: byOne,
+      state: plain(1, () => ({})),
+      on: {
+        tap: (_, { instrument, value, received }: Tap, emit) => {
+          emit.sum({ instrument, sum: value, received })
+          if (value === 13) throw new Error('the author made a mistake')
+        },
+      },
+    })
+    const of = plan(
+      graph('work', (g) => void sources(g).via(fragile).through(topic('sum', { schema: sum, key: byGroup }))),
+      system,
+    )
+    const taps = [1, 13, 3].map((value, at) => ({ instrument: 'a1', value, received: START + at * 300_000 }))
+    await runStages(
+      plan(
+        graph('work', (g) => void sources(g)),
+        system,
+      ),
+      home,
+      taps,
+    )
+    const follower = new Follower({
+      graph: of,
+      plan: of.stages[1]!,
+      shard: shardOf(of.stages[1]!),
+      clock: new VirtualClock(START),
+      log: new MemoryLog(new VirtualClock(START), { store: home.store }),
+      objects: home.objects,
+      report: quietReport(),
+      rowsMax: 50,
+      checkpointEveryMs: 1000,
+      rebuild: false,
+    })
+    await follower.recover()
+    await expect(follower.pump(0)).rejects.toThrow('the author made a mistake')
+    await follower.stop()
+    expect(rowsIn(of, home)['sum/0']?.map((row) => row['sum'])).toEqual([1])
   })
 })
