@@ -10,9 +10,8 @@ import type { Server } from './server.ts'
 
 /**
  * What one engine holds of one topic: how many rows, how many places (`_part, _off, _row`) these are, and a
- * digest of
- * the rows in order. Equal digests are equal rows: the digest covers every value of every column of the
- * event.
+ * digest of the rows in order. Equal digests are equal rows: the digest covers every value of every column
+ * of the event.
  */
 export interface Holding {
   readonly rows: number

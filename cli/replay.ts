@@ -107,8 +107,7 @@ const read = async (recording: Recording, stage: Stage, options: ReplayOptions):
 
 /**
  * Hand on a frame that the log may hold already, and say whether it does: then the shard does not read it.
- * Its reader
- * must, because what it remembers (patched fields, how far a book goes) is in no checkpoint.
+ * Its reader must, because what it remembers (patched fields, how far a book goes) is in no checkpoint.
  */
 const passed = (shard: Shard, frame: Frame<never>): boolean => {
   let taken = false

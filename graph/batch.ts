@@ -6,8 +6,7 @@ import type { AnySchema, Column } from './schema.ts'
 
 /**
  * The Arrow buffers of one column: which rows have a value (empty: all), where texts and lists begin, and the
- * values.
- * All are views of the batch's bytes.
+ * values. All are views of the batch's bytes.
  */
 export interface Buffers {
   readonly column: Column

@@ -1,7 +1,6 @@
 /**
  * What decides which events meet: a named function from an event to a text. `N` is its name; `Up` names the
- * coarser
- * keys that hold it (an instrument lies within its pair, a pair within its asset).
+ * coarser keys that hold it (an instrument lies within its pair, a pair within its asset).
  */
 export interface Key<in E, N extends string, Up extends string = never> {
   readonly name: N

@@ -10,8 +10,7 @@ export type Emit<Out> = { readonly [E in Out as NameOf<E>]: (event: E) => void }
 
 /**
  * One key's state: how it begins, and how a checkpoint saves and loads it. `Saved` is plain JSON. A
- * checkpoint of
- * another `version` is refused, not guessed at.
+ * checkpoint of another `version` is refused, not guessed at.
  */
 export interface StateOf<S, Saved> {
   readonly version: number
@@ -38,9 +37,8 @@ export const stateless: StateOf<undefined, null> = Object.freeze({
 })
 
 /**
- * A pure, deterministic step. It takes the events `In`, emits the events `Out`, and keeps one state for each
- * value of
- * a key; it may stand on streams that are kept together by any of the keys `Under`.
+ * A pure, deterministic step. It takes the events `In`, emits the events `Out`, and keeps one state for
+ * each value of a key; it may stand on streams that are kept together by any of the keys `Under`.
  */
 export interface Operator<In, Out, Under extends string> {
   readonly name: string

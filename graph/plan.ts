@@ -196,9 +196,8 @@ const keptBy = (graph: Graph, node: Node): readonly AnyKey[] => {
 }
 
 /**
- * Operators are rebuilt from the log alone. So what a normalizer makes and an operator reads, and no topic of
- * the graph
- * holds, gets a topic of kt's own.
+ * Operators are rebuilt from the log alone. So what a normalizer makes and an operator reads, and no topic
+ * of the graph holds, gets a topic of kt's own.
  */
 const inputTopics = (graph: Graph): readonly InputTopic[] =>
   graph.nodes.flatMap((node) => {

@@ -18,8 +18,8 @@ export type Floats = ArrayLike<number> & Iterable<number>
 
 /**
  * How one column is stored. `micros` is integer microseconds since 1970 UTC; `count` is an integer that a
- * double
- * holds exactly (up to 2^53); `name` is a text of few different values; `floats` is a list of doubles.
+ * double holds exactly (up to 2^53); `name` is a text of few different values; `floats` is a list of
+ * doubles.
  */
 export type Kind = 'text' | 'name' | 'float' | 'count' | 'int' | 'micros' | 'flag' | 'choice' | 'floats'
 

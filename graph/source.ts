@@ -2,9 +2,8 @@ import type { Clock, Net, Random } from './port.ts'
 import type { AnySchema, Event, NameOf, Schema } from './schema.ts'
 
 /**
- * Bytes off a venue, before they mean anything: one message, when it came, and how it is known. It is a view
- * that is
- * valid only while `on` runs. `T` is the event (or events) that its channel carries.
+ * Bytes off a venue, before they mean anything: one message, when it came, and how it is known. It is a
+ * view that is valid only while `on` runs. `T` is the event (or events) that its channel carries.
  */
 export interface Frame<T> extends Event<`frame of ${NameOf<T>}`>, FrameId {
   readonly bytes: Uint8Array
@@ -38,8 +37,7 @@ export interface FrameId {
 
 /**
  * What a channel is worth knowing for, as data. Subscriptions, staleness, backpressure, backfill, docs and
- * tests all
- * derive from it. The axes are those of the source profile card (DESIGN 5).
+ * tests all derive from it. Its fields are the axes by which sources differ.
  */
 export interface Card {
   readonly domain: 'market' | 'reference' | 'trading'

@@ -60,8 +60,7 @@ export const trade = schema<Trade>('trade', 'fills, as the venue prints them', {
 
 /**
  * A change of an order book, or the whole of it. Sizes are absolute; a size of zero removes the level. A
- * delta that
- * covers the ids `first` to `last` applies to a book at id b iff `first <= b + 1 <= last`.
+ * delta that covers the ids `first` to `last` applies to a book at id b iff `first <= b + 1 <= last`.
  */
 export interface BookDelta extends MarketEvent<'bookDelta'> {
   /** It replaces the whole book. */

@@ -3,8 +3,7 @@ import type { Event } from '../graph/schema.ts'
 
 /**
  * What happened around the data: sessions, staleness, ownership, and the tick that stands for a clock.
- * Operators may
- * take it as an input; without an instrument it goes to every key.
+ * Operators may take it as an input; without an instrument it goes to every key.
  */
 export interface Control extends Event<'control'> {
   /**

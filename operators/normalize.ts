@@ -7,10 +7,8 @@ import { sequence } from './sequence.ts'
 
 /**
  * Turn a venue's messages into events of the given schemas. The mapping is the source's own table (JSONata,
- * compiled);
- * a frame that breaks it goes to the dead letters whole. Repeats are dropped and holes are written to the gap
- * ledger
- * before an event goes on.
+ * compiled); a frame that breaks it goes to the dead letters whole. Repeats are dropped and holes are
+ * written to the gap ledger before an event goes on.
  */
 export const normalize = <T extends readonly unknown[]>(
   ...schemas: { readonly [I in keyof T]: Schema<T[I]> }

@@ -15,8 +15,7 @@ interface Filling {
 
 /**
  * The rows of the step being made, by topic partition. A batch ends at a row bound and at a UTC date of
- * `received`, so
- * that no batch spans two table partitions or lake folders.
+ * `received`, so that no batch spans two table partitions or lake folders.
  */
 export class Batches {
   readonly #rowsMax: number

@@ -4,8 +4,8 @@ import type { SavedEntry, Stage } from './stage.ts'
 
 /**
  * What a shard needs to go on: its states, each as of its own step, and from where to read its own rows
- * again. A state
- * that feeds another is saved before it, so feeding the rows from `from` on makes all of them whole again.
+ * again. A state that feeds another is saved before it, so feeding the rows from `from` on makes all of
+ * them whole again.
  */
 export interface Checkpoint {
   readonly shard: string
@@ -82,9 +82,8 @@ export const saveCheckpoint = async (
 }
 
 /**
- * The newest checkpoint that is whole. A broken one is passed over, and named in `broken`. When none is whole
- * and some
- * are there, that is an error: starting from nothing must be somebody's choice.
+ * The newest checkpoint that is whole. A broken one is passed over, and named in `broken`. When none is
+ * whole and some are there, that is an error: starting from nothing must be somebody's choice.
  */
 export const loadCheckpoint = async (
   objects: ObjectStore,
@@ -125,8 +124,7 @@ const parse = (bytes: Uint8Array | undefined): Checkpoint | undefined => {
 
 /**
  * Saves states a few at a time, between steps, so that no flush waits for all of them. A round ends with a
- * whole
- * checkpoint, which is then written in the background.
+ * whole checkpoint, which is then written in the background.
  */
 export class Saver {
   readonly #stage: Pick<Stage, 'states' | 'save'>

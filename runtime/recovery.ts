@@ -17,8 +17,8 @@ interface PastRow {
 
 /**
  * Feed a shard's own logged rows through its operators, from the checkpoint's step to the last one, in the
- * order in
- * which they first came: step by step, and within a step by `_order`. Returns how many rows were fed.
+ * order in which they first came: step by step, and within a step by `_order`. Returns how many rows were
+ * fed.
  */
 export const feedPast = async (
   stage: Stage,

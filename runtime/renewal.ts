@@ -14,8 +14,8 @@ const EVERY_MS = 15_000
 
 /**
  * Books that cannot be trusted, or soon not any more, are begun anew: a snapshot knows only so many levels,
- * and prices
- * leave them. The operator says so in its quotes, the source asks the venue; this stands between the two.
+ * and prices leave them. The operator says so in its quotes, the source asks the venue; this stands between
+ * the two.
  */
 export class Renewal {
   readonly #clock: Clock

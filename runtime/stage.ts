@@ -65,8 +65,7 @@ class Running {
 
 /**
  * The nodes of one stage, wired once. Synchronous: a frame or row is through all operators when the call
- * returns.
- * `write` gets every row of every topic, in order.
+ * returns. `write` gets every row of every topic, in order.
  */
 export class Stage {
   readonly plan: StagePlan
