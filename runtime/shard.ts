@@ -30,6 +30,8 @@ export class Shard {
   #inputs = 0
   #skip = 0
   #stopped = false
+  /** Channels of which the last message was dropped: their trust is taken already. */
+  readonly #doubted = new Set<string>()
   /** It broke, perhaps within a frame: what has not been cut is half of something, and so are the states. */
   #dead = false
   #cancelLinger: (() => void) | undefined
@@ -123,6 +125,7 @@ export class Shard {
     const { pendingMaxBytes, report } = this.#options
     if (this.#steps.pendingBytes > pendingMaxBytes) return this.#drop(frame)
     if (frame.received > this.#time) this.#time = frame.received
+    if (this.#doubted.size > 0) this.#doubted.delete(`${frame.source} ${frame.channel}`)
     try {
       this.#stage.frame(frame)
       report.frame(frame, this.#options.clock.now())
@@ -207,6 +210,9 @@ export class Shard {
     this.#options.report.dropped(frame)
     const policy = this.#policies.get(source)?.get(channel) ?? 'deadLetter'
     if (policy === 'deadLetter') this.#letter(frame, '', `${BEHIND_CODE} ${BEHIND}`)
+    // The row goes to every state of the channel, and waits for the log too: one does for a run of messages.
+    if (this.#doubted.has(`${source} ${channel}`)) return
+    this.#doubted.add(`${source} ${channel}`)
     const row = {
       kind: 'drop',
       source,

@@ -18,7 +18,8 @@ import type { Tap } from './world.ts'
 
 const START = 1_770_000_000_000_000
 
-const overloaded = async (card: Partial<Card>) => {
+/** A letter each: `x` comes while the log is behind, `.` while it is not. */
+const overloaded = async (card: Partial<Card>, course = 'x') => {
   const source: Source<'venue', { tap: Tap }> = { ...venue, channels: { tap: { schemas: [tap], card: card as Card } } }
   const small = graph('small', (g) => {
     const from = g.source(source, { universe: {}, channels: ['tap'], keep: byGroup })
@@ -27,14 +28,20 @@ const overloaded = async (card: Partial<Card>) => {
   const planned = plan(small, { topics: systemTopics, sink: () => clickhouse(trade) })
   const clock = new VirtualClock(START)
   const log = new MemoryLog(clock)
+  let behind = false
+  const write = async (name: string) => ({ ...(await log.write(name)), pendingBytes: () => (behind ? 2 : 0) })
   const letters: DeadLetter[] = []
   const shard = new Shard({
-    plan: planned.stages[0]!, shard: 'small/0/0', clock, log, objects: memoryObjects(),
+    plan: planned.stages[0]!, shard: 'small/0/0', clock, objects: memoryObjects(),
+    log: { write, read: (from) => log.read(from), ends: () => log.ends(), close: () => log.close() },
     deadLetters: { add: (letter) => letters.push(letter) }, report: quietReport(), rowsMax: 50, lingerMs: 0,
-    tickMs: 250, checkpointEveryMs: 1000, pendingMaxBytes: -1, rebuild: false,
+    tickMs: 250, checkpointEveryMs: 1000, pendingMaxBytes: 1, rebuild: false,
   })
   await shard.recover()
-  shard.frame(tapFrame(1, 'a1', 7, START + 5))
+  for (const [at, one] of [...course].entries()) {
+    behind = one === 'x'
+    shard.frame(tapFrame(at + 1, 'a1', 7, START + 5 + at))
+  }
   await shard.stop()
   const ends = await log.ends()
   const reader = await log.read(ends.map(({ topic: name, partition, first }) => ({ topic: name, partition, offset: first })))
@@ -49,6 +56,12 @@ describe('a message that the log cannot take', () => {
     expect(letters).toMatchObject([{ source: 'venue', channel: 'tap', received: START + 5, error: 'KT4010 the log has fallen behind' }])
     expect(said).toMatchObject([{ kind: 'drop', source: 'venue', channel: 'tap', why: 'the log has fallen behind' }])
     expect(taps).toEqual([])
+  })
+
+  test('takes trust once, until a message of its channel is taken again', async () => {
+    const { letters, said } = await overloaded({ interaction: 'push', model: 'delta', recoverable: 'none' }, 'xxx.xx')
+    expect(letters).toHaveLength(5)
+    expect(said.map(({ received }) => Number(received) - START)).toEqual([5, 9])
   })
 
   test('is dropped where the venue has a history, and its hole says so', async () => {
