@@ -28,7 +28,7 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
   if (query === undefined && options.file === undefined && process.stdin.isTTY)
     say('reading SQL from the terminal; Ctrl-D on an empty line ends it')
   const asked =
-    query ?? (options.file === undefined ? await text(process.stdin) : readFileSync(options.file, 'utf8'))
+    query ?? (options.file === undefined ? await text(process.stdin) : textOf(options.file))
   if (asked.trim() === '')
     throw new KtError('KT6407', 'there is no query', {
       fix: 'Write it behind kt sql, in a file (-f), or on standard input.',
@@ -44,6 +44,18 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
   if (options.quiet !== true && format === 'table')
     say(`${rows.length} row${rows.length === 1 ? '' : 's'} · ${ms} ms · ${on}`)
   return EXIT.ok
+}
+
+const textOf = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new KtError('KT6407', `there is no query: ${(cause as Error).message}`, {
+      where: '-f',
+      fix: 'Give the path of a file with SQL.',
+      cause,
+    })
+  }
 }
 
 const csvCell = (value: unknown): string => {

@@ -44,6 +44,7 @@ describe('the command line', () => {
   test.each([
     [['grph'], 64, 'Did you mean graph'],
     [['sql', '--on', 'mars', 'select 1'], 64, 'is not one of clickhouse, lake'],
+    [['sql', '-f', 'nowhere.sql'], 64, 'there is no query'],
     [['graph', 'show', 'nowhere.ts'], 65, 'there is no graph file'],
     [['graph', 'run', '--source', 'tape'], 64, 'is not a source'],
     [['graph', 'run', '--for', 'soon'], 64, 'is not a duration'],
