@@ -1,5 +1,5 @@
 /**
- * A number to hold (DESIGN 12): the factor by which kt is to be better than its peer, and what measures it.
+ * A number to hold: the factor by which kt is to be better than its peer, and what measures it.
  */
 export interface Goal {
   readonly name: string

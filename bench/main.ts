@@ -1,4 +1,4 @@
-// npm run bench [-- --quick] [--only G4,G9]: every goal of DESIGN 12 beside its peers, on real frames, in
+// npm run bench [-- --quick] [--only G4,G9]: every goal beside its peers, on real frames, in
 // one run.
 import { execFileSync, fork } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'

@@ -119,12 +119,12 @@ const checkPart = (
   const asked = part !== channel
   const whole = asked || card.model === 'patch'
   const shapes: Shape[] = []
-  const feed = feeding(market, channel, { part: found, hash: mappings.hash, whole, counts, tiers, shapes })
+  const taken = taking(market, channel, { part: found, hash: mappings.hash, whole, counts, tiers, shapes })
   // A shape is learned when it comes again; how messages are read from then on is what is asked.
-  const broken = examples.map(feed).filter((wrong) => wrong !== undefined)
+  const broken = examples.map(taken).filter((wrong) => wrong !== undefined)
   Object.assign(tiers, { scanned: 0, parsed: 0 })
   tiers.reasons.clear()
-  examples.forEach(feed)
+  examples.forEach(taken)
   const { scanned, parsed, reasons } = tiers
   const why = [
     ...(asked ? ['asked for over REST, and few'] : whole ? ['messages say only what changed'] : []),
@@ -153,7 +153,7 @@ const tierOf = (scanned: number, parsed: number): Checked['tier'] => {
 type Feeding = Pick<ReaderOf, 'part' | 'hash' | 'whole' | 'counts' | 'tiers'> & { readonly shapes: Shape[] }
 
 /** A reader of one part that takes every symbol for listed. Each message gives what is wrong with it. */
-const feeding = (
+const taking = (
   market: MarketRules,
   channel: string,
   { shapes, ...of }: Feeding,

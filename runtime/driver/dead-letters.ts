@@ -17,7 +17,7 @@ export interface DeadLetterOptions {
   readonly bytesMax?: number
   /**
    * Letters that wait for the disk; beyond this the oldest are dropped. The longest frame that a socket takes
-   * (16 MiB, a third more in base64) must fit.
+   * (8 MiB, a third more in base64) must fit.
    */
   readonly pendingBytesMax?: number
   /** The disk refused; it is tried again. */

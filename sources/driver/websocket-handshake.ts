@@ -53,7 +53,9 @@ export const addressOf = (url: string): Address => {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   const secure = parsed?.protocol === 'wss:'
   if (parsed === undefined || !(secure || parsed.protocol === 'ws:') || parsed.hash !== '') {
-    throw wrong(`"${url}" is not the address of a WebSocket`, 'Write ws://host/path or wss://host/path.')
+    // An address may hold a password or a key.
+    const shown = url.replace(/\/\/[^/@]*@/, '//').replace(/[?#].*$/, '')
+    throw wrong(`"${shown}" is not the address of a WebSocket`, 'Write ws://host/path or wss://host/path.')
   }
   return {
     origin: `${parsed.protocol}//${parsed.host}`,
