@@ -54,7 +54,7 @@ export const addressOf = (url: string): Address => {
   const secure = parsed?.protocol === 'wss:'
   if (parsed === undefined || !(secure || parsed.protocol === 'ws:') || parsed.hash !== '') {
     // An address may hold a password or a key.
-    const shown = url.replace(/\/\/[^/@]*@/, '//').replace(/[?#].*$/, '')
+    const shown = url.replace(/\/\/[^/@]*@/, '//').replace(/([?#]).*$/, '$1...')
     throw wrong(`"${shown}" is not the address of a WebSocket`, 'Write ws://host/path or wss://host/path.')
   }
   return {

@@ -69,7 +69,8 @@ describe('the request', () => {
     const wrong: readonly (readonly [string, Partial<WebSocketOptions>, string])[] = [
       ['ws://', {}, '"ws://" is not the address of a WebSocket'],
       ['http://127.0.0.1', {}, '"http://127.0.0.1" is not the address of a WebSocket'],
-      ['ws://127.0.0.1/#a', {}, '"ws://127.0.0.1/#a" is not the address of a WebSocket'],
+      ['ws://127.0.0.1/#a', {}, '"ws://127.0.0.1/#..." is not the address of a WebSocket'],
+      ['http://me:word@127.0.0.1/a?key=b', {}, '"http://127.0.0.1/a?..." is not the address of a WebSocket'],
       ['ws://127.0.0.1', { headers: { a: 'b\r\nc: d' } }, 'header "a" cannot be sent'],
       ['ws://127.0.0.1', { headers: { 'a b': 'c' } }, 'header "a b" cannot be sent'],
       ['ws://127.0.0.1', { headers: { host: 'c' } }, 'header "host" is not the caller\'s to set'],
