@@ -73,7 +73,9 @@ export class Columns {
   #copy(cells: Cells, order: number): void {
     const { rows } = this
     this.#numbers.copy(cells.numbers, rows, order)
-    const [names, texts, lists] = [this.#names, this.#texts, this.#lists]
+    const names = this.#names
+    const texts = this.#texts
+    const lists = this.#lists
     for (let i = 0; i < names.length; i++) names[i]!.values[rows] = cells.names[names[i]!.place]!
     for (let i = 0; i < texts.length; i++) texts[i]!.copy(cells.texts[texts[i]!.place]!, rows)
     for (let i = 0; i < lists.length; i++) lists[i]!.copy(cells.lists[lists[i]!.place]!, rows)

@@ -44,7 +44,8 @@ export class Numbers {
 
   copy(from: Float64Array, row: number, order: number): void {
     this.room(row)
-    const [values, places] = [this.#values, this.#places]
+    const values = this.#values
+    const places = this.#places
     const base = row * this.#slots
     for (let i = 0; i < places.length; i++) values[base + i] = from[places[i]!]!
     if (this.#ordered) values[base + places.length] = order
@@ -116,7 +117,8 @@ export class Texts implements Filling {
 
   copy({ bytes, length }: ByteText, row: number): void {
     this.#room(row, length)
-    const [to, used] = [this.#bytes, this.#used]
+    const to = this.#bytes
+    const used = this.#used
     for (let i = 0; i < length; i++) to[used + i] = bytes[i]!
     this.#end(row, length)
   }
@@ -188,7 +190,8 @@ export class Lists implements Filling {
       const more = Math.max(this.#values.length * 2, this.#used + length)
       this.#values = grown(this.#values, new Float64Array(more))
     }
-    const [to, used] = [this.#values, this.#used]
+    const to = this.#values
+    const used = this.#used
     for (let i = 0; i < length; i++) to[used + i] = list[i]!
     this.#used += length
     this.#ends[row + 1] = this.#used
