@@ -109,19 +109,14 @@ export const cellOf = (buffers: Buffers, row: number): unknown => {
     case 'text':
     case 'name':
       return decoder.decode(values.subarray(offsets[row]!, offsets[row + 1]!))
-    case 'float':
-      return floats[row]!
-    case 'count':
-    case 'micros':
-      return wholeAt(values, row)
-    case 'int':
-      return intAt(values, 4 * row)
-    case 'flag':
-      return (values[row >> 3]! & (1 << (row & 7))) !== 0
-    case 'choice':
-      return column.values[values[row]!]
     case 'floats':
       return Array.from(floats.subarray(offsets[row]!, offsets[row + 1]!))
+    case 'flag':
+      return numberAt('flag', values, floats, row) === 1
+    case 'choice':
+      return column.values[numberAt('choice', values, floats, row)]
+    default:
+      return numberAt(column.kind, values, floats, row)
   }
 }
 
@@ -129,7 +124,8 @@ export const cellOf = (buffers: Buffers, row: number): unknown => {
 export const wholeAt = (values: Uint8Array, row: number): number =>
   intAt(values, 8 * row + 4) * 2 ** 32 + (intAt(values, 8 * row) >>> 0)
 
-const intAt = (values: Uint8Array, at: number): number =>
+/** A little-endian integer of 32 bits, wherever it lies. */
+export const intAt = (values: Uint8Array, at: number): number =>
   values[at]! | (values[at + 1]! << 8) | (values[at + 2]! << 16) | (values[at + 3]! << 24)
 
 /**

@@ -33,7 +33,7 @@ export class ByteMap<T> {
     let slot = (hash ^ (hash >>> 15)) & mask
     for (;;) {
       const held = this.#slots[slot]
-      if (held === undefined || same(key, from, to, held.key)) return slot
+      if (held === undefined || sameBytes(key, from, to, held.key)) return slot
       slot = (slot + 1) & mask
     }
   }
@@ -46,7 +46,8 @@ export class ByteMap<T> {
   }
 }
 
-const same = (bytes: Uint8Array, from: number, to: number, key: Uint8Array): boolean => {
+/** Do these bytes, from `from` to `to`, spell the others? */
+export const sameBytes = (bytes: Uint8Array, from: number, to: number, key: Uint8Array): boolean => {
   if (to - from !== key.length) return false
   for (let i = 0; i < key.length; i++) if (bytes[from + i] !== key[i]) return false
   return true

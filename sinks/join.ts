@@ -1,4 +1,4 @@
-import { readBatch } from '../graph/batch.ts'
+import { intAt, readBatch } from '../graph/batch.ts'
 import type { Buffers } from '../graph/batch.ts'
 import { headBytes, padded, sizesOf } from '../graph/layout.ts'
 import { logged } from '../graph/schema.ts'
@@ -164,6 +164,3 @@ const copyBits = (from: Uint8Array, at: number, bits: number, to: Uint8Array, be
     if (shift + left > 8 && shift > 0) to[place + 1]! |= value >> (8 - shift)
   }
 }
-
-const intAt = (bytes: Uint8Array, at: number): number =>
-  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)

@@ -1,3 +1,5 @@
+import { sameBytes } from '../graph/byte-map.ts'
+
 const QUOTE = 0x22
 const ESCAPE = 0x5c
 
@@ -32,7 +34,7 @@ export class KeyFinder {
     while (bytes[at] === QUOTE) {
       const end = closing(bytes, at)
       if (end < 0) return false
-      const found = same(bytes, at + 1, end, this.#key)
+      const found = sameBytes(bytes, at + 1, end, this.#key)
       at = blank(bytes, end + 1)
       if (bytes[at] !== 0x3a) return false
       at = blank(bytes, at + 1)
@@ -87,10 +89,4 @@ const past = (bytes: Uint8Array, from: number): number => {
     at += 1
   }
   return at
-}
-
-const same = (bytes: Uint8Array, from: number, to: number, key: Uint8Array): boolean => {
-  if (to - from !== key.length) return false
-  for (let i = 0; i < key.length; i++) if (bytes[from + i] !== key[i]) return false
-  return true
 }

@@ -1,3 +1,4 @@
+import { sameBytes } from '../graph/byte-map.ts'
 import type { Cells } from '../graph/row.ts'
 import type { EmitRow } from '../graph/source.ts'
 import { FILLED } from './mapping/check.ts'
@@ -41,7 +42,7 @@ export const createScanned = (
       const from = rows[row * width + SYMBOL_FROM]! | 0
       const to = rows[row * width + SYMBOL_TO]! | 0
       if (about.symbol === undefined) named[row] = of.namedAt(bytes, from, to)
-      else if (own === undefined || !same(bytes, from, to, about.symbolBytes)) return false
+      else if (own === undefined || !sameBytes(bytes, from, to, about.symbolBytes)) return false
       else named[row] = own
     }
     return true
@@ -116,10 +117,4 @@ const covers = ({ cells, skip, first, last }: Target, skipped: Skipped | undefin
     skipped.last = -1
   }
   return skip
-}
-
-const same = (bytes: Uint8Array, from: number, to: number, other: Uint8Array): boolean => {
-  if (to - from !== other.length) return false
-  for (let i = 0; i < other.length; i++) if (bytes[from + i] !== other[i]) return false
-  return true
 }

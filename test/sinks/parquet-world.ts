@@ -11,7 +11,7 @@ import { joined } from '../../sinks/arrow.ts'
 import { randomOf } from '../random.ts'
 import { recordsOf } from './lake-world.ts'
 
-/** Values by column, as any reader of a file should find them: 64-bit integers as bigints. */
+/** Values by column, as a reader of a file should find them: 64-bit integers as bigints. */
 export type Values = Readonly<Record<string, readonly unknown[]>>
 
 const KINDS: readonly Kind[] = ['text', 'name', 'float', 'count', 'int', 'micros', 'flag', 'choice', 'floats']
