@@ -1,34 +1,14 @@
-import {
-  basis,
-  bookDelta,
-  candle,
-  funding,
-  fundingInterval,
-  mark,
-  quote,
-  ticker,
-  trade,
-} from '../../market/event.ts'
-import { control, gap, instrument, latency } from '../../market/system.ts'
+import { marketSchemas } from '../../market/schemas.ts'
 import { clickhouse } from './sink.ts'
 import type { ClickhouseSink } from './sink.ts'
 
-/**
- * The table of every event that kt knows: those that a graph does not fill stay empty, so that views find
- * them.
- */
-export const marketTables: readonly ClickhouseSink[] = Object.freeze([
-  clickhouse(trade),
-  clickhouse(bookDelta, { ttlDays: 30 }),
-  clickhouse(quote),
-  clickhouse(ticker, { ttlDays: 30 }),
-  clickhouse(mark),
-  clickhouse(fundingInterval),
-  clickhouse(funding),
-  clickhouse(basis),
-  clickhouse(candle),
-  clickhouse(control),
-  clickhouse(gap),
-  clickhouse(instrument),
-  clickhouse(latency, { ttlDays: 30 }),
-])
+/** Rows that are many, or that nobody asks for after a month. */
+const TTL_DAYS: Readonly<Record<string, number>> = { bookDelta: 30, ticker: 30, latency: 30 }
+
+/** The table of every event that kt knows. */
+export const marketTables: readonly ClickhouseSink[] = Object.freeze(
+  marketSchemas.map((schema) => {
+    const ttlDays = TTL_DAYS[schema.name]
+    return clickhouse(schema, ttlDays === undefined ? {} : { ttlDays })
+  }),
+)

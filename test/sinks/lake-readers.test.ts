@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { LakeReader } from '../../sinks/driver/duckdb.ts'
-import { marketSchemas } from '../../sinks/lake/market.ts'
+import { marketSchemas } from '../../market/schemas.ts'
 import { writeMarketLake } from '../market-lake.ts'
 
 const sqlOf = (path: string): string => readFileSync(join(import.meta.dirname, '../../sql', path), 'utf8')

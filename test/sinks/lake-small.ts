@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { LakeReader } from '../../sinks/driver/duckdb.ts'
 import type { LakeAt } from '../../sinks/driver/duckdb.ts'
-import { marketSchemas } from '../../sinks/lake/market.ts'
+import { marketSchemas } from '../../market/schemas.ts'
 import { writeMarketLake } from '../market-lake.ts'
 
 const views = readFileSync(join(import.meta.dirname, '../../sql/lake/views.sql'), 'utf8')

@@ -8,7 +8,7 @@ import type { Batch } from '../../graph/batch.ts'
 import { snake } from '../../graph/schema.ts'
 import { columnParquetOf } from '../../sinks/driver/parquet-columns.ts'
 import { wasmParquetOf } from '../../sinks/driver/parquet-wasm.ts'
-import { marketSchemas } from '../../sinks/lake/market.ts'
+import { marketSchemas } from '../../market/schemas.ts'
 import { randomOf } from '../random.ts'
 import {
   batchOf,

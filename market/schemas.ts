@@ -1,4 +1,4 @@
-import type { AnySchema } from '../../graph/schema.ts'
+import type { AnySchema } from '../graph/schema.ts'
 import {
   basis,
   bookDelta,
@@ -9,11 +9,11 @@ import {
   quote,
   ticker,
   trade,
-} from '../../market/event.ts'
-import { control, gap, instrument, latency } from '../../market/system.ts'
+} from './event.ts'
+import { control, gap, instrument, latency } from './system.ts'
 
 /**
- * Every event that kt knows: a reader has a view of each, empty where a graph does not store it, so that
+ * Every event that kt knows. Each engine has a table of each, empty where a graph does not fill it, so that
  * views find them.
  */
 export const marketSchemas: readonly AnySchema[] = Object.freeze([
