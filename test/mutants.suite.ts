@@ -3,18 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-
-/**
- * Bugs that somebody could write, each where the rule stands that forbids it, and who must notice: the simulated
- * worlds, or the tests of a folder where a world only becomes slower to trust.
- */
-const MUTANTS = JSON.parse(readFileSync(resolve(import.meta.dirname, 'mutants.json'), 'utf8')) as readonly (readonly [
-  what: string,
-  file: string,
-  from: string,
-  to: string,
-  by: string,
-])[]
+import { MUTANTS } from './mutants.ts'
 
 const COPIED = ['graph', 'market', 'operators', 'sources', 'sinks', 'runtime', 'deploy', 'cli', 'sql', 'test', 'package.json']
 const root = resolve(import.meta.dirname, '..')
