@@ -95,8 +95,11 @@ export interface LogWriter {
   readonly epoch: number
   /** The last durable step of this shard, if it ever wrote one. */
   readonly last: { readonly step: number; readonly time: number; readonly inputs: Step['inputs'] } | undefined
-  /** Appends are pipelined and become durable in order; the promise settles when this one is. */
-  readonly append: (step: Step) => Promise<void>
+  /**
+   * Appends are pipelined and become durable in order; the promise settles when this one is, with the offset
+   * of each of its records. -1: the log was not told, as an acknowledgement was lost; the record is there.
+   */
+  readonly append: (step: Step) => Promise<readonly number[]>
   /** Bytes handed over that are not durable yet. */
   readonly pendingBytes: () => number
   readonly close: () => Promise<void>
@@ -115,6 +118,11 @@ export interface LogReader {
    * Rejects with KT3002 when retention has passed a position: never a silent skip.
    */
   readonly read: (bytesMax: number, waitMs: number) => Promise<readonly Placed[]>
+  /**
+   * As `read`, for records that nobody keeps: `see` is called with each, in order, and the record and its bytes
+   * are valid during the call only. Returns how many there were. Where a log has no such way, `read` serves.
+   */
+  readonly scan?: (bytesMax: number, waitMs: number, see: (record: Placed) => void) => Promise<number>
   readonly close: () => Promise<void>
 }
 

@@ -52,7 +52,7 @@ export class Follower {
     const { graph, plan } = options
     this.#options = options
     this.#stage = new Stage(plan, (topic, row) => this.#add(topic, row))
-    this.#steps = new Steps(options, this.#stage, (error) => this.#die(error))
+    this.#steps = new Steps(options, this.#stage, { died: (error) => this.#die(error) })
     this.#producers = producersOf(graph, plan)
     this.#merge = new Merge(
       plan,
@@ -119,7 +119,7 @@ export class Follower {
     let more = true
     while (more) more = await this.pump(0)
     if (this.#consumed > Math.max(this.#cut, this.#done)) this.#write()
-    await this.#steps.stop(Math.max(this.#cut, 0), this.#nexts.all())
+    await this.#steps.stop(Math.max(this.#cut, 0), () => this.#nexts.all())
     await this.#close()
   }
 

@@ -20,7 +20,7 @@ interface Pending {
   readonly shard: Shard
   readonly step: Step
   readonly epoch: number
-  readonly resolve: () => void
+  readonly resolve: (offsets: readonly number[]) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -38,6 +38,8 @@ export class MemoryStore {
 export interface MemoryOptions {
   readonly store?: MemoryStore
   readonly commitMs?: number
+  /** Each record is followed by a hole of so many offsets, as behind a transaction of Kafka. */
+  readonly holes?: number
 }
 
 /**
@@ -49,6 +51,7 @@ export class MemoryLog implements KeptLog {
   readonly #clock: Clock
   readonly #store: MemoryStore
   readonly #commitMs: number
+  readonly #holes: number
   readonly #waiting = new Set<() => void>()
   #pending: Pending[] = []
   #committing = false
@@ -58,6 +61,7 @@ export class MemoryLog implements KeptLog {
     this.#clock = clock
     this.#store = options.store ?? new MemoryStore()
     this.#commitMs = options.commitMs ?? 0
+    this.#holes = options.holes ?? 0
   }
 
   async write(name: string): Promise<LogWriter> {
@@ -156,7 +160,7 @@ export class MemoryLog implements KeptLog {
     this.#wake()
   }
 
-  #append(shard: Shard, step: Step): Promise<void> {
+  #append(shard: Shard, step: Step): Promise<readonly number[]> {
     shard.step = step.step
     return new Promise((resolve, reject) => {
       this.#pending.push({ shard, step, epoch: shard.epoch, resolve, reject })
@@ -172,9 +176,10 @@ export class MemoryLog implements KeptLog {
     const group = this.#pending
     this.#pending = []
     for (const { shard, step, epoch, resolve } of group) {
-      this.#store.steps.push(step.records.map((record) => this.#place(record, step, epoch)))
+      const placed = step.records.map((record) => this.#place(record, step, epoch))
+      this.#store.steps.push(placed)
       shard.last = { step: step.step, time: step.time, inputs: step.inputs }
-      resolve()
+      resolve(placed.map(({ offset }) => offset))
     }
     this.#wake()
   }
@@ -187,13 +192,15 @@ export class MemoryLog implements KeptLog {
     extents.set(key, extent)
     extent.rows += rows
     extent.bytes += bytes.length
+    const offset = extent.next === 0 ? 0 : extent.next + this.#holes
+    extent.next = offset + 1
     return {
       topic,
       partition,
       schema,
       rows,
       bytes: aligned(bytes),
-      offset: extent.next++,
+      offset,
       shard,
       epoch,
       step,
@@ -214,7 +221,7 @@ export class MemoryLog implements KeptLog {
     ) {
       for (const record of this.#store.steps[state.at]!) {
         const key = partitionKey(record.topic, record.partition)
-        if (next.get(key) !== record.offset) continue
+        if ((next.get(key) ?? Infinity) > record.offset) continue
         next.set(key, record.offset + 1)
         found.push(record)
         bytes += record.bytes.length

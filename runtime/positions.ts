@@ -11,11 +11,12 @@ export class Positions {
     else at.next = next
   }
 
-  /** A record was written there: the next one comes behind it. */
-  pass({ topic, partition }: Partition): void {
-    const at = this.#nexts.get(partitionKey(topic, partition))
-    if (at === undefined) this.set({ topic, partition }, 1)
-    else at.next++
+  /** Records lie there now, as the log says it: offsets may have holes, so that nothing is counted. */
+  placed(records: readonly Partition[], offsets: readonly number[]): void {
+    for (const [i, record] of records.entries()) {
+      const offset = offsets[i]!
+      if (offset >= 0) this.set(record, offset + 1)
+    }
   }
 
   /** All of them, as they are now. */

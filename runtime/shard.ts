@@ -23,7 +23,7 @@ export class Shard {
   /** What becomes of messages that the log cannot take, by source and channel. */
   readonly #policies: ReadonlyMap<string, ReadonlyMap<string, Policy>>
   readonly #lingerMs: number
-  /** Behind its own last step: where a restart reads its rows again. */
+  /** Behind its last durable step: where a restart reads its rows again. */
   readonly #nexts = new Positions()
   #step = 0
   #time = 0
@@ -43,7 +43,10 @@ export class Shard {
   constructor(options: ShardOptions) {
     this.#options = options
     this.#stage = new Stage(options.plan, (topic, row) => this.#steps.add(topic, row))
-    this.#steps = new Steps(options, this.#stage, (error) => this.#die(error))
+    this.#steps = new Steps(options, this.#stage, {
+      died: (error) => this.#die(error),
+      placed: (records, offsets) => this.#nexts.placed(records, offsets),
+    })
     this.#policies = policiesOf(options.plan)
     const own = options.plan.writes.filter(({ from }) => from.length > 0).map(({ topic }) => topic.lingerMs)
     this.#lingerMs = options.lingerMs ?? Math.min(...own)
@@ -168,7 +171,6 @@ export class Shard {
     this.#cancelLinger = undefined
     if (this.#dead || this.#steps.rows === 0) return
     const records = this.#steps.take()
-    for (const record of records) this.#nexts.pass(record)
     const inputs = [{ topic: INPUTS, partition: 0, next: this.#inputs }]
     this.#steps.cut(records, { step: ++this.#step, time: this.#time, inputs, from: this.#nexts.all() })
   }
@@ -179,7 +181,7 @@ export class Shard {
     this.#cancelTick?.()
     if (this.#dead) return this.#steps.leave()
     this.flush()
-    await this.#steps.stop(this.#step, this.#nexts.all())
+    await this.#steps.stop(this.#step, () => this.#nexts.all())
   }
 
   /**

@@ -6,9 +6,19 @@ import type { Checkpoint } from './checkpoint.ts'
 import type { StepOptions } from './options.ts'
 import type { Stage } from './stage.ts'
 
-/** A step about to be written; `from` is where a restart from a checkpoint of it would read on. */
+/**
+ * A step about to be written; `from` is where a restart from a checkpoint of it would read on, or earlier:
+ * states are not fed rows that they hold.
+ */
 export interface Cut extends Pick<Step, 'step' | 'after' | 'time' | 'inputs'> {
   readonly from: Checkpoint['from']
+}
+
+/** What becomes of steps behind the back of the shard. */
+interface StepsTo {
+  readonly died: (error: unknown) => void
+  /** A step is durable, and its records lie there. */
+  readonly placed?: (records: readonly LogRecord[], offsets: readonly number[]) => void
 }
 
 /**
@@ -21,13 +31,13 @@ export class Steps {
   readonly #stage: Stage
   readonly #batches: Batches
   readonly #saver: Saver
-  readonly #died: (error: unknown) => void
+  readonly #to: StepsTo
   #writer: LogWriter | undefined
   #saving: Promise<void> | undefined
   #saveAt = 0
-  #durable: Promise<void> = Promise.resolve()
+  #durable: Promise<unknown> = Promise.resolve()
 
-  constructor(options: StepOptions, stage: Stage, died: (error: unknown) => void) {
+  constructor(options: StepOptions, stage: Stage, to: StepsTo) {
     const { plan, rowsMax, shard } = options
     const kts = plan.writes.filter(({ from }) => from.length === 0)
     this.#options = options
@@ -38,7 +48,7 @@ export class Steps {
       new Map(kts.map(({ topic }) => [topic.name, plan.partition])),
     )
     this.#saver = new Saver(stage, shard)
-    this.#died = died
+    this.#to = to
   }
 
   /** Take the log's writing side; what the log holds of this shard already. */
@@ -58,7 +68,7 @@ export class Steps {
   }
 
   /** Settles when all that was cut is durable. */
-  get durable(): Promise<void> {
+  get durable(): Promise<unknown> {
     return this.#durable
   }
 
@@ -79,20 +89,24 @@ export class Steps {
     const begun = clock.now()
     const rows = records.reduce((sum, record) => sum + record.rows, 0)
     const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0)
-    this.#durable = this.#writer!.append({ shard, ...step, records })
-    this.#durable.then(
-      () => report.durable({ rows, bytes, us: clock.now() - begun }),
-      (error: unknown) => this.#died(error),
+    const appended = this.#writer!.append({ shard, ...step, records })
+    this.#durable = appended
+    appended.then(
+      (offsets) => {
+        this.#to.placed?.(records, offsets)
+        report.durable({ rows, bytes, us: clock.now() - begun })
+      },
+      (error: unknown) => this.#to.died(error),
     )
     this.#save(step.step, from)
   }
 
   /** Wait until all is durable, save all states as of the step that was cut last, let go of the log. */
-  async stop(step: number, from: Checkpoint['from']): Promise<void> {
+  async stop(step: number, from: () => Checkpoint['from']): Promise<void> {
     await this.#durable
     await this.#saving
     const { objects, shard } = this.#options
-    const written = new Saver(this.#stage, shard).some(Number.POSITIVE_INFINITY, step, from)
+    const written = new Saver(this.#stage, shard).some(Number.POSITIVE_INFINITY, step, from())
     if (written !== undefined && step > 0) await saveCheckpoint(objects, shard, written)
     await this.#writer?.close()
   }

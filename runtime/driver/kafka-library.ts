@@ -1,3 +1,13 @@
+/** Given along with a message, and back with where it was placed. */
+export interface Delivery {
+  readonly placed: (offset: number) => void
+}
+
+/** What became of a message. The offset is below zero when the library was not told. */
+export interface DeliveryReport extends KafkaPlace {
+  readonly opaque?: Delivery
+}
+
 /** The part of the client library that kt uses: its low-level API, which is librdkafka's. */
 export interface KafkaClient {
   readonly Producer: new (settings: Settings) => KafkaProducer
@@ -32,7 +42,8 @@ type Back<T> = (error: KafkaError | null | undefined, value: T) => void
 
 interface Connection {
   readonly connect: (options: object, back: Back<unknown>) => void
-  readonly on: (event: string, listener: (value: never) => void) => void
+  /** `event.error`, `partition.eof`; `delivery-report` with an error and a report, where `dr_cb` is set. */
+  readonly on: (event: string, listener: (value: never, report: never) => void) => void
   readonly disconnect: (back: () => void) => void
   readonly _disconnect: (back: () => void) => void
 }
@@ -50,7 +61,7 @@ export interface KafkaProducer extends Connection {
     value: Buffer | null,
     key: string | null,
     time: number | undefined,
-    opaque: undefined,
+    opaque: Delivery | undefined,
     headers: readonly Readonly<Record<string, string>>[],
   ) => void
 }

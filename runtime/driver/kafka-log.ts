@@ -4,7 +4,14 @@ import type { Log, LogReader, LogWriter, ReadFrom } from '../../graph/port.ts'
 import { closed, overtaken } from '../log.ts'
 import { loadClient } from './kafka-client.ts'
 import { answer, kafkaError } from './kafka-library.ts'
-import type { KafkaClient, KafkaConsumer, KafkaProducer, Settings } from './kafka-library.ts'
+import type {
+  DeliveryReport,
+  KafkaClient,
+  KafkaConsumer,
+  KafkaError,
+  KafkaProducer,
+  Settings,
+} from './kafka-library.ts'
 import { SHARDS } from './kafka-record.ts'
 import type { Standing } from './kafka-record.ts'
 import { KafkaReader } from './kafka-reader.ts'
@@ -188,11 +195,16 @@ export class KafkaLog implements Log {
       'transactional.id': `${prefix}kt/${shard}`,
       'transaction.timeout.ms': TRANSACTION_MS,
       'linger.ms': 2,
+      dr_cb: true,
       'compression.codec': 'lz4',
       'queue.buffering.max.messages': 1_000_000,
       'queue.buffering.max.kbytes': 512 << 10,
     })
     producer.on('event.error', () => undefined)
+    producer.on('delivery-report', (error: KafkaError | null, { opaque, offset }: DeliveryReport) => {
+      // A failed one is said by the end of its transaction too.
+      if (error === null) opaque?.placed(offset)
+    })
     try {
       await answer<unknown>((back) => producer.connect({ timeout: CONNECT_MS }, back))
       producer.setPollInBackground(true)

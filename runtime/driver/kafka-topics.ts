@@ -71,7 +71,8 @@ export class KafkaTopics {
     const topics = await this.#ask<
       readonly { readonly name: string; readonly partitions: readonly unknown[] }[]
     >((back) => this.#admin.describeTopics(names, { timeout: TIMEOUT_MS }, back))
-    return topics.flatMap(({ name, partitions }) =>
+    const sorted = topics.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    return sorted.flatMap(({ name, partitions }) =>
       partitions.map((_, partition) => ({ topic: name.slice(this.#prefix.length), partition })),
     )
   }

@@ -2,7 +2,7 @@ import { HostError } from '../../graph/error.ts'
 import type { LogWriter, Step } from '../../graph/port.ts'
 import { closed, full, overtaken, refusalOf } from '../log.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
-import type { KafkaError, KafkaProducer } from './kafka-library.ts'
+import type { Delivery, KafkaError, KafkaProducer } from './kafka-library.ts'
 import { SHARDS, headersOf, withOf } from './kafka-record.ts'
 import type { Standing } from './kafka-record.ts'
 import { refused } from './kafka-topics.ts'
@@ -31,7 +31,9 @@ export interface KafkaWriting {
 interface Pending {
   readonly step: Step
   readonly bytes: number
-  readonly resolve: () => void
+  /** Where its records lie; -1 where that is not known. Made anew with each attempt. */
+  offsets: number[]
+  readonly resolve: (offsets: readonly number[]) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -62,7 +64,7 @@ export class KafkaWriter implements LogWriter {
     this.last = last === undefined ? undefined : { step: last.step, time: last.time, inputs: last.inputs }
   }
 
-  append(step: Step): Promise<void> {
+  append(step: Step): Promise<readonly number[]> {
     const { shard, pendingBytesMax } = this.#writing
     const refusal = this.#open ? (this.#refusal ?? refusalOf(shard, step, this.#step)) : closed()
     if (refusal !== undefined) return Promise.reject(refusal)
@@ -72,7 +74,7 @@ export class KafkaWriter implements LogWriter {
     this.#step = step.step
     this.#pendingBytes += bytes
     return new Promise((resolve, reject) => {
-      this.#queue.push({ step, bytes, resolve, reject })
+      this.#queue.push({ step, bytes, offsets: [], resolve, reject })
       this.#running ??= this.#run()
     })
   }
@@ -121,9 +123,9 @@ export class KafkaWriter implements LogWriter {
       return
     }
     this.#queue.splice(0, group.length)
-    for (const { bytes, resolve } of group) {
+    for (const { bytes, offsets, resolve } of group) {
       this.#pendingBytes -= bytes
-      resolve()
+      resolve(offsets)
     }
   }
 
@@ -140,22 +142,36 @@ export class KafkaWriter implements LogWriter {
     const places = group.flatMap(({ step }) => step.records)
     if (!topics.has(places)) await topics.ensure(places)
     await answer<void>((back) => producer.beginTransaction(back))
-    for (const { step } of group) await this.#produce(step)
+    const left = { reports: 0 }
+    for (const pending of group) await this.#produce(pending, left)
     const { step, time, inputs } = group.at(-1)!.step
     await this.#stand({ epoch: this.epoch, step, time, inputs })
     await commit(producer)
+    // All messages were delivered; what the library tells of them is one turn of the loop behind at most.
+    for (const until = Date.now() + TOLD_MS; left.reports > 0 && Date.now() < until; ) await turn()
   }
 
-  async #produce(step: Step): Promise<void> {
+  async #produce(pending: Pending, left: { reports: number }): Promise<void> {
+    const { step } = pending
+    // Reports of an attempt before this one go to an array that nobody looks at.
+    const offsets = step.records.map(() => -1)
+    pending.offsets = offsets
     const { prefix, producer } = this.#writing
     const together = withOf(step.records)
-    for (const record of step.records) {
+    for (const [i, record] of step.records.entries()) {
       const { buffer, byteOffset, length } = record.bytes
       const value = Buffer.from(buffer, byteOffset, length)
       const headers = headersOf(step, this.epoch, record, together)
+      const told: Delivery = {
+        placed: (offset) => {
+          offsets[i] = Math.max(offset, -1)
+          left.reports--
+        },
+      }
       await send(() =>
-        producer.produce(prefix + record.topic, record.partition, value, null, undefined, undefined, headers),
+        producer.produce(prefix + record.topic, record.partition, value, null, undefined, told, headers),
       )
+      left.reports++
     }
   }
 
@@ -201,11 +217,14 @@ export class KafkaWriter implements LogWriter {
 }
 
 const TURN_MS = 5
+/** Without a report the place of a record is not known, which is no reason to fail. */
+const TOLD_MS = 1000
 const RETRY_MS = 100
 const TIMEOUT_MS = 10_000
 /** Too large, or not allowed: trying again does not help. */
 const NEVER: ReadonlySet<number> = new Set([10, 18, 29, 30, 31, 53])
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** A fenced producer says so without calling it fatal. */

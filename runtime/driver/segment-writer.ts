@@ -22,11 +22,15 @@ export interface WriterOptions {
 }
 
 /** One append on its way. A claim of an epoch has no step. */
-interface Pending {
+interface Appended {
   readonly shard: Shard
   readonly step: Step | undefined
   readonly lanes: readonly Lane[]
-  readonly resolve: () => void
+  readonly offsets: readonly number[]
+}
+
+interface Pending extends Appended {
+  readonly resolve: (offsets: readonly number[]) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -70,8 +74,8 @@ export class SegmentWriter {
     this.#handle = tail.handle
   }
 
-  /** Settles when the step is durable and every reader may see it. */
-  append(shard: Shard, step: Step): Promise<void> {
+  /** Settles when the step is durable and every reader may see it, with the offsets of its records. */
+  append(shard: Shard, step: Step): Promise<readonly number[]> {
     const refusal = this.#closed ? closed() : refusalOf(shard.name, step, shard.step)
     if (refusal !== undefined) return Promise.reject(refusal)
     const bytes = bytesOf(step)
@@ -88,7 +92,7 @@ export class SegmentWriter {
     frames.step(step, coded, known)
     lanes.forEach(({ place }, i) => group.marks.note(place.id, coded.offsets[i]!, position))
     this.#pendingBytes += bytes
-    return this.#push(group, shard, step, lanes)
+    return this.#push(group, { shard, step, lanes, offsets: coded.offsets })
   }
 
   /** The next epoch of a shard, once it is durable. From this call on the older ones are refused. */
@@ -98,7 +102,7 @@ export class SegmentWriter {
     const { shard, text } = this.table.claim(name)
     const { epoch } = shard
     group.frames.table(text, 0)
-    await this.#push(group, shard, undefined, [])
+    await this.#push(group, { shard, step: undefined, lanes: [], offsets: [] })
     return { shard, epoch }
   }
 
@@ -110,9 +114,9 @@ export class SegmentWriter {
     this.#handle = undefined
   }
 
-  #push(group: Group, shard: Shard, step: Step | undefined, lanes: readonly Lane[]): Promise<void> {
-    const promise = new Promise<void>((resolve, reject) =>
-      group.pending.push({ shard, step, lanes, resolve, reject }),
+  #push(group: Group, appended: Appended): Promise<readonly number[]> {
+    const promise = new Promise<readonly number[]>((resolve, reject) =>
+      group.pending.push({ ...appended, resolve, reject }),
     )
     this.#running ??= this.#run()
     return promise
@@ -177,12 +181,12 @@ export class SegmentWriter {
   #settle({ pending, frames }: Group): void {
     this.#writing = undefined
     if (frames.bytes.length <= SPARE_BYTES_MAX) this.#spare = frames
-    for (const { step, shard, lanes, resolve } of pending) {
+    for (const { step, shard, lanes, offsets, resolve } of pending) {
       if (step !== undefined) {
         this.table.settle(step, shard, lanes)
         this.#pendingBytes -= bytesOf(step)
       }
-      resolve()
+      resolve(offsets)
     }
   }
 

@@ -35,7 +35,7 @@ const tailed = async (flags: readonly string[], steps: number, everyMs: number) 
   saveRun(folders, { graph: 'basis', file: 'graph/basis.ts', source: 'sim', plan: {} })
   const log = await segmentLog(folders.log)
   const writer = await log.write('basis/0/0')
-  const append = (step: number): Promise<void> =>
+  const append = (step: number): Promise<unknown> =>
     writer.append({ shard: 'basis/0/0', step, time: FROM, inputs: [], records: [recordOf(3 * step, 3)] })
   for (let step = 1; step <= 4; step++) await append(step)
   const { child, ended } = start(['topic', 'tail', 'trade', '--data', folder.path, ...flags])

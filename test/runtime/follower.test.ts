@@ -29,7 +29,7 @@ const dyingAt = (shard: string, at: number, when: string) => {
     close: () => log.close(),
     write: async (name) => {
       const writer = await log.write(name)
-      const append = (step: Step): Promise<void> => {
+      const append = (step: Step): Promise<readonly number[]> => {
         if (name !== shard || ++state.steps !== at) return writer.append(step)
         if (when === 'before') die()
         const appended = writer.append(step)
@@ -99,7 +99,7 @@ describe('a stage that reads topics', () => {
       close: () => log.close(),
       write: async (name) => {
         const writer = await log.write(name)
-        const append = (step: Step): Promise<void> => {
+        const append = (step: Step): Promise<readonly number[]> => {
           if (name === 'work/sums/0') steps.push(step)
           return writer.append(step)
         }

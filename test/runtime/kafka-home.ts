@@ -109,6 +109,13 @@ class RankedLog implements KeptLog {
     return ranks.push({ offset: placed.offset, rows: placed.rows, bytes: placed.bytes.length }) - 1
   }
 
+  /** What an append said of a record, as a rank: by what a reader finds there. */
+  async rankOf(one: ReadFrom): Promise<number> {
+    const rank = (): number => this.#of(one).findIndex(({ offset }) => offset === one.offset)
+    if (rank() < 0) await this.#learn(one)
+    return rank()
+  }
+
   /** Read what has come since the last time. */
   async #learn({ topic, partition }: Partition): Promise<void> {
     const offset = (this.#of({ topic, partition }).at(-1)?.offset ?? -1) + 1
@@ -137,6 +144,7 @@ export const kafkaHome = async (brokers: string): Promise<Home> => {
   return {
     open: async () => new RankedLog(await kafkaLog(quick(brokers, prefix)), ranks, holds),
     crash: (log) => log.close(),
+    told: (log, one) => (log as RankedLog).rankOf(one),
     remove: async () => undefined,
   }
 }

@@ -1,4 +1,5 @@
 import { test } from 'vitest'
+import type { ReadFrom } from '../../graph/port.ts'
 import type { KeptLog } from '../../runtime/log.ts'
 
 /** A place where a log lives: `open` again goes on with what is there. */
@@ -7,6 +8,8 @@ export interface Home {
   /** The process that had it open dies. */
   readonly crash: (log: KeptLog) => Promise<void>
   readonly remove: () => Promise<void>
+  /** What an append said, as a reader of this log says it; the same, when it is left out. */
+  readonly told?: (log: KeptLog, one: ReadFrom) => Promise<number>
 }
 
 const withHome = async (make: () => Promise<Home>, use: (home: Home) => Promise<void>): Promise<void> => {

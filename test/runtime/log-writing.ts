@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import type { LogWriter } from '../../graph/port.ts'
 import { readBatch, rowsOf } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
 import { trade } from '../../market/event.ts'
@@ -29,6 +30,32 @@ export const writingPromises = (name: string, promise: Promised, many: number): 
         })
         expect(placed.bytes).toEqual(bytesFor(step, i % 3))
       }
+    })
+
+    promise('an append says where its records lie, and a reader finds them there', async (log, home) => {
+      const [a, b] = [await log.write('a'), await log.write('b')]
+      const told = new Map<string, number>()
+      const write = async (writer: LogWriter, shard: string, step: number): Promise<void> => {
+        const { records, ...rest } = stepOf(shard, step, ['t', 'u', 't', 'u', 't'])
+        const placed = records.map((record, i) => ({ ...record, partition: i % 3, rows: step * 10 + i }))
+        const offsets = await writer.append({ ...rest, records: placed })
+        expect(offsets).toHaveLength(placed.length)
+        for (const [i, { topic, partition, rows }] of placed.entries()) {
+          const offset = offsets[i]!
+          const said = await (home.told?.(log, { topic, partition, offset }) ?? offset)
+          told.set(`${shard} ${topic}/${partition} ${rows}`, said)
+        }
+      }
+      const steps = Array.from({ length: 60 }, (_, i) => i + 1)
+      await Promise.all(steps.flatMap((step) => [write(a, 'a', step), write(b, 'b', step)]))
+      expect(await a.append(stepOf('a', 61, []))).toEqual([])
+      const places = ['t', 'u'].flatMap((topic) => [0, 1, 2].map((partition) => ({ topic, partition })))
+      const found = await drain(await log.read(places.map((place) => ({ ...place, offset: 0 }))))
+      expect(found).toHaveLength(600)
+      const seen = found.map(
+        (one) => [`${one.shard} ${one.topic}/${one.partition} ${one.rows}`, one.offset] as const,
+      )
+      expect(new Map(seen)).toEqual(told)
     })
 
     promise('a batch is read where it lies', async (log) => {

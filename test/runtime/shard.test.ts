@@ -85,12 +85,12 @@ const runTo = async (
   world: World,
   taps: readonly Tap[],
   crashes: readonly number[],
-  settings: { lingerMs?: number; rowsMax?: number; rebuild?: boolean } = {},
+  settings: { lingerMs?: number; rowsMax?: number; rebuild?: boolean; holes?: number } = {},
 ): Promise<void> => {
   const breaks = [...crashes]
   for (;;) {
     const clock = new VirtualClock(START)
-    const log = new MemoryLog(clock, { store: world.store, commitMs: 3 })
+    const log = new MemoryLog(clock, { store: world.store, commitMs: 3, holes: settings.holes ?? 0 })
     const shard = newShard({ ...world, clock }, log, settings)
     const { inputs } = await shard.recover()
     shard.skip(inputs)
@@ -232,6 +232,22 @@ describe('a shard', () => {
     await expect(shard.failure).rejects.toMatchObject({ code: 'KT9000' })
     const rows = (await rowsOfLog(world))['kt.input.tap/0'] as readonly Tap[]
     expect(rows.map(({ value }) => value)).toEqual([1])
+  })
+
+  test('reads on from its checkpoint where offsets have holes and retention is right behind it', async () => {
+    const [holes, taps] = [3, tapsOf(7)]
+    const [world, calm] = [newWorld(), newWorld()]
+    await runTo(calm, taps, [])
+    await runTo(world, taps.slice(0, 300), [250], { holes })
+    const log = new MemoryLog(world.clock, { store: world.store })
+    const all = await rowsOfLog(world)
+    const { bytes } = await log.retain({ bytes: 0, ageMs: 0, pastReaders: true })
+    expect(bytes).toBeGreaterThan(0)
+    const kept = (await rowsOfLog(world))['total/0']!.length
+    const dropped = all['total/0']!.length - kept
+    expect(dropped).toBeGreaterThan(0)
+    await runTo(world, taps, [], { holes })
+    expect((await rowsOfLog(world))['total/0']).toEqual((await rowsOfLog(calm))['total/0']!.slice(dropped))
   })
 
   test('refuses a checkpoint whose log is gone', async () => {
