@@ -124,6 +124,15 @@ topics
   .action(run(async () => (await import('./command/topic.ts')).tail))
 
 program
+  .command('lag')
+  .description('how far sinks and stages are behind their topics: records, rows, and the oldest unread row')
+  .option('--by <what>', 'reader, topic or partition', 'reader')
+  .option('--fail-over <limit>', 'exit code 2 when a reader is further behind: rows (10k) or age (30s)')
+  .option('--watch', 'again every 2 s, until Ctrl-C')
+  .option('--data <dir>', 'which run')
+  .action(run(async () => (await import('./command/lag.ts')).lag))
+
+program
   .command('verify')
   .description('is log = ClickHouse = lake, row for row; exit code 2 when it is not')
   .option('--digest', 'print the digest of the rows of each topic')

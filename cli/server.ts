@@ -15,7 +15,8 @@ export interface Server {
   readonly close: () => Promise<void>
 }
 
-export const openServer = async (root: string): Promise<Server> => {
+/** `answering`: the embedded one is not opened, because a run has it, or is just starting it again. */
+export const openServer = async (root: string, which: 'any' | 'answering' = 'any'): Promise<Server> => {
   const run = loadRun(root)
   const url = process.env['KT_CLICKHOUSE_URL'] ?? run?.clickhouse?.url
   const user = process.env['KT_CLICKHOUSE_USER'] ?? run?.clickhouse?.user ?? 'default'
@@ -30,6 +31,7 @@ export const openServer = async (root: string): Promise<Server> => {
     if ((await client.ping()).success) return { client, url, close: () => client.close() }
     await client.close()
   }
+  if (which === 'answering') throw silent(url)
   const chdb = await startChdb({ dir: foldersOf(root).clickhouse, port: 0 })
   if (chdb.kind === 'absent') {
     throw new HostError('KT6901', 'there is no ClickHouse to ask', {
@@ -48,6 +50,14 @@ export const openServer = async (root: string): Promise<Server> => {
     },
   }
 }
+
+const silent = (url: string | undefined): HostError =>
+  new HostError('KT6903', 'the ClickHouse of the run does not answer', {
+    ...(url === undefined ? {} : { where: url }),
+    why: 'It died and is being started again, or the machine is too busy.',
+    fix: 'Ask again in a moment; rows wait in the log meanwhile.',
+    retry: { afterMs: 1000 },
+  })
 
 /** A server that was there a moment ago; undefined: the error is about something else. */
 export const gone = (error: unknown, url: string): HostError | undefined => {

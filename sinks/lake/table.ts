@@ -19,6 +19,10 @@ export interface FileFormat {
   readonly checkpoint: CheckpointFormat
 }
 
+/** By which name a table notes how far a sink has come in one partition of its topic. */
+export const appIdOf = ({ name }: AnyLakeSink, { topic, partition }: Partition): string =>
+  `kt/${name}/${topic}/${partition}`
+
 /**
  * `moved`: another run has loaded some of these rows, so nothing was written; go on from the table's
  * positions.
@@ -86,7 +90,7 @@ export class LakeTable {
 
   /** The next offset to load. */
   position(of: Partition): number {
-    return this.#log.position(this.#appId(of))
+    return this.#log.position(appIdOf(this.#sink, of))
   }
 
   /**
@@ -102,10 +106,6 @@ export class LakeTable {
       for (const cut of cuts) files.push(...(await this.#write(cut)))
       if (await this.#log.commit(this.#actions(cuts, ranges, files))) return this.#count(cuts)
     }
-  }
-
-  #appId({ topic, partition }: Partition): string {
-    return `kt/${this.#sink.name}/${topic}/${partition}`
   }
 
   #count(cuts: readonly Cut[]): Outcome {
@@ -190,7 +190,7 @@ export class LakeTable {
       },
       ...this.#describe(timestamp),
       ...ranges.map((range) => ({
-        txn: { appId: this.#appId(range), version: range.last, lastUpdated: timestamp },
+        txn: { appId: appIdOf(this.#sink, range), version: range.last, lastUpdated: timestamp },
       })),
       ...files.map(({ add }) => ({ add })),
     ]
