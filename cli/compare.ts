@@ -5,6 +5,7 @@ import type { Log } from '../graph/port.ts'
 import { logged, snake } from '../graph/schema.ts'
 import type { AnySchema, Column } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
+import { scanned } from '../runtime/scan.ts'
 import type { LakeReader } from '../sinks/driver/duckdb.ts'
 import type { Server } from './server.ts'
 
@@ -67,11 +68,9 @@ export const inLog = async (log: Log, topic: AnyTopic, ranges?: readonly Range[]
   for (const { partition, first, next } of ranges ?? (await rangesOf(log, topic))) {
     const reader = await log.read([{ topic: topic.name, partition, offset: first }])
     for (let at = first; at < next;) {
-      const records = await reader.read(BYTES, 0)
-      if (records.length === 0) break
-      for (const { offset, bytes } of records) {
+      const seen = await scanned(reader, BYTES, 0, ({ offset, bytes }) => {
         at = offset + 1
-        if (offset >= next) break
+        if (offset >= next) return
         const { rows, columns } = readBatch(schema, bytes)
         const own = columns.filter(({ column }) => column.name !== '_order')
         for (let row = 0; row < rows; row++)
@@ -81,7 +80,8 @@ export const inLog = async (log: Log, topic: AnyTopic, ranges?: readonly Range[]
             row,
             own.map((buffers) => cellOf(buffers, row)),
           )
-      }
+      })
+      if (seen === 0) break
     }
     await reader.close()
   }

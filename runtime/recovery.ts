@@ -5,6 +5,7 @@ import type { Log, Partition, Placed } from '../graph/port.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { scanned } from './scan.ts'
 import type { Stage } from './stage.ts'
 
 const BYTES = 8_000_000
@@ -52,15 +53,14 @@ export const feedPast = async (
   }
   try {
     for (;;) {
-      const records = await reader.read(BYTES, 0)
-      if (records.length === 0) break
-      for (const record of records) {
-        if (record.shard !== stage.plan.name && !record.shard.startsWith(`${stage.plan.name}/`)) continue
-        if (record.step > lastStep) continue
+      const seen = await scanned(reader, BYTES, 0, (record) => {
+        if (record.shard !== stage.plan.name && !record.shard.startsWith(`${stage.plan.name}/`)) return
+        if (record.step > lastStep) return
         if (record.step !== step) flush()
         step = record.step
         rows.push(...pastRows(topics.get(record.topic)!, record))
-      }
+      })
+      if (seen === 0) break
     }
     flush()
   } finally {

@@ -14,15 +14,26 @@ interface LmdbStore {
   readonly close: () => Promise<void>
 }
 
+const OPTIONS = {
+  keyEncoding: 'uint32',
+  noMemInit: true,
+  // Writes are gathered for as long as kt gathers them.
+  commitDelay: 5,
+  mapSize: 8 * 2 ** 30,
+}
+
+/** A store whose values are bytes of their own: what lmdb gives of `encoding: 'binary'`. */
 export const openLmdb = async (path: string): Promise<LmdbStore> => {
   const { open } = (await loadPeer('lmdb')) as Lmdb
-  return open({
-    path,
-    encoding: 'binary',
-    keyEncoding: 'uint32',
-    noMemInit: true,
-    // Writes are gathered for as long as kt gathers them.
-    commitDelay: 5,
-    mapSize: 8 * 2 ** 30,
-  })
+  return open({ path, encoding: 'binary', ...OPTIONS })
+}
+
+/**
+ * The same store, whose values are shown to `see` where lmdb has them, until the next one comes: it gives a
+ * decoder memory that it uses again.
+ */
+export const openLent = async (path: string, see: (value: Uint8Array) => void): Promise<LmdbStore> => {
+  const { open } = (await loadPeer('lmdb')) as Lmdb
+  const decode = (bytes: Uint8Array, length: number): void => see(bytes.subarray(0, length))
+  return open({ path, encoder: { encode: (value: Uint8Array) => value, decode }, ...OPTIONS })
 }

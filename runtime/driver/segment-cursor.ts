@@ -12,25 +12,29 @@ import {
   tableAt,
 } from './segment-frame.ts'
 import type { Chunk } from './segment-frame.ts'
-import { readAt } from './segment-folder.ts'
+import { alignedBytes, readInto } from './segment-folder.ts'
 import type { Marks } from './segment-index.ts'
 import type { TableText } from './segment-name.ts'
 import type { Table } from './segment-table.ts'
 
-const CHUNK_BYTES = 4 << 20
+/** What the caches of a processor hold: the checksum reads it, and then the reader. */
+const CHUNK_BYTES = 256 << 10
 
 /**
- * Walks the frames of a segment, a chunk of the file at a time. Each chunk is a buffer of its own: batches
- * stay in it.
+ * Walks the frames of a segment, a chunk of the file at a time. All chunks lie in the same memory, one after
+ * the other: what is kept of one is copied before the next load.
  */
 export class Cursor {
   chunk: Chunk
   readonly handle: FileHandle
   #at = 0
+  /** The frame that a load has found to be sound; -1: none. */
+  #sound = -1
+  #room: Uint8Array = NOTHING
 
   constructor(handle: FileHandle, position: number) {
     this.handle = handle
-    this.chunk = chunkOf(new Uint8Array(0), position)
+    this.chunk = chunkOf(NOTHING, position)
   }
 
   /** Of the next frame, in the segment. */
@@ -42,7 +46,7 @@ export class Cursor {
   next(): number {
     const at = this.#at
     const length = lengthAt(this.chunk, at)
-    if (!soundAt(this.chunk, at, length)) return -1
+    if (at !== this.#sound && !soundAt(this.chunk, at, length)) return -1
     this.#at += length
     return at
   }
@@ -56,7 +60,9 @@ export class Cursor {
     const length = lengthAt(this.chunk, 0)
     if (length > there) return 'damaged'
     if (length > this.chunk.bytes.length) await this.#fill(position, length)
-    return soundAt(this.chunk, 0, length) ? 'loaded' : 'damaged'
+    if (!soundAt(this.chunk, 0, length)) return 'damaged'
+    this.#sound = 0
+    return 'loaded'
   }
 
   /** Go on behind damage: to the next sound frame before `end`, or to the end. */
@@ -68,10 +74,19 @@ export class Cursor {
   }
 
   async #fill(position: number, length: number): Promise<void> {
-    this.chunk = chunkOf(await readAt(this.handle, position, length), position)
+    const { bytes, position: begin } = this.chunk
+    const had = bytes.subarray(Math.min(position - begin, bytes.length)).subarray(0, length)
+    if (length > this.#room.length) this.#room = alignedBytes(length)
+    const to = this.#room
+    to.set(had)
+    const got = await readInto(this.handle, to.subarray(0, length), had.length, position + had.length)
+    this.chunk = chunkOf(to.subarray(0, got), position)
     this.#at = 0
+    this.#sound = -1
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 /** Take the frames up to `end` into a table. Returns where it stopped: at the end, or at a damaged frame. */
 export const follow = async (cursor: Cursor, end: number, table: Table, marks?: Marks): Promise<number> => {

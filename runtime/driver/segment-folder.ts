@@ -51,19 +51,29 @@ export const refusedByDisk = (folder: string, error: unknown): HostError => {
   })
 }
 
-/**
- * Read `length` bytes at `position`, or as many as there are, into a buffer of their own (so that batches are
- * aligned).
- */
-export const readAt = async (handle: FileHandle, position: number, length: number): Promise<Uint8Array> => {
-  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
-  let got = 0
-  while (got < length) {
-    const { bytesRead } = await handle.read(bytes, got, length - got, position + got)
-    if (bytesRead === 0) return bytes.subarray(0, got)
+/** Bytes of their own, so that batches in them are aligned; what was there before is left in them. */
+export const alignedBytes = (length: number): Uint8Array =>
+  new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+
+/** Fill `bytes` from `at` on with what lies at `position`; returns how far they are filled. */
+export const readInto = async (
+  handle: FileHandle,
+  bytes: Uint8Array,
+  at: number,
+  position: number,
+): Promise<number> => {
+  for (let got = at; got < bytes.length;) {
+    const { bytesRead } = await handle.read(bytes, got, bytes.length - got, position + got - at)
+    if (bytesRead === 0) return got
     got += bytesRead
   }
-  return bytes
+  return bytes.length
+}
+
+/** Read `length` bytes at `position`, or as many as there are. */
+export const readAt = async (handle: FileHandle, position: number, length: number): Promise<Uint8Array> => {
+  const bytes = alignedBytes(length)
+  return bytes.subarray(0, await readInto(handle, bytes, 0, position))
 }
 
 /**

@@ -92,6 +92,7 @@ class SegmentLog implements KeptLog {
     this.#readers.add(reader)
     return {
       read: (bytesMax, waitMs) => reader.read(bytesMax, waitMs),
+      scan: (bytesMax, waitMs, see) => reader.scan(bytesMax, waitMs, see),
       close: () => {
         this.#readers.delete(reader)
         return reader.close()

@@ -1,27 +1,22 @@
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import type { LogReader, Partition, Placed, ReadFrom } from '../../graph/port.ts'
-import { closed, partitionKey, passed } from '../log.ts'
+import type { LogReader, Placed, ReadFrom } from '../../graph/port.ts'
+import { closed, passed } from '../log.ts'
 import { whenThere } from './disk.ts'
 import { Cursor } from './segment-cursor.ts'
 import type { Durable } from './segment-durable.ts'
 import { damaged, headOf, segmentFile, segmentsOf } from './segment-folder.ts'
-import { STEP, TABLE, kindAt, recordsAt, stepAt, tableAt } from './segment-frame.ts'
+import { STEP, TABLE, kindAt, tableAt } from './segment-frame.ts'
 import { indexOf } from './segment-index.ts'
 import type { TableText } from './segment-name.ts'
+import { Shown, Wanted } from './segment-wanted.ts'
+import type { Lost, Want } from './segment-wanted.ts'
 
 const CHUNK_BYTES_MIN = 64 << 10
-const CHUNK_BYTES_MAX = 1 << 20
+const CHUNK_BYTES_MAX = 256 << 10
 
-/** A partition that is read, and the offset that has to come next. */
-interface Want extends Partition {
-  offset: number
-}
-
-interface NamedLane extends Partition {
-  readonly schema: string
-  readonly want: Want | undefined
-}
+/** Where the records of one read go: those of the step that was taken; returns how many it has. */
+type Put = (wanted: Wanted) => number
 
 /**
  * Reads durable steps out of the segments, in this process or another. Offsets are dense, so a hole of any
@@ -31,10 +26,8 @@ interface NamedLane extends Partition {
 export class SegmentReader implements LogReader {
   readonly #folder: string
   readonly #durable: Durable
-  readonly #wants = new Map<string, Want>()
-  readonly #lanes: NamedLane[] = []
-  readonly #places: Partition[] = []
-  readonly #shards: string[] = []
+  readonly #wanted: Wanted
+  readonly #shown = new Shown()
   #segment = 0
   #cursor: Cursor | undefined
   /** Of the segment's file, once it is finished. */
@@ -48,18 +41,19 @@ export class SegmentReader implements LogReader {
   constructor(folder: string, durable: Durable, from: readonly ReadFrom[]) {
     this.#folder = folder
     this.#durable = durable
-    for (const { topic, partition, offset } of from)
-      this.#wants.set(partitionKey(topic, partition), { topic, partition, offset })
+    this.#wanted = new Wanted(from)
   }
 
-  read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
-    if (this.#closed) return Promise.reject(closed())
-    const reading = this.#read(bytesMax, waitMs)
-    this.#reading = reading.then(
-      () => undefined,
-      () => undefined,
-    )
-    return reading
+  async read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
+    const found: Placed[] = []
+    const put = (wanted: Wanted): number => wanted.into(found)
+    await this.#begin(bytesMax, waitMs, put)
+    return found
+  }
+
+  scan(bytesMax: number, waitMs: number, see: (record: Placed) => void): Promise<number> {
+    const put = (wanted: Wanted): number => wanted.show(this.#shown, see)
+    return this.#begin(bytesMax, waitMs, put)
   }
 
   /** A read that waits comes back empty. */
@@ -70,14 +64,24 @@ export class SegmentReader implements LogReader {
     await this.#leave()
   }
 
-  async #read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
+  #begin(bytesMax: number, waitMs: number, put: Put): Promise<number> {
+    if (this.#closed) return Promise.reject(closed())
+    const reading = this.#read(bytesMax, waitMs, put)
+    this.#reading = reading.then(
+      () => undefined,
+      () => undefined,
+    )
+    return reading
+  }
+
+  async #read(bytesMax: number, waitMs: number, put: Put): Promise<number> {
     const until = performance.now() + waitMs
     for (;;) {
       this.#durable.refresh()
       const seen = this.#durable.seen()
-      const found = await this.#found(bytesMax)
+      const found = await this.#found(bytesMax, put)
       const left = until - performance.now()
-      if (found.length > 0 || this.#closed) return found
+      if (found > 0 || this.#closed) return found
       if (this.#failure !== undefined) throw this.#failure
       if (left <= 0) return found
       await this.#durable.wait(seen, left)
@@ -85,17 +89,21 @@ export class SegmentReader implements LogReader {
   }
 
   /** What is there now. An error becomes the reader's end, behind what was found before it. */
-  async #found(bytesMax: number): Promise<readonly Placed[]> {
-    const found: Placed[] = []
+  async #found(bytesMax: number, put: Put): Promise<number> {
     const chunkBytes = Math.min(Math.max(bytesMax, CHUNK_BYTES_MIN), CHUNK_BYTES_MAX)
-    let bytes = 0
-    while (this.#failure === undefined && !this.#closed && (found.length === 0 || bytes < bytesMax)) {
+    let [found, bytes] = [0, 0]
+    while (this.#failure === undefined && !this.#closed && (found === 0 || bytes < bytesMax)) {
       if (this.#cursor === undefined && !(await this.#enter())) break
       const cursor: Cursor | undefined = this.#cursor
       if (cursor === undefined) continue
       const at = cursor.next()
-      if (at >= 0) bytes += this.#take(cursor, at, found)
-      else if (!(await this.#load(cursor, chunkBytes))) break
+      if (at < 0) {
+        if (await this.#load(cursor, chunkBytes)) continue
+        break
+      }
+      if (!this.#take(cursor, at)) continue
+      bytes += this.#wanted.bytes
+      found += put(this.#wanted)
     }
     return found
   }
@@ -107,7 +115,7 @@ export class SegmentReader implements LogReader {
     const state = await cursor.load(end, chunkBytes)
     if (state === 'damaged') {
       this.#damage = { file: segmentFile(this.#folder, this.#segment), at: cursor.position }
-      if (sealed) this.#define((await indexOf(this.#folder, this.#segment)).table)
+      if (sealed) this.#wanted.define((await indexOf(this.#folder, this.#segment)).table)
       await cursor.skip(end)
     }
     if (state !== 'end') return true
@@ -145,7 +153,7 @@ export class SegmentReader implements LogReader {
   async #start(segments: readonly number[]): Promise<number | undefined> {
     for (const segment of segments.toReversed()) {
       const head = await headOf(this.#folder, segment)
-      if (head !== undefined && this.#ahead(head.text) === undefined) return segment
+      if (head !== undefined && this.#wanted.ahead(head.text) === undefined) return segment
     }
     return segments[0]
   }
@@ -153,10 +161,10 @@ export class SegmentReader implements LogReader {
   /** Skip what an index says is not wanted. */
   async #jump(handle: FileHandle): Promise<void> {
     const { table, marks } = await indexOf(this.#folder, this.#segment)
-    this.#define(table)
+    this.#wanted.define(table)
     const from = new Map<Want, number>()
     for (const [place, offset, position] of marks) {
-      const want = this.#wantOf(this.#places[place])
+      const want = this.#wanted.wantAt(place)
       if (want === undefined) continue
       if (offset <= want.offset || !from.has(want)) from.set(want, position)
     }
@@ -168,21 +176,13 @@ export class SegmentReader implements LogReader {
 
   /** A segment begins at offsets that are wanted, or before them: else something is lost. */
   #check(head: TableText, byRetention: boolean): void {
-    const lost = this.#ahead(head)
+    const lost = this.#wanted.ahead(head)
     if (lost === undefined) return
     const { want, next } = lost
-    this.#failure = byRetention ? passed(want, want.offset, next) : this.#hole(want, next, 0)
+    this.#failure = byRetention ? passed(want, want.offset, next) : this.#hole(lost, 0)
   }
 
-  #ahead(head: TableText): { readonly want: Want; readonly next: number } | undefined {
-    for (const [, topic, partition, next] of head.places) {
-      const want = this.#wants.get(partitionKey(topic, partition))
-      if (want !== undefined && next > want.offset) return { want, next }
-    }
-    return undefined
-  }
-
-  #hole({ topic, partition, offset }: Want, next: number, at: number): Error {
+  #hole({ want: { topic, partition, offset }, next }: Lost, at: number): Error {
     const damage = this.#damage ?? { file: segmentFile(this.#folder, this.#segment), at }
     const why = `Offsets ${offset} to ${next - 1} of topic "${topic}" partition ${partition} lay there.`
     return damaged(damage.file, damage.at, why, { topic, partition, offset, next })
@@ -196,56 +196,15 @@ export class SegmentReader implements LogReader {
     )
   }
 
-  #wantOf(place: Partition | undefined): Want | undefined {
-    return place === undefined ? undefined : this.#wants.get(partitionKey(place.topic, place.partition))
-  }
-
-  #define({ places, lanes, shards }: TableText): void {
-    for (const [id, topic, partition] of places) this.#places[id] = { topic, partition }
-    for (const [id, place, schema] of lanes) {
-      const { topic, partition } = this.#places[place]!
-      this.#lanes[id] = { topic, partition, schema, want: this.#wants.get(partitionKey(topic, partition)) }
-    }
-    for (const [id, name] of shards) this.#shards[id] = name
-  }
-
-  /** Take one frame in; what is wanted of it goes to `found`. Returns its bytes. */
-  #take({ chunk }: Cursor, at: number, found: Placed[]): number {
+  /** Take one frame in. False: it has no records, or ends the reader. */
+  #take({ chunk }: Cursor, at: number): boolean {
     const kind = kindAt(chunk, at)
-    if (kind === TABLE) this.#define(tableAt(chunk, at) as TableText)
-    if (kind !== STEP) return 0
-    const view = stepAt(chunk, at)
-    const shard = this.#shards[view.shard]!
-    const { epoch, step, time } = view
-    const before = found.length
-    const { buffer, byteOffset } = chunk.bytes
-    let size = 0
-    recordsAt(chunk, at, view, (id, rows, offset, from, to) => {
-      const lane = this.#lanes[id]
-      const want = lane?.want
-      if (lane === undefined) this.#failure ??= this.#nameless(chunk.position + at)
-      if (lane === undefined || want === undefined || offset < want.offset) return
-      if (offset > want.offset) {
-        this.#failure ??= this.#hole(want, offset, chunk.position + at)
-        return
-      }
-      want.offset++
-      size += to - from
-      const { topic, partition, schema } = lane
-      found.push({
-        topic,
-        partition,
-        schema,
-        rows,
-        bytes: new Uint8Array(buffer, byteOffset + from, to - from),
-        offset,
-        shard,
-        epoch,
-        step,
-        time,
-      })
-    })
-    if (this.#failure !== undefined) found.length = before
-    return size
+    if (kind === TABLE) this.#wanted.define(tableAt(chunk, at) as TableText)
+    if (kind !== STEP) return false
+    const state = this.#wanted.take(chunk, at)
+    if (state === 'taken') return true
+    const position = chunk.position + at
+    this.#failure = state === 'nameless' ? this.#nameless(position) : this.#hole(state, position)
+    return false
   }
 }

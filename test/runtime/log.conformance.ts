@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest'
 import type { Step } from '../../graph/port.ts'
 import type { Home } from './log-home.ts'
 import { promised } from './log-home.ts'
+import { scanningPromises } from './log-scanning.ts'
 import { writingPromises } from './log-writing.ts'
 import { S, brief, codeOf, drain, fill, from, stepOf } from './steps.ts'
 
@@ -9,6 +10,7 @@ import { S, brief, codeOf, drain, fill, from, stepOf } from './steps.ts'
 export const logConformance = (name: string, make: () => Promise<Home>, topics = 2000): void => {
   const promise = promised(make)
   writingPromises(name, promise, topics)
+  scanningPromises(name, promise)
 
   describe(`${name}: reading`, () => {
     promise('a read of nothing is empty after its wait, and not before', async (log) => {
