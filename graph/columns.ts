@@ -1,6 +1,6 @@
-import { layout, Lists, Names, numberOf, Numbers, refuse, textOf, Texts } from './filling.ts'
+import { Lists, Names, numberOf, Numbers, refuse, textOf, Texts } from './filling.ts'
 import type { Filling } from './filling.ts'
-import { sizesOf } from './layout.ts'
+import { Layout, sizesOf } from './layout.ts'
 import { cellsOf } from './row.ts'
 import type { Cells } from './row.ts'
 import type { AnySchema } from './schema.ts'
@@ -39,8 +39,7 @@ export class Columns {
   }
 
   /** Copy a row. `order` is its place in its step, over all topics. */
-  add(row: object, order = 0): void {
-    const cells = cellsOf(row)
+  add(row: object, order = 0, cells = cellsOf(row)): void {
     if (cells !== undefined && (cells === this.#cells || this.#fits(cells))) this.#copy(cells, order)
     else this.#read(row as Readonly<Record<string, unknown>>, order)
     this.rows++
@@ -48,13 +47,13 @@ export class Columns {
 
   /**
    * The batch: its number of rows and the sizes of its parts (little-endian), then the parts, each padded
-   * to 8 bytes.
+   * to 8 bytes. It lies in the given memory, or has its own.
    */
-  take(): { readonly rows: number; readonly bytes: Uint8Array } {
+  take(layout = new Layout()): { readonly rows: number; readonly bytes: Uint8Array } {
     const { rows } = this
     layout.begin(rows, this.#sizes)
     for (const filling of this.#all) {
-      filling.lay()
+      filling.lay(layout)
       filling.clear()
     }
     this.rows = 0

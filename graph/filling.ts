@@ -1,10 +1,8 @@
 import { KtError } from './error.ts'
-import { Layout } from './layout.ts'
+import { LOOP_MAX } from './layout.ts'
+import type { Layout } from './layout.ts'
 import type { ByteText, Doubles } from './row.ts'
 import type { Column, Floats } from './schema.ts'
-
-/** Batches are laid out one at a time. */
-export const layout = new Layout()
 
 /** One column being filled. */
 export interface Filling {
@@ -14,30 +12,30 @@ export interface Filling {
   /** Its value is the row's place in its step, which no event has. */
   readonly ordered: boolean
   readonly read: (value: unknown, row: number) => void
-  readonly lay: () => void
+  readonly lay: (layout: Layout) => void
   readonly clear: () => void
 }
 
-/** All columns that are numbers: floats, times, counts, choices by their place, flags as 0 and 1. */
+/**
+ * All columns that are numbers: floats, times, counts, choices by their place, flags as 0 and 1. A row is as
+ * wide as the schema, so that it is copied from cells as it is.
+ */
 export class Numbers {
-  readonly #places: readonly number[]
-  readonly #slots: number
+  readonly #width: number
   readonly #ordered: boolean
   #capacity = 16
   #values: Float64Array
 
   constructor(columns: readonly Column[]) {
-    const places = columns.flatMap(({ kind }, place) => (NUMBERS.has(kind) ? [place] : []))
-    this.#slots = places.length
+    this.#width = columns.length
     this.#ordered = columns.at(-1)?.name === '_order'
-    this.#places = this.#ordered ? places.slice(0, -1) : places
-    this.#values = new Float64Array(this.#capacity * this.#slots)
+    this.#values = new Float64Array(this.#capacity * this.#width)
   }
 
   room(row: number): void {
     if (row < this.#capacity) return
     this.#capacity *= 2
-    const grown = new Float64Array(this.#capacity * this.#slots)
+    const grown = new Float64Array(this.#capacity * this.#width)
     grown.set(this.#values)
     this.#values = grown
   }
@@ -45,25 +43,23 @@ export class Numbers {
   copy(from: Float64Array, row: number, order: number): void {
     this.room(row)
     const values = this.#values
-    const places = this.#places
-    const base = row * this.#slots
-    for (let i = 0; i < places.length; i++) values[base + i] = from[places[i]!]!
-    if (this.#ordered) values[base + places.length] = order
+    const width = this.#width
+    const base = row * width
+    for (let i = 0; i < from.length; i++) values[base + i] = from[i]!
+    if (this.#ordered) values[base + width - 1] = order
   }
 
   put(row: number, slot: number, value: number): void {
-    this.#values[row * this.#slots + slot] = value
+    this.#values[row * this.#width + slot] = value
   }
 
   filling(column: Column, place: number): Filling {
-    const ordered = column.name === '_order'
-    const slot = ordered ? this.#slots - 1 : this.#places.indexOf(place)
     return {
       column,
-      slot,
-      ordered,
+      slot: NUMBERS.has(column.kind) ? place : -1,
+      ordered: column.name === '_order',
       read: () => {},
-      lay: () => layout.numbers(column, { values: this.#values, slot, stride: this.#slots }),
+      lay: (layout) => layout.numbers(column, { values: this.#values, slot: place, stride: this.#width }),
       clear: () => {},
     }
   }
@@ -89,7 +85,7 @@ export class Names implements Filling {
     this.values[row] = textOf(this.column, value)
   }
 
-  lay(): void {
+  lay(layout: Layout): void {
     layout.names(this.column, this.values, this.#known)
   }
 
@@ -129,7 +125,7 @@ export class Texts implements Filling {
     this.#end(row, text === null ? -1 : encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written)
   }
 
-  lay(): void {
+  lay(layout: Layout): void {
     layout.texts(this.column, this.#ends, this.#bytes, this.#used, this.#present)
   }
 
@@ -176,7 +172,7 @@ export class Lists implements Filling {
     this.#put(list, list.length, row)
   }
 
-  lay(): void {
+  lay(layout: Layout): void {
     layout.lists(this.#ends, this.#values, this.#used)
   }
 
@@ -192,7 +188,9 @@ export class Lists implements Filling {
     }
     const to = this.#values
     const used = this.#used
-    for (let i = 0; i < length; i++) to[used + i] = list[i]!
+    if (length > LOOP_MAX)
+      to.set(list.length === length ? list : (list as Float64Array).subarray(0, length), used)
+    else for (let i = 0; i < length; i++) to[used + i] = list[i]!
     this.#used += length
     this.#ends[row + 1] = this.#used
   }

@@ -29,8 +29,8 @@ export interface Strided {
 /**
  * The bytes of one batch while its columns are laid out: the Arrow buffers of each column, in the order of
  * the schema. What a reader cannot work out from the number of rows is written as a size: how many values a
- * column lacks, and how much room texts and lists take. One is used again and again: only what is handed over
- * is new.
+ * column lacks, and how much room texts and lists take. Batches lie one behind the other until `clear`: then
+ * their memory is used again.
  *
  * @see https://arrow.apache.org/docs/format/Columnar.html
  */
@@ -39,20 +39,29 @@ export class Layout {
   #ints = new Int32Array(this.#bytes.buffer)
   #doubles = new Float64Array(this.#bytes.buffer)
   #rows = 0
+  /** Where the next size of the batch stands. */
   #sizes = 0
+  /** Where the batch begins, and ends so far. */
+  #from = 0
   #used = 0
+
+  /** What was laid out is not needed any more. */
+  clear(): void {
+    this.#used = 0
+  }
 
   begin(rows: number, sizes: number): void {
     this.#rows = rows
-    this.#sizes = 1
-    this.#used = 0
+    this.#from = this.#used
     const head = this.#part(headBytes(sizes))
     this.#bytes.fill(0, head, this.#used)
-    this.#ints[0] = rows
+    this.#sizes = head >> 2
+    this.#ints[this.#sizes++] = rows
   }
 
+  /** The batch, valid until `clear`. */
   end(): Uint8Array {
-    return this.#bytes.slice(0, this.#used)
+    return this.#bytes.subarray(this.#from, this.#used)
   }
 
   numbers(column: Column, of: Strided): void {
@@ -119,7 +128,8 @@ export class Layout {
     this.#copyEnds(ends)
     const size = this.#size()
     const at = this.#part(used)
-    for (let i = 0; i < used; i++) this.#bytes[at + i] = bytes[i]!
+    if (used > LOOP_MAX) this.#bytes.set(bytes.subarray(0, used), at)
+    else for (let i = 0; i < used; i++) this.#bytes[at + i] = bytes[i]!
     this.#ints[size] = used
   }
 
@@ -127,7 +137,8 @@ export class Layout {
     this.#copyEnds(ends)
     this.#ints[this.#size()] = used
     const at = this.#part(8 * used) >> 3
-    for (let i = 0; i < used; i++) this.#doubles[at + i] = values[i]!
+    if (used > LOOP_MAX) this.#doubles.set(values.subarray(0, used), at)
+    else for (let i = 0; i < used; i++) this.#doubles[at + i] = values[i]!
   }
 
   /** A column without a value has a zero there, so that the same rows are the same bytes. */
@@ -226,6 +237,8 @@ export class Layout {
   }
 }
 
+/** What is longer is worth a view of it, so that it is copied in one piece. */
+export const LOOP_MAX = 64
 const NAMES_MAX = 4_096
 const NOTHING = new Uint8Array(0)
 

@@ -1,6 +1,9 @@
 import { Columns } from '../graph/columns.ts'
+import { Layout } from '../graph/layout.ts'
 import type { LogRecord } from '../graph/port.ts'
+import { cellsOf } from '../graph/row.ts'
 import { logged, schemaId } from '../graph/schema.ts'
+import type { AnySchema } from '../graph/schema.ts'
 import { partitionOf } from '../graph/topic.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 
@@ -10,6 +13,8 @@ interface Filling {
   readonly topic: AnyTopic
   readonly partition: number
   readonly columns: Columns
+  /** Where the time stands in cells of its schema that says to which day a row belongs. */
+  readonly timed: number
   day: number
 }
 
@@ -21,6 +26,8 @@ export class Batches {
   readonly #rowsMax: number
   readonly #fixed: ReadonlyMap<string, number>
   readonly #filling = new Map<string, Filling[]>()
+  /** The batches of one step: the log has copied them by the time that the next one begins. */
+  readonly #layout = new Layout()
   #records: LogRecord[] = []
   /** Rows since the last step, over all topics: the next row's order. */
   rows = 0
@@ -34,6 +41,7 @@ export class Batches {
         topic,
         partition,
         columns: new Columns(logged(topic.schema)),
+        timed: timedOf(topic.schema),
         day: 0,
       }))
       this.#filling.set(topic.name, partitions)
@@ -49,16 +57,19 @@ export class Batches {
           ? 0
           : (this.#fixed.get(topic.name) ?? partitionOf(topic.key.of(row as never), partitions.length))
       ]!
-    const { received, time } = row as { readonly received?: number; readonly time?: number }
-    const day = Math.floor((received ?? time ?? 0) / DAY)
-    const { columns } = filling
+    const { columns, timed } = filling
+    const cells = cellsOf(row)
+    const day = Math.floor((cells === undefined ? timeOf(row) : cells.numbers[timed]!) / DAY)
     if (columns.rows > 0 && (day !== filling.day || columns.rows >= this.#rowsMax)) this.#cut(filling)
     filling.day = day
-    columns.add(row, order)
+    columns.add(row, order, cells)
     this.rows++
   }
 
-  /** All batches of the step, in the order of the topics; the next step begins. */
+  /**
+   * All batches of the step, in the order of the topics; the next step begins. Their bytes are valid until a row
+   * is added to it.
+   */
   take(): readonly LogRecord[] {
     for (const partitions of this.#filling.values()) {
       for (const filling of partitions) if (filling.columns.rows > 0) this.#cut(filling)
@@ -70,7 +81,18 @@ export class Batches {
   }
 
   #cut({ topic, partition, columns }: Filling): void {
-    const { rows, bytes } = columns.take()
+    if (this.#records.length === 0) this.#layout.clear()
+    const { rows, bytes } = columns.take(this.#layout)
     this.#records.push({ topic: topic.name, partition, schema: schemaId(topic.schema), rows, bytes })
   }
+}
+
+const timeOf = (row: object): number => {
+  const { received, time } = row as { readonly received?: number; readonly time?: number }
+  return received ?? time ?? 0
+}
+
+const timedOf = ({ columns }: AnySchema): number => {
+  const received = columns.findIndex(({ name }) => name === 'received')
+  return received < 0 ? columns.findIndex(({ name }) => name === 'time') : received
 }

@@ -79,3 +79,9 @@ export const refusalOf = (shard: string, step: Step, last: number): HostError | 
     last < 0 ? step.after === undefined || step.after < 0 : (step.after ?? step.step - 1) === last
   return follows && step.step > last ? undefined : misplaced(shard, step.step, last + 1)
 }
+
+/** A step that can wait: its records are its own. */
+export const owned = (step: Step): Step => ({
+  ...step,
+  records: step.records.map((record) => ({ ...record, bytes: record.bytes.slice() })),
+})

@@ -1,5 +1,5 @@
 import type { Clock, Log, LogReader, LogWriter, Partition, Placed, ReadFrom, Step } from '../graph/port.ts'
-import { closed, overtaken, partitionKey, passed, refusalOf } from './log.ts'
+import { closed, overtaken, owned, partitionKey, passed, refusalOf } from './log.ts'
 import type { Dropped, KeptLog, Limits } from './log.ts'
 
 interface Extent extends Partition {
@@ -77,7 +77,7 @@ export class MemoryLog implements KeptLog {
         if (!open || this.#closed) return Promise.reject(closed())
         if (shard.epoch !== epoch) return Promise.reject(overtaken(name, epoch, shard.epoch))
         const refusal = refusalOf(name, step, shard.step)
-        return refusal === undefined ? this.#append(shard, step) : Promise.reject(refusal)
+        return refusal === undefined ? this.#append(shard, owned(step)) : Promise.reject(refusal)
       },
       pendingBytes: () =>
         this.#pending.reduce((sum, one) => sum + (one.shard === shard ? bytesOf(one.step.records) : 0), 0),

@@ -6,6 +6,8 @@ export interface Inlet {
   readonly channel: string
   /** Undefined: its messages are for all symbols. */
   readonly symbol: string | undefined
+  /** Of both: what is known of the book is found by it. */
+  readonly key: string
   readonly line: InletLine
   /** What its messages are read with; `received` is that of the message at hand. */
   readonly about: MessageAbout & { received: number }
@@ -13,6 +15,9 @@ export interface Inlet {
   /** The book that its rows are of, where the channel carries changes of books. */
   readonly tracked: boolean
 }
+
+/** What is known of a book is found by its channel and symbol. */
+export const keyOf = (channel: string, symbol: string | undefined): string => `${channel} ${symbol ?? ''}`
 
 /** Messages of a line are numbered together. */
 export interface InletLine {

@@ -4,7 +4,7 @@ import type { ChannelReads, Opening, EmitRow, Frame, SourceHost } from '../graph
 import type { Control, Instrument } from '../market/system.ts'
 import { continues } from '../market/sequence.ts'
 import type { Raw } from './mapping/border.ts'
-import { Letter } from './inlet.ts'
+import { keyOf, Letter } from './inlet.ts'
 import type { Inlet, InletLine, Run } from './inlet.ts'
 import { tierCounts } from './mapping/templates.ts'
 import type { TierCounts } from './mapping/templates.ts'
@@ -81,7 +81,7 @@ export class Intake {
       last: model === 'patch' ? new Map<string, Raw>() : undefined,
     }
     const reader = this.#readers.get(channel) as Reader
-    return { channel, symbol, line, about, reader, tracked: model === 'delta' }
+    return { channel, symbol, key: keyOf(channel, symbol), line, about, reader, tracked: model === 'delta' }
   }
 
   /** Hand a message to the graph. The bytes are valid only until this returns. */
@@ -155,8 +155,8 @@ export class Intake {
     return true
   }
 
-  run(inlet: Pick<Inlet, 'channel' | 'symbol'>): Run {
-    const key = `${inlet.channel} ${inlet.symbol ?? ''}`
+  run(inlet: { readonly channel: string; readonly symbol: string; readonly key?: undefined } | Inlet): Run {
+    const key = inlet.key ?? keyOf(inlet.channel, inlet.symbol)
     const known = this.runs.get(key)
     if (known !== undefined) return known
     const run: Run = { first: 0, last: -1, seeded: false, seededAt: 0, frames: 0 }
@@ -166,7 +166,7 @@ export class Intake {
 
   /** Nothing is known of a book any more: its connection is gone. */
   forget(channel: string, symbol: string): void {
-    this.runs.delete(`${channel} ${symbol}`)
+    this.runs.delete(keyOf(channel, symbol))
   }
 
   control(
@@ -239,7 +239,7 @@ export class Intake {
   }
 
   #about(channel: string, symbol: string | undefined): MessageAbout & { received: number } {
-    const key = `${channel} ${symbol ?? ''}`
+    const key = keyOf(channel, symbol)
     const skipped = this.#skipped.get(key) ?? { first: -1, last: -1 }
     this.#skipped.set(key, skipped)
     const symbolBytes = new TextEncoder().encode(symbol ?? '')

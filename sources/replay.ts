@@ -1,5 +1,6 @@
 import type { AnySource, Opening, OpenSource, SourceHost } from '../graph/source.ts'
 import type { Control, Instrument } from '../market/system.ts'
+import { assumed } from './assumed.ts'
 import { Directory } from './directory.ts'
 import { Intake } from './intake.ts'
 import type { Inlet, InletLine } from './inlet.ts'
@@ -38,22 +39,9 @@ export interface Tape {
   readonly next: () => Promise<readonly Recorded[] | undefined>
 }
 
-/**
- * Pairs of symbols that recordings without a list may hold. Their steps are not known, which a step of 0
- * says.
- */
-const PAIRS: Readonly<Record<string, readonly [base: string, quote: string]>> = {
-  BTCUSDT: ['BTC', 'USDT'],
-  ETHUSDT: ['ETH', 'USDT'],
-  SOLUSDT: ['SOL', 'USDT'],
-  BNBUSDT: ['BNB', 'USDT'],
-  XRPUSDT: ['XRP', 'USDT'],
-  DOGEUSDT: ['DOGE', 'USDT'],
-  ETHBTC: ['ETH', 'BTC'],
-}
-
 /** A topic of a line, and whether it has been silent beyond its card. */
 interface Played extends Pace {
+  readonly line: PlayedLine
   readonly inlet: Inlet
   readonly silence: Silence
   stale: boolean
@@ -77,6 +65,8 @@ export class Player implements OpenSource {
   readonly #lines = new Map<string, PlayedLine>()
   /** The line of the last message: most often that of the next. */
   #recent: PlayedLine | undefined
+  /** The topic of the last message. */
+  #played: Played | undefined
   /** The tape has rows of kt's own, so that none are made up. */
   #told = false
   #heard = 0
@@ -93,7 +83,7 @@ export class Player implements OpenSource {
   close(): void {
     this.#cancel?.()
     this.#lines.clear()
-    this.#recent = undefined
+    this.#forget()
   }
 
   /** What is not on the tape cannot be asked for. */
@@ -137,9 +127,16 @@ export class Player implements OpenSource {
     for (const one of this.#directory.read(bytes)?.listings ?? []) this.#listed.set(one.symbol, one)
   }
 
+  #forget(): void {
+    this.#recent = undefined
+    this.#played = undefined
+  }
+
   /** Rows of our own tapes come back as they were. */
   #row(schema: 'control' | 'instrument', row: object): void {
     this.#told = true
+    // A symbol may be wanted no more.
+    this.#played = undefined
     const { instrument } = row as { readonly instrument: string }
     if (schema === 'instrument') {
       const { symbol } = row as Instrument
@@ -155,32 +152,40 @@ export class Player implements OpenSource {
     this.#intake.seed(inlet, bytes, received, limit)
   }
 
-  #message({
-    channel,
-    symbol,
-    connection,
-    epoch,
-    bytes,
-    received,
-  }: Extract<Recorded, { what: 'message' }>): void {
-    if (!this.#opening.channels.includes(channel)) return
-    if (symbol !== undefined && !this.#wanted(symbol, received)) return
-    const line = this.#line(connection, epoch)
-    const played = line.channels.get(channel)?.get(symbol) ?? this.#begin(line, channel, symbol, received)
+  #message(message: Extract<Recorded, { what: 'message' }>): void {
+    const { bytes, received } = message
+    const played = this.#playedOf(message)
+    if (played === undefined) return
+    const { line, inlet } = played
     paced(played, received)
-    if (played.stale) this.#control('live', line, channel, symbol, '', received)
+    if (played.stale) this.#control('live', line, inlet.channel, inlet.symbol, '', received)
     played.stale = false
     if (received - line.told >= SECOND) {
       line.told = received
       for (const one of line.channels.keys()) this.#control('alive', line, one, undefined, '', received)
     }
-    this.#intake.take(played.inlet, bytes, received)
+    this.#intake.take(inlet, bytes, received)
+  }
+
+  /** The topic of a message: most often that of the one before it. Undefined: nobody wants it. */
+  #playedOf(message: Extract<Recorded, { what: 'message' }>): Played | undefined {
+    const { channel, symbol, connection, epoch, received } = message
+    const last = this.#played
+    if (last?.inlet.channel === channel && last.inlet.symbol === symbol) {
+      if (last.line.connection === connection && last.line.epoch === epoch) return last
+    }
+    if (!this.#opening.channels.includes(channel)) return undefined
+    if (symbol !== undefined && !this.#wanted(symbol, received)) return undefined
+    const line = this.#line(connection, epoch)
+    const found = line.channels.get(channel)?.get(symbol) ?? this.#begin(line, channel, symbol, received)
+    this.#played = found
+    return found
   }
 
   #begin(line: PlayedLine, channel: string, symbol: string | undefined, received: number): Played {
     const silence = silenceOf(this.#intake.channel(channel).card)
     const inlet = this.#intake.inlet(channel, symbol, line)
-    const played: Played = { inlet, silence, heard: 0, mean: 0, stale: false }
+    const played: Played = { line, inlet, silence, heard: 0, mean: 0, stale: false }
     const symbols = line.channels.get(channel) ?? new Map<string | undefined, Played>()
     line.channels.set(channel, symbols.set(symbol, played))
     this.#control('up', line, channel, symbol, '', received)
@@ -217,7 +222,7 @@ export class Player implements OpenSource {
       }
     }
     this.#lines.delete(`${connection} ${epoch}`)
-    this.#recent = undefined
+    this.#forget()
   }
 
   #control(
@@ -253,13 +258,13 @@ export class Player implements OpenSource {
     const known = this.#intake.named(symbol)
     if (known !== undefined) return known.wanted
     const { venue, name } = this.#market
-    const one = this.#listed.get(symbol) ?? this.#assumed(symbol)
+    const one = this.#listed.get(symbol) ?? assumed(symbol, this.#market.listing.kind)
     if (one === undefined) {
       this.#intake.name(symbol, { instrument: '', wanted: false })
       this.#host.note('warn', 'recorded symbol is not listed', {
         source: name,
         symbol,
-        fix: 'Record the list of instruments with it, or add the symbol to sources/replay.ts.',
+        fix: 'Record the list of instruments with it, or add the symbol to sources/assumed.ts.',
       })
       return false
     }
@@ -270,23 +275,6 @@ export class Player implements OpenSource {
     this.#intake.name(symbol, { instrument: row.instrument, wanted })
     if (wanted) this.#intake.instrument(row)
     return wanted
-  }
-
-  #assumed(symbol: string): Listing | undefined {
-    const [base, quote] = PAIRS[symbol] ?? []
-    if (base === undefined || quote === undefined) return undefined
-    return {
-      symbol,
-      kind: this.#market.listing.kind,
-      base,
-      quote,
-      settle: quote,
-      contractSize: 1,
-      inverse: false,
-      tickSize: 0,
-      lotSize: 0,
-      status: 'trading',
-    }
   }
 }
 

@@ -59,7 +59,7 @@ export const createScanned = (
       }
       const at = row * width
       const target = targets[templates.rows[at + TARGET]!]!
-      fill(target, templates.rows, at + FIRST_COLUMN, ends, templates.bytes)
+      if (!templates.direct) fill(target, templates.rows, at + FIRST_COLUMN, ends, templates.bytes)
       const { cells } = target
       if (covers(target, about.skipped)) continue
       cells.names[target.venue] = of.venue

@@ -1,9 +1,10 @@
 import { HostError } from '../../graph/error.ts'
 import type { LogWriter, Step } from '../../graph/port.ts'
-import { closed, full, overtaken, refusalOf } from '../log.ts'
+import { closed, full, overtaken, owned, refusalOf } from '../log.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
 import type { Delivery, KafkaError, KafkaProducer } from './kafka-library.ts'
-import { SHARDS, headersOf, withOf } from './kafka-record.ts'
+import { SHARDS } from '../topics.ts'
+import { headersOf, withOf } from './kafka-record.ts'
 import type { Standing } from './kafka-record.ts'
 import { refused } from './kafka-topics.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
@@ -74,7 +75,7 @@ export class KafkaWriter implements LogWriter {
     this.#step = step.step
     this.#pendingBytes += bytes
     return new Promise((resolve, reject) => {
-      this.#queue.push({ step, bytes, offsets: [], resolve, reject })
+      this.#queue.push({ step: owned(step), bytes, offsets: [], resolve, reject })
       this.#running ??= this.#run()
     })
   }

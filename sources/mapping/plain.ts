@@ -1,16 +1,45 @@
 /** Powers of ten that a double holds exactly; typed, as a frozen list would hold objects. */
 export const POWERS = Float64Array.from({ length: 23 }, (_, at) => Number(`1e${at}`))
 
+/** Where `readDecimal` puts what it finds beside the end: how many digits stand before and after the point. */
+const BEFORE = 0
+const AFTER = 1
+
 /**
- * The closing quote of a text that begins at `at`; -1 when it is not plain ASCII, or has an escape. The bytes
- * must end in a zero.
+ * The end of a decimal that begins at `at`, or -1 when there is none that a double holds to its last digit:
+ * it is the double nearest to the text, as up to fifteen digits are divided once by a power of ten that is
+ * exact. The value goes to `value[0]`. The bytes must end in a zero.
+ *
+ * @see https://dl.acm.org/doi/10.1145/93542.93557
  */
-export const textEnd = (bytes: Uint8Array, at: number): number => {
-  for (let i = at; ; i++) {
-    const byte = bytes[i]!
-    if (byte === 0x22) return i
-    if (byte < 0x20 || byte === 0x5c || byte > 0x7e) return -1
+export const readDecimal = (
+  bytes: Uint8Array,
+  at: number,
+  value: Float64Array,
+  digits: Int32Array,
+): number => {
+  const from = bytes[at] === 0x2d ? at + 1 : at
+  const whole = digitsEnd(bytes, from)
+  if (whole === from) return -1
+  let sum = added(bytes, from, whole, 0)
+  let end = whole
+  if (bytes[whole] === 0x2e) {
+    end = digitsEnd(bytes, whole + 1)
+    if (end === whole + 1 || end - whole > POWERS.length) return -1
+    sum = added(bytes, whole + 1, end, sum)
   }
+  if (sum >= 1e15) return -1
+  const after = Math.max(end - whole - 1, 0)
+  digits[BEFORE] = whole - from
+  digits[AFTER] = after
+  value[0] = (from > at ? -sum : sum) / POWERS[after]!
+  return end
+}
+
+const added = (bytes: Uint8Array, from: number, to: number, before: number): number => {
+  let sum = before
+  for (let i = from; i < to; i++) sum = sum * 10 + (bytes[i]! - 0x30)
+  return sum
 }
 
 const digitsEnd = (bytes: Uint8Array, at: number): number => {

@@ -39,6 +39,9 @@ export interface ScanRows {
   /** At the end of each member of a list. */
   readonly members: ReadonlyMap<Listing, string>
   readonly lists: readonly ScannedList[]
+  /** A message has one row at most: its columns are stored in the cells themselves, by the names of `cells`. */
+  readonly direct: boolean
+  readonly cells: readonly string[]
 }
 
 interface Row {
@@ -61,11 +64,21 @@ export const scanRows = (tree: Tree, shape: Shape, targets: readonly Cells[]): S
   if (rows.length === 0) throw new Unscannable('a message without rows')
   if (overs.length > 0 && rows.length > 1) throw new Unscannable('rows of a list beside others')
   const lists: ScannedList[] = []
-  const codes = rows.map((row) => storeRow(row, symbolic, targets, lists))
+  const direct = rows.length === 1 && overs.length === 0
+  const codes = rows.map((row) => storeRow(row, symbolic, targets, { lists, direct }))
   const [over] = overs
   if (over !== undefined && lists.length > 0) throw new Unscannable('lists within lists')
   const members = new Map(over === undefined ? [] : [[over, codes.join('')]])
-  return { symbolic, last: over === undefined ? codes : [], members, lists }
+  const cells = direct ? cellsCode(rows[0]!.target) : []
+  return { symbolic, last: over === undefined ? codes : [], members, lists, direct, cells }
+}
+
+const cellsCode = (target: number): readonly string[] => [`const{numbers,texts,names}=k.cells[${target}];`]
+
+/** Where what is stored goes. */
+interface Into {
+  readonly lists: ScannedList[]
+  readonly direct: boolean
 }
 
 type Found = Omit<Row, 'target'>
@@ -81,23 +94,24 @@ const rowsIn = (value: Value, tests: readonly string[] = []): readonly Found[] =
   return rowsIn(value.value).map((row) => ({ ...row, over: value.list }))
 }
 
-const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], lists: ScannedList[]): string => {
+const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], into: Into): string => {
   const cells = targets[row.target]!
   const symbol = row.fields.get('symbol')
   if (symbol?.is !== 'leaf' || symbol.leaf.kind !== 'text') throw new Unscannable('a symbol that is no text')
   const [from, to] = symbolic.uses.text(symbol.leaf)
-  const store = new Store(symbolic, columnsMax(targets))
+  const store = new Store(symbolic, into.direct ? undefined : columnsMax(targets))
   const columns = cells.schema.columns.map((column, place) => {
     const value = row.fields.get(column.name) ?? NOTHING
     if (FILLED.has(column.name) || (column.name === 'symbol' && cells.schema.name === 'skip')) return ''
     if (column.kind !== 'floats') return store.column(column, place, value)
     if (row.tests.length > 0) throw new Unscannable('a list in a row that may not be')
-    return storeList(value, row.target, place, lists)
+    return storeList(value, row.target, place, into.lists)
   })
-  const priced = lists.filter(({ target }) => target === row.target)
+  const priced = into.lists.filter(({ target }) => target === row.target)
   if (!alike(cells, priced)) throw new Unscannable('lists of unlike lengths')
   const width = rowWidth(targets)
-  const head = `q=r*${width};if(q+${width}>o.length)return -2;o[q]=${row.target};o[q+1]=${from};o[q+2]=${to};`
+  const place = into.direct ? '' : `q=r*${width};if(q+${width}>o.length)return -2;`
+  const head = `${place}o[q]=${row.target};o[q+1]=${from};o[q+2]=${to};`
   const code = `${head}${columns.join('')}r++;`
   return row.tests.length === 0 ? code : `if(${row.tests.join('&&')}){${code}}`
 }
@@ -125,24 +139,25 @@ const storeList = (value: Value, target: number, place: number, lists: ScannedLi
   return ''
 }
 
-/** Code that stores the columns of a row. */
+/** Code that stores the columns of a row: in its cells, or, of many rows, where the reader takes them from. */
 class Store {
   readonly #symbolic: Symbolic
-  readonly #texts: number
+  /** From where a text begins to where it ends; undefined: the cells take it at once. */
+  readonly #texts: number | undefined
 
-  constructor(symbolic: Symbolic, texts: number) {
+  constructor(symbolic: Symbolic, texts: number | undefined) {
     this.#symbolic = symbolic
     this.#texts = texts
   }
 
   column(column: Column, place: number, value: Value): string {
-    const at = `o[q+${FIRST_COLUMN + place}]`
+    const at = this.#texts === undefined ? `numbers[${place}]` : `o[q+${FIRST_COLUMN + place}]`
     if (value.is === 'either') {
       const [yes, no] = [value.yes, value.no].map((side) => this.column(column, place, side))
       return `if(${value.test.code}){${yes}}else{${no}}`
     }
     if (value.is === 'constant' && (value.value === undefined || value.value === null))
-      return column.nullable ? `${at}=${column.kind === 'text' ? -1 : NaN};` : 'return -1;'
+      return column.nullable ? this.#none(column, place, at) : 'return -1;'
     switch (column.kind) {
       case 'text':
         return this.#text(column, place, value)
@@ -157,6 +172,12 @@ class Store {
     }
   }
 
+  #none({ kind }: Column, place: number, at: string): string {
+    if (this.#texts === undefined && kind === 'name') return `names[${place}]=null;`
+    if (kind !== 'text') return `${at}=NaN;`
+    return this.#texts === undefined ? `texts[${place}].set(null);` : `${at}=-1;`
+  }
+
   #number(column: Column, at: string, value: Value): string {
     const amount = this.#symbolic.uses.number(value)
     if (amount === undefined) throw new Unscannable(`"${column.name}", which is no number`)
@@ -167,6 +188,7 @@ class Store {
     const text = value.is === 'text' || (value.is === 'leaf' && value.leaf.kind === 'text')
     if (!text) throw new Unscannable(`"${column.name}", which is no text`)
     const [from, to] = this.#symbolic.uses.text(value.leaf)
+    if (this.#texts === undefined) return `texts[${place}].copy(b,${from},${to});`
     const at = FIRST_COLUMN + place
     return `o[q+${at}]=${from};o[q+${at + this.#texts}]=${to};`
   }

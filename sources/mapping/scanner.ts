@@ -1,5 +1,6 @@
 import type { Cells } from '../../graph/row.ts'
-import { numberEnd, POWERS, textEnd } from './plain.ts'
+import { numberEnd, POWERS, readDecimal } from './plain.ts'
+import { differs, guessOf, passCode, readCode, skipCode } from './scan-code.ts'
 import { scanRows } from './scan-row.ts'
 import type { ScannedList, ScanRows } from './scan-row.ts'
 import type { Leaf, Listing, Shape } from './shape.ts'
@@ -25,6 +26,8 @@ export type Scan = (
 export interface Scanner {
   readonly scan: Scan
   readonly code: string
+  /** A message has one row, which stands in the cells of its schema: of `rows`, only its head was written. */
+  readonly direct: boolean
 }
 
 /**
@@ -33,16 +36,24 @@ export interface Scanner {
  * Unscannable.
  */
 export const compileScanner = (tree: Tree, shape: Shape, targets: readonly Cells[]): Scanner => {
-  const code = new Writer(scanRows(tree, shape, targets)).write(shape)
+  const rows = scanRows(tree, shape, targets)
+  const writer = new Writer(rows)
+  const code = writer.write(shape)
   const make = new Function('k', code) as (library: object) => Scan
-  return { code, scan: make({ numberEnd, powers: POWERS, textEnd, cells: targets }) }
+  const digits = Int32Array.from(writer.decimals.map(({ guess }) => guess))
+  const library = { numberEnd, readDecimal, powers: POWERS, digits, cells: targets }
+  return { code, scan: make(library), direct: rows.direct }
 }
 
 class Writer {
   readonly #rows: ScanRows
   #code = ''
   #literal = ''
+  /** What begins each member of a list; undefined until it is known. */
+  #prefix: string | undefined = ''
   #depth = 0
+  /** What is read as numbers. */
+  readonly decimals: { readonly name: string; readonly guess: number }[] = []
   /** The variables of what was read so far. */
   readonly #read = new Set<string>()
 
@@ -59,17 +70,22 @@ class Writer {
     this.#flush()
     const { last, lists } = this.#rows
     const { all, singles } = this.#uses
-    const uses = [...all].flatMap(({ name }) => VARIABLES.map((kind) => `${kind}${name}=0`))
+    const uses = [...all]
     const counters = Array.from({ length: this.#depth }, (_, at) => `j${at}=0`)
     counters.push(...[...singles.values()].map((count) => `${count}=0`))
     return [
-      `'use strict';const P=k.powers,numberEnd=k.numberEnd,textEnd=k.textEnd;`,
+      `'use strict';const P=k.powers,I=Int32Array.from(P.subarray(0,9)),L=k.digits,F=new Float64Array(1),G=new Int32Array(2);`,
+      'const{readDecimal,numberEnd}=k;',
       ...lists.map(({ target, place }, at) => `const l${at}=k.cells[${target}].lists[${place}];`),
-      `return (b,v,from,end,o,R)=>{let i=from,t=0,d=0,n=0,m=0,y=0,z=0,g=1,r=0,q=0,x=0`,
-      ...[...counters, ...uses].map((variable) => `,${variable}`),
+      ...this.#rows.cells,
+      `return (b,v,from,end,o,R)=>{let i=from,t=0,d=0,n=0,m=0,u=0,y=0,z=0,r=0,q=0,x=0`,
+      ...[...counters, ...uses.flatMap(variables)].map((variable) => `,${variable}`),
+      ...this.decimals.map(({ name }, at) => `,l${name}=L[${at}]`),
       ';',
       ...lists.map((_, at) => `l${at}.room((end-from>>2)+1);const w${at}=l${at}.values;`),
-      `${this.#code}if(i!==end)return -1;${last.join('')}return r===0?-1:r}`,
+      `${this.#code}if(i!==end)return -1;`,
+      ...this.decimals.map(({ name }, at) => `L[${at}]=l${name};`),
+      `${last.join('')}return r===0?-1:r}`,
     ].join('\n')
   }
 
@@ -111,20 +127,34 @@ class Writer {
     const rows = this.#rows.members.get(list)
     this.#literal += '['
     this.#flush()
-    this.#code += `${counter}=0;if(b[i]===93){${rows === undefined ? 'i++' : 'return -1'}}else for(;;){`
-    this.#value(of)
-    this.#flush()
+    const { prefix, body, suffix } = this.#member(of)
     const stores = into.map(([{ code, finite }, at]) =>
       finite ? `w${at}[${counter}]=${code};` : `x=${code};if(x-x!==0)return -1;w${at}[${counter}]=x;`,
     )
-    const each = `${stores.join('')}${rows ?? ''}`
+    const each = `${body}${stores.join('')}${rows ?? ''}`
     this.#checkRead(each)
-    const more = single === undefined ? 'i++;continue' : 'return -1'
-    this.#code += `${each}${counter}++;if(b[i]===44){${more}}if(b[i]===93){i++;break}return -1}\n`
+    // One member mostly follows another.
+    const next = single === undefined ? pass(`${suffix},${prefix}`, 'continue') : ''
+    const none = `${counter}=0;if(b[i]===93){${rows === undefined ? 'i++' : 'return -1'}}`
+    const all = `for(;;){${each}${counter}++;${next}${pass(`${suffix}]`, 'break')}return -1}`
+    this.#code += `${none}else{${passCode(prefix)}${all}}\n`
     this.#code += into.map(([, at]) => `l${at}.length=${counter};`).join('')
     if (single === undefined) return
     this.#code += `${single}=${counter};`
     this.#read.add(single)
+  }
+
+  /** The code of a member of a list, without what stands in all of them before and behind what is read. */
+  #member(of: Shape): { readonly prefix: string; readonly body: string; readonly suffix: string } {
+    const [code, outer] = [this.#code, this.#prefix]
+    this.#code = ''
+    this.#prefix = undefined
+    this.#value(of)
+    const found = { prefix: this.#prefix ?? '', body: this.#code, suffix: this.#literal }
+    this.#literal = ''
+    this.#code = code
+    this.#prefix = outer
+    return found
   }
 
   /** What is done with each member of a list can use only what stands in the message before its end. */
@@ -142,7 +172,9 @@ class Writer {
     }
     if (leaf.kind === 'text') this.#literal += '"'
     this.#flush()
-    if (use === undefined) this.#code += leaf.kind === 'flag' ? flagCode('d') : SKIPS[leaf.kind]
+    if (use?.number === true || (use?.text === true && leaf.kind === 'number'))
+      this.decimals.push({ name: use.name, guess: guessOf(leaf) })
+    if (use === undefined) this.#code += skipCode(leaf)
     else this.#code += readCode(leaf, use) + (use.pinned ? this.#pin(leaf, use) : '')
     if (leaf.kind === 'text') this.#literal += '"'
   }
@@ -159,76 +191,19 @@ class Writer {
   #flush(): void {
     const literal = this.#literal
     this.#literal = ''
-    if (literal === '') return
-    const tests: string[] = []
-    let at = 0
-    for (; at + 4 <= literal.length; at += 4) tests.push(`v.getInt32(i+${at},true)!==${wordAt(literal, at)}`)
-    for (; at < literal.length; at++) tests.push(`b[i+${at}]!==${literal.charCodeAt(at)}`)
-    this.#code += `if(${tests.join('||')})return -1;i+=${literal.length};\n`
+    if (this.#prefix === undefined) this.#prefix = literal
+    else if (literal !== '') this.#code += passCode(literal)
   }
 }
 
 const VARIABLES = ['n', 's', 'e', 'f']
 
-const wordAt = (text: string, at: number): number =>
-  text.charCodeAt(at) |
-  (text.charCodeAt(at + 1) << 8) |
-  (text.charCodeAt(at + 2) << 16) |
-  (text.charCodeAt(at + 3) << 24)
+const variables = ({ name, number, text, flag }: Use): readonly string[] => [
+  ...(number || text ? [`n${name}=0`] : []),
+  ...(text ? [`s${name}=0`, `e${name}=0`] : []),
+  ...(flag ? [`f${name}=0`] : []),
+]
 
-/**
- * What nobody reads is passed four bytes at a time: of a text while none of them is a quote, an escape or
- * beyond plain ASCII, which sets a high bit in one of the sums; of a number while all are digits.
- */
-const SKIPS = {
-  text:
-    'for(;;){t=v.getInt32(i,true);if((((t^0x22222222)-0x01010101|(t^0x5c5c5c5c)-0x01010101|t-0x20202020|' +
-    't+0x01010101)&0x80808080)!==0)break;i+=4}i=textEnd(b,i);if(i<0)return -1;',
-  number:
-    'z=b[i]===45?i+1:i;y=z;for(;;){t=v.getInt32(y,true)^0x30303030;' +
-    'if((((t+0x76767676)|t)&0x80808080)!==0)break;y+=4}' +
-    'while(b[y]>=48&&b[y]<=57)y++;if(y===z||(b[z]===48&&y-z>1))return -1;' +
-    'if(b[y]===46||(b[y]|32)===101){i=numberEnd(b,i);if(i<0)return -1}else i=y;',
-} as const
-
-const flagCode = (into: string): string =>
-  `if(v.getInt32(i,true)===${wordAt('true', 0)}){${into}=1;i+=4}` +
-  `else if(b[i]===102&&v.getInt32(i+1,true)===${wordAt('alse', 0)}){${into}=0;i+=5}else return -1;`
-
-/** Read a leaf for all that it is used for. */
-const readCode = ({ kind }: Leaf, use: Use): string => {
-  const { name } = use
-  if (kind === 'flag') return flagCode(`f${name}`)
-  const [begin, end] = [`s${name}=i;`, `e${name}=i;`]
-  if (kind === 'number') {
-    // As a text it must be what `$string` makes of it: a whole number that is written out.
-    if (use.text) return `${begin}${WHOLE}n${name}=m;${end}`
-    return `${DECIMAL}if(b[z]===48&&y-z>1)return -1;n${name}=x;`
-  }
-  if (!use.number) return `${begin}${SKIPS.text}${end}`
-  const decimal = `${DECIMAL}n${name}=x;`
-  return `${begin}${use.empty && !use.strict ? `if(b[i]===34)n${name}=NaN;else{${decimal}}` : decimal}${end}`
-}
-
-/**
- * Digits from `i` on are added to `m`, four at a time: in a word of four bytes less 0x30 each, whatever is no
- * digit has its high bit set by the sum; pairs of digits, then of pairs, are joined by one multiplication.
- */
-const DIGITS =
-  'for(;;){t=v.getInt32(i,true)^0x30303030;d=(((t+0x76767676)|0)|t)&0x80808080;if(d!==0)break;' +
-  't=(Math.imul(t,10)+(t>>>8))|0;m=m*10000+((t&0xff)*100+((t>>>16)&0xff));i+=4}' +
-  'n=(31-Math.clz32(d&-d))>>>3;if(n!==0){t=t<<(32-(n<<3));t=(Math.imul(t,10)+(t>>>8))|0;' +
-  'm=m*P[n]+((t&0xff)*100+((t>>>16)&0xff));i+=n}'
-
-/** Up to fifteen digits that do not begin with a zero: what is the same as a number and as a text. */
-const WHOLE = `m=0;z=i;${DIGITS}if(i===z||m>=1e15||(b[z]===48&&i-z>1))return -1;`
-
-/**
- * A decimal as the double nearest to it: digits that a double holds exactly, divided once by a power of ten
- * that it holds exactly. `z` is where its digits begin, `y` where its whole part ends.
- *
- * @see https://dl.acm.org/doi/10.1145/93542.93557
- */
-const DECIMAL =
-  `if(b[i]===45){g=-1;i++}else g=1;m=0;z=i;${DIGITS}y=i;if(i===z)return -1;` +
-  `if(b[i]===46){i++;${DIGITS}n=i-y-1;if(n<1||n>22)return -1;x=g*m/P[n]}else x=g*m;if(m>=1e15)return -1;`
+/** Where these bytes stand, go past them and on with `then`. */
+const pass = (literal: string, then: string): string =>
+  `if(!(${differs(literal)})){i+=${literal.length};${then}}`

@@ -1,6 +1,6 @@
 import type { Cells } from '../../graph/row.ts'
 import { compileScanner } from './scanner.ts'
-import type { Scan } from './scanner.ts'
+import type { Scan, Scanner } from './scanner.ts'
 import { rowWidth } from './scan-row.ts'
 import { shapeKey, shapeOf, Shapeless, sizeOf } from './shape.ts'
 import type { Shape } from './shape.ts'
@@ -55,8 +55,9 @@ const memoryOf = (buffer: ArrayBufferLike): Memory => ({
 
 /** A copy of the message at hand, where its own memory is not known. */
 const scratch = memoryOf(new ArrayBuffer(BYTES_MAX + 8))
-/** Where the last message lay: a socket reads all of its messages into one place. */
+/** Where the last message lay: a socket reads all of its messages into one place, which it gives as one array. */
 let held = scratch
+let given: Uint8Array | undefined
 /** Places of other sockets, and those that only one message came from so far; the oldest give way. */
 const memories: Memory[] = []
 const met: ArrayBufferLike[] = []
@@ -71,10 +72,12 @@ export class Templates {
   /** What the last scan wrote, `width` numbers a row; and the bytes that its texts are in. */
   rows: Float64Array
   bytes = scratch.bytes
+  /** The last scan left its one row in the cells. */
+  direct = false
   readonly #tree: Tree
   readonly #counts: TierCounts
   readonly #learned: Learned
-  readonly #scans: Scan[] = []
+  readonly #scanners: Scanner[] = []
   readonly #seen = new Map<string, number>()
   readonly #known = new Map<string, Known>()
   #looks = 0
@@ -92,7 +95,7 @@ export class Templates {
 
   /** Rows of a message, or -1 when no template fits it. */
   scan(bytes: Uint8Array, received: number, from = 0, to = bytes.length): number {
-    if (this.#scans.length === 0 || to - from > BYTES_MAX) return -1
+    if (this.#scanners.length === 0 || to - from > BYTES_MAX) return -1
     const inPlace = known(bytes, to)
     const memory = inPlace ? held : scratch
     if (!inPlace) scratch.bytes.set(to - from === bytes.length ? bytes : bytes.subarray(from, to))
@@ -122,12 +125,14 @@ export class Templates {
   }
 
   #try(memory: Memory, begin: number, end: number, received: number): number {
-    const scans = this.#scans
-    for (let at = 0; at < scans.length; at++) {
-      const found = this.#run(scans[at]!, memory, begin, end, received)
+    const scanners = this.#scanners
+    for (let at = 0; at < scanners.length; at++) {
+      const { scan, direct } = scanners[at]!
+      const found = this.#run(scan, memory, begin, end, received)
       if (found < 0) continue
+      this.direct = direct
       // The template that fits most often comes to be tried first.
-      if (at > 0) [scans[at - 1], scans[at]] = [scans[at]!, scans[at - 1]!]
+      if (at > 0) [scanners[at - 1], scanners[at]] = [scanners[at]!, scanners[at - 1]!]
       return found
     }
     return -1
@@ -168,7 +173,7 @@ export class Templates {
       // Another message of it may go another way through the conditions; the longer not, the less likely.
       if ((seen & (seen - 1)) !== 0) return known.refused
     }
-    if (this.#scans.length >= TEMPLATES_MAX) return 'more shapes than are kept'
+    if (this.#scanners.length >= TEMPLATES_MAX) return 'more shapes than are kept'
     return this.#compile(key, shape, seen)
   }
 
@@ -177,7 +182,7 @@ export class Templates {
     let code = ''
     try {
       const scanner = compileScanner(this.#tree, shape, this.targets)
-      this.#scans.push(scanner.scan)
+      this.#scanners.push(scanner)
       this.#counts.templates++
       code = scanner.code
     } catch (error) {
@@ -196,8 +201,12 @@ export class Templates {
 }
 
 /** Did messages come from this memory before, and has it room for the zeros that end this one? */
-const known = ({ buffer, byteOffset }: Uint8Array, to: number): boolean => {
-  if (byteOffset + to + 8 > buffer.byteLength) return false
+const known = (bytes: Uint8Array, to: number): boolean => {
+  const end = bytes.byteOffset + to + 8
+  if (bytes === given && end <= held.bytes.length) return true
+  const { buffer } = bytes
+  if (end > buffer.byteLength) return false
+  given = bytes
   if (held.bytes.buffer === buffer) return true
   for (let at = 0; at < memories.length; at++) {
     if (memories[at]!.bytes.buffer !== buffer) continue
@@ -205,6 +214,7 @@ const known = ({ buffer, byteOffset }: Uint8Array, to: number): boolean => {
     return true
   }
   if (!met.includes(buffer)) {
+    given = undefined
     met[oldestMet++ % MEMORIES_MAX] = buffer
     return false
   }

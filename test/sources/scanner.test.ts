@@ -3,6 +3,7 @@ import { sharedCells } from '../../graph/row.ts'
 import { parseMapping } from '../../sources/driver/jsonata.ts'
 import { Templates, tierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
+import { randomOf } from '../random.ts'
 import { anySchema, tiers } from './tiers.ts'
 import type { Tiers } from './tiers.ts'
 
@@ -143,9 +144,14 @@ describe('a scanned message comes to what a parsed one does', () => {
     fed(optional, ['{"s":"X","v":1,"a":{"b":true}}', '{"s":"X","v":1}'])
   })
 
-  test('any byte at any place of any value', () => {
-    const of = reading({ t: 'text', v: 'float' }, '{ "symbol": s, "t": t, "v": $number(v) }')
-    const message = bytes('{"s":"X","unused":"abcdefghijkl","t":"mnopqrstuvwx","n":-1234567890.12,"v":"12345678.9","f":true}')
+  test.each([
+    '{"s":"X","unused":"abcdefghijkl","t":"mnopqrstuvwx","n":-1234567890.12,"v":"12345678.9","w":5,"f":true}',
+    '{"s":"X","t":"","v":"1234567.89012345","w":1722988800123}',
+    '{"s":"X","t":"abcde","v":"0.123","w":123.4567}',
+    '{"s":"X","t":"a","v":"-5","w":-0.5}',
+  ])('any byte at any place of any value', (text) => {
+    const of = reading({ t: 'text', v: 'float', w: 'float' }, '{ "symbol": s, "t": t, "v": $number(v), "w": w }')
+    const message = bytes(text)
     for (let i = 0; i < 3; i++) of.feed(message)
     for (let at = 0; at < message.length; at++) {
       for (let byte = 0; byte < 256; byte++) {
@@ -157,6 +163,21 @@ describe('a scanned message comes to what a parsed one does', () => {
       of.feed(new Uint8Array([...message, message[at]!]))
       expect(of.feed(message)).toBe(true)
     }
+  })
+
+  test('a number is read right whatever the one before it was', () => {
+    const random = randomOf(7)
+    const digits = (most: number): string => Array.from({ length: random(most + 1) }, () => random(10)).join('')
+    const decimal = (): string => {
+      const [whole, after] = [`${random(4) === 0 ? 0 : 1 + random(9)}${random(3) > 0 ? digits(8) : ''}`, digits(random(4) === 0 ? 14 : 8)]
+      return `${random(9) === 0 ? '-' : ''}${whole}${after === '' ? '' : '.'}${after}`
+    }
+    const of = reading({ v: 'float', w: 'float', l: 'floats' }, '{ "symbol": s, "v": $number(v), "w": w, "l": l.$number($[0]) }')
+    for (let i = 0; i < 3_000; i++) {
+      const list = Array.from({ length: random(4) }, () => `["${decimal()}"]`).join()
+      of.feed(bytes(`{"s":"X","v":"${decimal()}","w":${random(2) === 0 ? decimal() : 1 + random(1_000_000)},"l":[${list}]}`))
+    }
+    expect(of.scanning.tiers.scanned).toBeGreaterThan(1_500)
   })
 
   test('symbols: of another, not asked for, unknown', () => {
