@@ -1,5 +1,6 @@
 import type { Described } from '../graph/describe.ts'
 import type { Plan } from '../graph/plan.ts'
+import type { KafkaPlace } from './kafka-place.ts'
 import type { SimSettings } from './part/sim.ts'
 import type { Folders } from './settings.ts'
 import type { SourceChoice } from './source.ts'
@@ -10,6 +11,8 @@ export interface LaunchOptions {
   readonly plan: Plan
   readonly described: Described
   readonly source: SourceChoice
+  /** Where the log is, when it is not in the folder. */
+  readonly kafka: KafkaPlace | undefined
   readonly folders: Folders
   readonly port: number
   readonly forMs: number | undefined

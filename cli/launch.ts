@@ -80,11 +80,11 @@ export class Launch {
   }
 
   async #start(): Promise<void> {
-    const { folders, file, plan, described, source, sim, speed, lingerMs, rowsMax, rebuild, eventsMax } =
-      this.#options
+    const { folders, file, plan, described, source, kafka, sim } = this.#options
+    const { speed, lingerMs, rowsMax, rebuild, eventsMax } = this.#options
     const endpoints = source.kind === 'sim' ? await this.#startSim(sim) : {}
     const clickhouse = await this.#startClickhouse()
-    saveRun(folders, { graph: plan.name, file, source: source.text, clickhouse, plan: described })
+    saveRun(folders, { graph: plan.name, file, source: source.text, clickhouse, kafka, plan: described })
     const settings: ShardSettings = {
       root: folders.root,
       file,
@@ -186,7 +186,7 @@ export class Launch {
 
   /** First what feeds, then what reads: each part finds all that the one before it wrote. */
   async #stop(why: 'done' | 'asked' | Error): Promise<void> {
-    const { folders } = this.#options
+    const { folders, kafka } = this.#options
     const clean = [await this.#fleet.stop('shard')]
     const sinks = ['sink-clickhouse', 'sink-lake'].map((name) => this.#fleet.stop(name, DRAIN_MS + 10_000))
     clean.push(...(await Promise.all(sinks)))
@@ -204,6 +204,6 @@ export class Launch {
         },
       )
     }
-    if (!existsSync(folders.log)) this.#board.note('nothing was written')
+    if (kafka === undefined && !existsSync(folders.log)) this.#board.note('nothing was written')
   }
 }

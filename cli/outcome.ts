@@ -82,7 +82,8 @@ const errorText = (error: unknown): string => {
 const codeOf = (error: unknown): number => {
   // By its code, not its class: an error that crossed between two processes has lost its class.
   if (error instanceof KtError && /^KT[12]/.test(error.code)) return EXIT.graph
-  if (error instanceof KtError && error.code.startsWith('KT69')) return EXIT.unreachable
+  if (error instanceof KtError && (error.code.startsWith('KT69') || error.code === 'KT3031'))
+    return EXIT.unreachable
   if (error instanceof KtError && error.code.startsWith('KT64')) return EXIT.usage
   return EXIT.failed
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { KtError } from '../graph/error.ts'
 import { parseFaults } from '../sources/sim/fault.ts'
 import type { Faults } from '../sources/sim/fault.ts'
+import { kafkaPlace } from './kafka-place.ts'
 
 /** Where one run keeps everything, by name. */
 export interface Folders {
@@ -32,6 +33,8 @@ const runFile = z.object({
   file: z.string(),
   source: z.string(),
   clickhouse: z.object({ url: z.string(), user: z.string(), passwordFile: z.string().optional() }).optional(),
+  /** Where the log is, when it is not in the folder. */
+  kafka: kafkaPlace.optional(),
   plan: z.unknown(),
 })
 export type RunFile = z.infer<typeof runFile>

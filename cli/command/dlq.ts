@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { snake } from '../../graph/schema.ts'
 import { KtError } from '../../graph/error.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { letterPlace } from '../../runtime/driver/letter.ts'
 import type { StoredLetter } from '../../runtime/driver/letter.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
@@ -10,7 +9,8 @@ import type { LettersAt } from '../letters.ts'
 import { instrumentsIn, reread, taped } from '../letters-replay.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { foldersOf, runFolder } from '../settings.ts'
+import { openLog } from '../log.ts'
+import { runFolder } from '../settings.ts'
 import { wantsOf } from '../source.ts'
 import { sizeText, table } from '../table.ts'
 
@@ -96,7 +96,7 @@ interface ReplayOptions extends LetterOptions {
 export const replay = (ids: readonly string[], options: ReplayOptions): Promise<number> =>
   withLetters(options, ids, async (letters, at, file, root) => {
     const plan = planOf(await loadGraph(file))
-    const log = await segmentLog(foldersOf(root).log)
+    const log = await openLog(root)
     const known = await instrumentsIn(log).finally(() => log.close())
     const found = letters.length === 0 ? [] : reread(plan, letters, known)
     const mapped = found.filter(({ error }) => error === undefined)

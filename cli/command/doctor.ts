@@ -3,7 +3,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import { CLIENT, hasClient } from '../../runtime/driver/kafka-client.ts'
+import { findTopics } from '../../runtime/driver/kafka-settings.ts'
+import { accessOf, kafkaAsked } from '../kafka.ts'
+import { openLog } from '../log.ts'
 import { openRunLake, tablesIn } from '../lake.ts'
 import { runningIn } from '../claim.ts'
 import { EXIT, paint, print, printJson } from '../outcome.ts'
@@ -23,7 +26,11 @@ const GIGABYTE = 1e9
 
 /** Look at what kt needs, and say what to do about what is missing. */
 export const doctor = async (options: GlobalOptions & { readonly data?: string }): Promise<number> => {
-  const checks = [node(), packages(), chdb(), await disk(), await port(8123), ...(await run(options.data))]
+  const checks = [
+    ...[node(), packages(), chdb(), await disk(), await port(8123)],
+    ...(await kafka()),
+    ...(await run(options.data)),
+  ]
   if (options.json === true) printJson({ ok: checks.every((one) => one.state !== 'bad'), checks })
   else {
     const sign = { ok: paint('green', '✓'), note: paint('yellow', '!'), bad: paint('red', '✗') }
@@ -80,6 +87,20 @@ const chdb = (): Check => {
   }
 }
 
+/** The Kafka that the next run would have its log in, when one is named. */
+const kafka = async (): Promise<readonly Check[]> => {
+  if (process.env['KT_KAFKA_BROKERS'] === undefined) return []
+  const client: Check = hasClient()
+    ? { name: 'kafka client', state: 'ok', found: `${CLIENT.name} ${CLIENT.version}` }
+    : { name: 'kafka client', state: 'bad', found: 'absent', fix: 'Run npm run setup:kafka.' }
+  const brokers = await look('kafka', async () => {
+    const place = kafkaAsked('kt')!
+    const found = await findTopics(accessOf(place), [])
+    return `${found.brokers} brokers at ${place.brokers}`
+  })
+  return [client, brokers]
+}
+
 const disk = async (): Promise<Check> => {
   const { bavail, bsize } = await statfs('.')
   const free = (bavail * bsize) / GIGABYTE
@@ -131,9 +152,11 @@ const run = async (named: string | undefined): Promise<readonly Check[]> => {
   if (state === undefined)
     return [{ name: 'run', state: 'note', found: `nothing in ${root}`, fix: 'npm start' }]
   const log = await look('log', async () => {
-    const opened = await segmentLog(folders.log)
-    const ends = await opened.ends()
-    await opened.close()
+    const opened = await openLog(root)
+    const ends = await opened.ends().finally(() => opened.close())
+    // Kafka does not count rows.
+    if (state.kafka !== undefined)
+      return `${ends.length} partitions in Kafka, topics ${state.kafka.prefix}* of ${state.kafka.brokers}`
     return `${ends.length} partitions, ${ends.reduce((sum, end) => sum + end.rows, 0)} rows`
   })
   const lake = await look('lake', async () => {

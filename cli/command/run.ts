@@ -2,6 +2,8 @@ import { resolve } from 'node:path'
 import { describe } from '../../graph/describe.ts'
 import { venueNames } from '../../sources/sim/universe.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
+import { kafkaAsked } from '../kafka.ts'
+import { checkLog } from '../log.ts'
 import { Launch } from '../launch.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs, faultsOf, foldersOf, oneOf, wholeNumber } from '../settings.ts'
@@ -31,7 +33,10 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
   const plan = planOf(await loadGraph(file))
   const source = parseSource(flags.source)
   if (source.kind === 'sim') checkSimulated(plan.stages, venueNames)
-  const root = resolve(flags.data ?? defaultFolder(plan.name, flags.source))
+  const kafka = kafkaAsked(plan.name)
+  const folder = defaultFolder(plan.name, flags.source)
+  const root = resolve(flags.data ?? (kafka === undefined ? folder : `${folder}-kafka`))
+  await checkLog(root, kafka, plan)
   const speed = flags.speed ?? 'max'
   const faults = flags.faults ?? 'none'
   faultsOf(faults)
@@ -40,6 +45,7 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
     plan,
     described: describe(plan),
     source,
+    kafka,
     folders: foldersOf(root),
     port: wholeNumber(flags.port, '--port', 0, 65_535),
     forMs: flags.for === undefined ? undefined : durationMs(flags.for, '--for'),

@@ -4,11 +4,11 @@ import { KtError } from '../../graph/error.ts'
 import type { LogReader, Placed } from '../../graph/port.ts'
 import { logged } from '../../graph/schema.ts'
 import type { AnyTopic } from '../../graph/topic.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { foldersOf, runFolder, wholeNumber } from '../settings.ts'
+import { openLog } from '../log.ts'
+import { runFolder, wholeNumber } from '../settings.ts'
 import { NONE, sizeText, table } from '../table.ts'
 
 interface TopicOptions extends GlobalOptions {
@@ -18,7 +18,7 @@ interface TopicOptions extends GlobalOptions {
 /** Every topic partition with its offsets, rows and bytes. */
 export const list = async (options: TopicOptions): Promise<number> => {
   const { root, run } = runFolder(options.data)
-  const log = await segmentLog(foldersOf(root).log)
+  const log = await openLog(root)
   const ends = await log.ends()
   await log.close()
   if (options.json === true) printJson(ends)
@@ -51,7 +51,7 @@ export const tail = async (
 ): Promise<number> => {
   const { root, run } = runFolder(options.data)
   const topic = await topicNamed(run.file, name)
-  const log = await segmentLog(foldersOf(root).log)
+  const log = await openLog(root)
   const wanted = wholeNumber(options.n, '-n', 0, 1_000_000)
   const ends = (await log.ends()).filter((end) => end.topic === name)
   const stop = new AbortController()

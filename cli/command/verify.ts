@@ -3,8 +3,7 @@ import { changes, describe } from '../../graph/describe.ts'
 import type { Described } from '../../graph/describe.ts'
 import type { Plan } from '../../graph/plan.ts'
 import type { AnyTopic } from '../../graph/topic.ts'
-import type { KeptLog } from '../../runtime/log.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import type { Log } from '../../graph/port.ts'
 import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
 import type { LakeReader } from '../../sinks/driver/duckdb.ts'
 import { tableName } from '../../sinks/lake/schema.ts'
@@ -21,6 +20,7 @@ import {
 import type { Holding, Loaded, Range } from '../compare.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { openLake } from '../lake.ts'
+import { openLog } from '../log.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { gone, openServer } from '../server.ts'
@@ -45,7 +45,7 @@ interface Checked {
 
 /** Who is asked; an engine that the graph has no sink for is not opened. */
 interface Engines {
-  readonly log: KeptLog
+  readonly log: Log
   readonly clickhouse: Server | undefined
   readonly lake: LakeReader | undefined
 }
@@ -110,7 +110,7 @@ const openEngines = async (
     plan.sinks.map(({ sink }) => sink).filter((sink) => sink.engine === engine)
   const stored = sinksOf('lake').map((sink) => sink.schema)
   return {
-    log: await segmentLog(folders.log),
+    log: await openLog(root),
     clickhouse: on === 'lake' || sinksOf('clickhouse').length === 0 ? undefined : await openServer(root),
     lake: on === 'clickhouse' || stored.length === 0 ? undefined : await openLake(folders.lake, stored),
   }

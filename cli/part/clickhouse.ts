@@ -5,11 +5,11 @@ import { servePart } from '../../deploy/driver/part.ts'
 import type { Log } from '../../graph/port.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { runClickhouse } from '../../sinks/clickhouse/load.ts'
 import type { Loading } from '../../sinks/clickhouse/load.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
+import { openLog } from '../log.ts'
 import { foldersOf } from '../settings.ts'
 import { sinkStatus } from './lag.ts'
 
@@ -29,8 +29,8 @@ const EMBEDDED_BACK_MS = 20_000
 
 await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile, drainMs }, parent) => {
   const folders = foldersOf(root)
-  const log = await segmentLog(folders.log)
   const plan = planOf(await loadGraph(file))
+  const log = await openLog(root, plan)
   const password =
     passwordFile === undefined
       ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')

@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { servePart } from '../../deploy/driver/part.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { duckMerger } from '../../sinks/driver/lake-merge.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import type { AnyLakeSink } from '../../sinks/lake.ts'
@@ -11,6 +10,7 @@ import type { LakeStatus } from '../../sinks/lake/load.ts'
 import { tableName } from '../../sinks/lake/schema.ts'
 import { keepUp } from '../../sinks/lake/upkeep.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
+import { openLog } from '../log.ts'
 import { openForWriting } from '../lake-store.ts'
 import { foldersOf } from '../settings.ts'
 import { holds } from './holds.ts'
@@ -28,8 +28,8 @@ export interface LakeSettings {
 
 await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
   const folders = foldersOf(root)
-  const log = await segmentLog(folders.log)
   const plan = planOf(await loadGraph(file))
+  const log = await openLog(root, plan)
   const { objects, close } = await openForWriting(folders.lake)
   const clock = systemClock()
   const work = join(root, 'lake-work')

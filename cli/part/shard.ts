@@ -7,7 +7,6 @@ import { serveMetrics } from '../../deploy/driver/metrics.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { systemReport } from '../../runtime/driver/report.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
 import { Meter } from '../../runtime/meter.ts'
 import { Renewal } from '../../runtime/renewal.ts'
 import type { Report } from '../../runtime/report.ts'
@@ -18,6 +17,7 @@ import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { startFollowers } from '../followers.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { writeLetters } from '../letters.ts'
+import { openLog } from '../log.ts'
 import { foldersOf } from '../settings.ts'
 import { openReplay } from '../replay.ts'
 import { holds } from './holds.ts'
@@ -51,7 +51,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const folders = foldersOf(settings.root)
   const plan = planOf(await loadGraph(settings.file))
   const source = parseSource(settings.source)
-  const log = await segmentLog(folders.log)
+  const log = await openLog(settings.root, plan)
   const system = systemReport()
   const metrics = await serveMetrics(system.metrics, system.contentType)
   const { note } = system.report

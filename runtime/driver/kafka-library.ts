@@ -114,6 +114,8 @@ export const kafkaError = (error: unknown): KafkaError => {
 /** Codes of librdkafka and of the broker that kt knows. */
 export const CODE = {
   fenced: -144,
+  authentication: -169,
+  tls: -181,
   noOffset: -140,
   exists: 36,
   outOfRange: 1,

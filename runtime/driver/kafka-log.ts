@@ -12,13 +12,14 @@ import type {
   KafkaProducer,
   Settings,
 } from './kafka-library.ts'
-import { SHARDS } from './kafka-record.ts'
+import { MESSAGE_BYTES_MAX, SHARDS, SHARD_PARTITIONS } from '../topics.ts'
+import type { TopicSettings } from '../topics.ts'
 import type { Standing } from './kafka-record.ts'
 import { KafkaReader } from './kafka-reader.ts'
 import { TRANSACTION_MS, lastOffsets, standingOf } from './kafka-tail.ts'
 import { KafkaTopics, refused } from './kafka-topics.ts'
-import type { TopicSettings } from './kafka-topics.ts'
-import { KafkaWriter, commit, disconnect, insist, isFatal, stand } from './kafka-writer.ts'
+import { commit, disconnect, insist, isFatal, stand } from './kafka-transaction.ts'
+import { KafkaWriter } from './kafka-writer.ts'
 
 export interface KafkaOptions {
   /** `host:port`, several parted by commas. */
@@ -36,6 +37,8 @@ export interface KafkaOptions {
   readonly commitEveryMs?: number
   readonly commitBytesMax?: number
   readonly pendingBytesMax?: number
+  /** A close waits no longer than this for steps that the brokers do not take: they are refused. */
+  readonly closeMs?: number
   /** More settings of librdkafka, for TLS and SASL. */
   readonly connection?: Settings
   /** More settings of librdkafka, for readers. */
@@ -68,10 +71,11 @@ export class KafkaLog implements Log {
     this.#options = {
       prefix: '',
       topic: () => ({}),
-      shardPartitions: 16,
+      shardPartitions: SHARD_PARTITIONS,
       commitEveryMs: 100,
       commitBytesMax: 8 << 20,
       pendingBytesMax: 256 << 20,
+      closeMs: 30_000,
       connection: {},
       reading: {},
       retried: () => undefined,
@@ -151,7 +155,8 @@ export class KafkaLog implements Log {
   }
 
   async #claim(shard: string): Promise<LogWriter> {
-    const { prefix, shardPartitions, commitEveryMs, commitBytesMax, pendingBytesMax, retried } = this.#options
+    const { prefix, shardPartitions, commitEveryMs, commitBytesMax } = this.#options
+    const { pendingBytesMax, closeMs, retried } = this.#options
     const before = this.#writers.get(shard)
     if (before !== undefined) await before.overtake(before.epoch + 1)
     this.#writers.delete(shard)
@@ -166,7 +171,7 @@ export class KafkaLog implements Log {
       const { topics } = this
       const { brokers } = this.#options
       const writing = { brokers, prefix, topics, producer, shard, place, epoch, last, commitEveryMs }
-      const writer = new KafkaWriter({ ...writing, commitBytesMax, pendingBytesMax, retried })
+      const writer = new KafkaWriter({ ...writing, commitBytesMax, pendingBytesMax, closeMs, retried })
       this.#writers.set(shard, writer)
       return writer
     } catch (error) {
@@ -262,7 +267,6 @@ interface ShardPlace {
   readonly place: number
 }
 
-const MESSAGE_BYTES_MAX = 64 << 20
 const TIMEOUT_MS = 10_000
 const CONNECT_MS = 5000
 

@@ -102,6 +102,3 @@ export interface Standing {
   readonly time: number
   readonly inputs: readonly (Partition & { readonly next: number })[]
 }
-
-/** kt's own topic, compacted by shard: the last durable step of each, written with the step itself. */
-export const SHARDS = 'kt.shards'

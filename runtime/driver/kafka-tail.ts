@@ -1,6 +1,6 @@
 import { answer } from './kafka-library.ts'
 import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
-import { SHARDS } from './kafka-record.ts'
+import { SHARDS } from '../topics.ts'
 import type { Standing } from './kafka-record.ts'
 import type { KafkaTopics, Reach } from './kafka-topics.ts'
 

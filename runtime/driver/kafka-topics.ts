@@ -2,17 +2,10 @@ import { HostError } from '../../graph/error.ts'
 import type { Partition } from '../../graph/port.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaAdmin, KafkaClient, KafkaPlace, Settings } from './kafka-library.ts'
-import { SHARDS } from './kafka-record.ts'
+import { MESSAGE_BYTES_MAX, SHARDS, SHARD_CONFIG } from '../topics.ts'
+import type { TopicSettings } from '../topics.ts'
+import { FORBIDDEN, forbidden, rejected } from './kafka-access.ts'
 
-/** How a topic is created. What is not said is the broker's default. */
-export interface TopicSettings {
-  readonly partitions?: number
-  readonly replicas?: number
-  /** `retention.ms`, `retention.bytes`, `min.insync.replicas` and the like. */
-  readonly config?: Readonly<Record<string, string>>
-}
-
-const MESSAGE_BYTES_MAX = 64 << 20
 const TIMEOUT_MS = 10_000
 const EARLIEST = -2
 const LATEST = -1
@@ -130,7 +123,7 @@ export class KafkaTopics {
     const { partitions = 1, replicas = -1, config = {} } = this.#settings(topic)
     const total = Math.max(partitions, wanted)
     const name = this.#prefix + topic
-    const own = topic === SHARDS ? COMPACTED : {}
+    const own = topic === SHARDS ? SHARD_CONFIG : {}
     try {
       await answer<void>((back) =>
         this.#admin.createTopic(
@@ -169,24 +162,19 @@ export class KafkaTopics {
   }
 }
 
-/** Small segments: who takes a shard reads what has not been compacted yet. */
-const COMPACTED = {
-  'cleanup.policy': 'compact',
-  'segment.bytes': String(16 << 20),
-  'segment.ms': '600000',
-  'min.cleanable.dirty.ratio': '0.1',
-}
-
-/** KT3031: the brokers do not answer, or say no. */
+/** KT3031, or KT3032 and KT3033 where that is the reason: the brokers do not answer, or say no. */
 export const refused = (
   brokers: string,
   error: unknown,
   retry: HostError['retry'] = { afterMs: 1000 },
 ): HostError => {
   const { message, code } = kafkaError(error)
+  const why = `${message} (${code})`
+  if (code === CODE.authentication || code === CODE.tls) return rejected(brokers, why)
+  if (FORBIDDEN.has(code)) return forbidden(brokers, 'do what kt asked for', why)
   return new HostError('KT3031', 'the Kafka brokers refused a call or did not answer it', {
     where: brokers,
-    why: `${message} (${code})`,
+    why,
     fix: 'Look whether the brokers run and can be reached from here, and what their logs say.',
     facts: { brokers, kafka: code },
     retry,

@@ -1,13 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HostError } from '../../graph/error.ts'
 import type { LogWriter, Step } from '../../graph/port.ts'
 import { closed, full, overtaken, owned, refusalOf } from '../log.ts'
-import { CODE, answer, kafkaError } from './kafka-library.ts'
+import { answer, kafkaError } from './kafka-library.ts'
 import type { Delivery, KafkaError, KafkaProducer } from './kafka-library.ts'
-import { SHARDS } from '../topics.ts'
 import { headersOf, withOf } from './kafka-record.ts'
 import type { Standing } from './kafka-record.ts'
+import { unanswered } from './kafka-access.ts'
 import { refused } from './kafka-topics.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
+import {
+  RETRY_MS,
+  TIMEOUT_MS,
+  TURN_MS,
+  commit,
+  disconnect,
+  insist,
+  isFatal,
+  pause,
+  send,
+  stand,
+} from './kafka-transaction.ts'
 
 export interface KafkaWriting {
   readonly brokers: string
@@ -25,6 +38,8 @@ export interface KafkaWriting {
   readonly commitBytesMax: number
   /** Appends beyond this are refused (KT3007) until the brokers have caught up. */
   readonly pendingBytesMax: number
+  /** A close waits no longer than this for what is on its way. */
+  readonly closeMs: number
   /** A transaction failed and is tried again. */
   readonly retried: (error: unknown) => void
 }
@@ -56,6 +71,7 @@ export class KafkaWriter implements LogWriter {
   #committed = 0
   /** A close or a newer writer waits for what is on its way. */
   #hurried = false
+  #ended: Promise<void> | undefined
 
   constructor(writing: KafkaWriting) {
     const { epoch, last } = writing
@@ -95,9 +111,22 @@ export class KafkaWriter implements LogWriter {
     await this.#end()
   }
 
-  async #end(): Promise<void> {
+  /** Once only: the client library does not survive to be let go of twice. */
+  #end(): Promise<void> {
+    this.#ended ??= this.#finish()
+    return this.#ended
+  }
+
+  async #finish(): Promise<void> {
     this.#hurried = true
-    while (this.#running !== undefined) await this.#running
+    const until = Date.now() + this.#writing.closeMs
+    while (this.#running !== undefined && Date.now() < until) {
+      const patience = new AbortController()
+      await Promise.race([this.#running, pauseUntil(until, patience.signal)])
+      patience.abort()
+    }
+    // Nobody answers: what waits is refused, and the client is left to end with the process.
+    if (this.#running !== undefined) return this.#refuse(late(this.#writing))
     await disconnect(this.#writing.producer)
   }
 
@@ -149,7 +178,7 @@ export class KafkaWriter implements LogWriter {
     await this.#stand({ epoch: this.epoch, step, time, inputs })
     await commit(producer)
     // All messages were delivered; what the library tells of them is one turn of the loop behind at most.
-    for (const until = Date.now() + TOLD_MS; left.reports > 0 && Date.now() < until; ) await turn()
+    for (const until = Date.now() + TOLD_MS; left.reports > 0 && Date.now() < until;) await turn()
   }
 
   async #produce(pending: Pending, left: { reports: number }): Promise<void> {
@@ -217,69 +246,16 @@ export class KafkaWriter implements LogWriter {
   }
 }
 
-const TURN_MS = 5
 /** Without a report the place of a record is not known, which is no reason to fail. */
 const TOLD_MS = 1000
-const RETRY_MS = 100
-const TIMEOUT_MS = 10_000
 /** Too large, or not allowed: trying again does not help. */
 const NEVER: ReadonlySet<number> = new Set([10, 18, 29, 30, 31, 53])
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-/** A fenced producer says so without calling it fatal. */
-export const isFatal = ({ code, isFatal: fatal }: KafkaError): boolean =>
-  fatal === true || code === CODE.fenced
-
-/** Hand a message over. The queue of the library is bounded: when it is full, it is sent first. */
-const send = async (produce: () => void): Promise<void> => {
-  for (;;) {
-    try {
-      return produce()
-    } catch (error) {
-      if (kafkaError(error).code !== CODE.queueFull) throw error
-      await pause(TURN_MS)
-    }
-  }
-}
-
-/** A call of which the outcome is not known may be made again, and gives the outcome then. */
-export const insist = async (attempt: () => Promise<void>): Promise<void> => {
-  for (;;) {
-    try {
-      return await attempt()
-    } catch (error) {
-      const said = kafkaError(error)
-      if (isFatal(said) || said.isRetriable !== true || said.isTxnRequiresAbort === true) throw error
-      await pause(RETRY_MS)
-    }
-  }
-}
-
-export const commit = (producer: KafkaProducer): Promise<void> =>
-  insist(() => answer<void>((back) => producer.commitTransaction(TIMEOUT_MS, back)))
-
-/** Say where a shard stands, as part of the open transaction. */
-export const stand = (
-  producer: KafkaProducer,
-  prefix: string,
-  { shard, place }: { readonly shard: string; readonly place: number },
-  standing: Standing,
-): void =>
-  producer.produce(
-    prefix + SHARDS,
-    place,
-    Buffer.from(JSON.stringify(standing)),
-    shard,
-    undefined,
-    undefined,
-    [],
+const pauseUntil = (until: number, signal: AbortSignal): Promise<void> =>
+  sleep(Math.max(0, until - Date.now()), undefined, { signal, ref: false }).catch(() => undefined)
+const late = ({ brokers, closeMs }: KafkaWriting): HostError =>
+  unanswered(
+    brokers,
+    `The log was closed, and they have not taken the last steps within ${closeMs / 1000} s.`,
   )
-
-/** The library's own `disconnect` sends what is left first; a transaction that is open is to be forgotten. */
-export const disconnect = (producer: KafkaProducer): Promise<void> =>
-  new Promise((resolve) => {
-    producer.setPollInBackground(false)
-    producer._disconnect(() => resolve())
-  })
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -28,6 +28,8 @@ export interface Cut {
   readonly partition: number
   readonly first: number
   readonly last: number
+  /** Behind the records before it: offsets may have holes, so that its first one need not be there. */
+  readonly from: number
   readonly rows: number
   readonly bytes: number
   /** The window of its records, when time cuts; by it commits of several partitions are put in order. */
@@ -56,8 +58,11 @@ export class Gatherer {
   #time = -Infinity
   #day = NaN
   #window = NaN
+  #from: number
 
-  constructor(schema: AnySchema, bounds: Bounds) {
+  /** `from`: where the records begin. */
+  constructor(schema: AnySchema, bounds: Bounds, from: number) {
+    this.#from = from
     this.#schema = schema
     this.#bounds = bounds
     const name = timeColumn(schema)
@@ -98,12 +103,14 @@ export class Gatherer {
       partition,
       first,
       last,
+      from: this.#from,
       rows: this.#rows,
       bytes: this.#bytes,
       window: this.#window,
       time: this.#time,
       records,
     }
+    this.#from = last + 1
     this.#records = []
     this.#rows = 0
     this.#bytes = 0

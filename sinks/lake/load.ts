@@ -130,7 +130,7 @@ class Loader {
   async #loadByClock(from: readonly ReadFrom[]): Promise<boolean> {
     const { log, clock } = this.#run
     const reader = await this.#insist(() => log.read(from))
-    const gatherers = from.map(() => this.#gatherer(0))
+    const gatherers = from.map(({ offset }) => this.#gatherer(0, offset))
     const next = from.map(({ offset }) => offset)
     let due = Infinity
     try {
@@ -170,7 +170,7 @@ class Loader {
           new Lane(
             where,
             await this.#insist(() => this.#run.log.read([where])),
-            this.#gatherer(this.#sink.rollMs),
+            this.#gatherer(this.#sink.rollMs, where.offset),
           ),
         )
       while (!this.#stopped) {
@@ -193,9 +193,9 @@ class Loader {
     return true
   }
 
-  #gatherer(windowMs: number): Gatherer {
+  #gatherer(windowMs: number, from: number): Gatherer {
     const { schema, rowsMax, bytesMax } = this.#sink
-    return new Gatherer(schema, { rowsMax, bytesMax, windowMs })
+    return new Gatherer(schema, { rowsMax, bytesMax, windowMs }, from)
   }
 
   #drained(partition: number, next: number): boolean {

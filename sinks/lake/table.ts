@@ -101,7 +101,7 @@ export class LakeTable {
     const ranges = rangesOf(cuts)
     for (;;) {
       if (ranges.every((range) => this.position(range) === range.last + 1)) return this.#count(cuts)
-      if (ranges.some((range) => this.position(range) !== range.first)) return 'moved'
+      if (ranges.some((range) => this.position(range) !== range.from)) return 'moved'
       const files: Written[] = []
       for (const cut of cuts) files.push(...(await this.#write(cut)))
       if (await this.#log.commit(this.#actions(cuts, ranges, files))) return this.#count(cuts)
@@ -234,14 +234,18 @@ const PARQUET = Object.freeze({ provider: 'parquet' as const, options: Object.fr
 interface Range extends Partition {
   readonly first: number
   readonly last: number
+  /** The position that they follow. */
+  readonly from: number
 }
 
 /** From the first to the last offset of each partition in some cuts. */
 const rangesOf = (cuts: readonly Cut[]): readonly Range[] => {
   const ranges = new Map<string, Range>()
-  for (const { topic, partition, first, last } of cuts) {
+  for (const cut of cuts) {
+    const { topic, partition, last } = cut
     const key = `${topic}/${partition}`
-    ranges.set(key, { topic, partition, first: ranges.get(key)?.first ?? first, last })
+    const { first, from } = ranges.get(key) ?? cut
+    ranges.set(key, { topic, partition, first, last, from })
   }
   return [...ranges.values()]
 }

@@ -76,7 +76,7 @@ export const memoryLog = (
         const found: Placed[] = []
         for (const record of records) {
           const key = `${record.topic}/${record.partition}`
-          if (found.length < most && record.offset === next.get(key)) {
+          if (found.length < most && record.offset >= (next.get(key) ?? Infinity)) {
             found.push(record)
             next.set(key, record.offset + 1)
           }

@@ -1,0 +1,66 @@
+import { KtError } from '../graph/error.ts'
+import type { Plan } from '../graph/plan.ts'
+import type { Log } from '../graph/port.ts'
+import { connectionOf } from '../runtime/driver/kafka-access.ts'
+import { segmentLog } from '../runtime/driver/segment-log.ts'
+import type { KeptLog } from '../runtime/log.ts'
+import { wantedTopics } from '../runtime/topics.ts'
+import { accessOf, checkTopics, keeping } from './kafka.ts'
+import type { KafkaPlace } from './kafka-place.ts'
+import { foldersOf, loadRun } from './settings.ts'
+
+/** The log of a run: embedded, or in Kafka, which keeps what it keeps whoever still reads. */
+export type RunLog = Log & Pick<KeptLog, 'hold'>
+
+/** Open the log of a run, where the run says that it is. `graph`: whose topics may have to be made. */
+export const openLog = async (root: string, graph?: Plan): Promise<RunLog> => {
+  const place = loadRun(root)?.kafka
+  return place === undefined ? segmentLog(foldersOf(root).log) : openKafka(place, graph)
+}
+
+const openKafka = async (place: KafkaPlace, graph: Plan | undefined): Promise<RunLog> => {
+  const access = accessOf(place)
+  const { kafkaLog } = await import('../runtime/driver/kafka-log.ts')
+  const brokers = graph === undefined ? 1 : await brokersOf(place)
+  const wanted = graph === undefined ? [] : wantedTopics(graph, keeping(place), brokers)
+  const log = await kafkaLog({
+    brokers: place.brokers,
+    prefix: place.prefix,
+    connection: connectionOf(access),
+    topic: (name) => wanted.find((one) => one.name === name) ?? {},
+    retried: (error) =>
+      console.error(JSON.stringify({ msg: 'transaction tried again', error: messageOf(error) })),
+  })
+  return {
+    write: (shard) => log.write(shard),
+    read: (from) => log.read(from),
+    ends: () => log.ends(),
+    hold: () => Promise.resolve(),
+    close: () => log.close(),
+  }
+}
+
+const brokersOf = async (place: KafkaPlace): Promise<number> => {
+  const { findTopics } = await import('../runtime/driver/kafka-settings.ts')
+  return (await findTopics(accessOf(place), [])).brokers
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Before anything starts: can this folder have its log there, and may a run begin on it? */
+export const checkLog = async (root: string, place: KafkaPlace | undefined, graph: Plan): Promise<void> => {
+  const before = loadRun(root)
+  const named = (kafka: KafkaPlace | undefined): string =>
+    kafka === undefined ? 'in its folder' : `in Kafka, topics ${kafka.prefix}*`
+  if (before !== undefined && named(before.kafka) !== named(place)) {
+    throw new KtError('KT5012', `the run of this folder has its log ${named(before.kafka)}`, {
+      where: root,
+      why: `This one would have it ${named(place)}, where the states and tables of the folder do not belong.`,
+      fix: 'Name another folder with --data, or set or unset KT_KAFKA_BROKERS and KT_KAFKA_PREFIX as before.',
+    })
+  }
+  if (place === undefined) return
+  const { loadClient } = await import('../runtime/driver/kafka-client.ts')
+  loadClient()
+  await checkTopics(place, graph)
+}

@@ -1,0 +1,66 @@
+import { SHARDS } from '../topics.ts'
+import { CODE, answer, kafkaError } from './kafka-library.ts'
+import type { KafkaError, KafkaProducer } from './kafka-library.ts'
+import type { Standing } from './kafka-record.ts'
+
+export const TURN_MS = 5
+export const RETRY_MS = 100
+export const TIMEOUT_MS = 10_000
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A fenced producer says so without calling it fatal. */
+export const isFatal = ({ code, isFatal: fatal }: KafkaError): boolean =>
+  fatal === true || code === CODE.fenced
+
+/** Hand a message over. The queue of the library is bounded: when it is full, it is sent first. */
+export const send = async (produce: () => void): Promise<void> => {
+  for (;;) {
+    try {
+      return produce()
+    } catch (error) {
+      if (kafkaError(error).code !== CODE.queueFull) throw error
+      await pause(TURN_MS)
+    }
+  }
+}
+
+/** A call of which the outcome is not known may be made again, and gives the outcome then. */
+export const insist = async (attempt: () => Promise<void>): Promise<void> => {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const said = kafkaError(error)
+      if (isFatal(said) || said.isRetriable !== true || said.isTxnRequiresAbort === true) throw error
+      await pause(RETRY_MS)
+    }
+  }
+}
+
+export const commit = (producer: KafkaProducer): Promise<void> =>
+  insist(() => answer<void>((back) => producer.commitTransaction(TIMEOUT_MS, back)))
+
+/** Say where a shard stands, as part of the open transaction. */
+export const stand = (
+  producer: KafkaProducer,
+  prefix: string,
+  { shard, place }: { readonly shard: string; readonly place: number },
+  standing: Standing,
+): void =>
+  producer.produce(
+    prefix + SHARDS,
+    place,
+    Buffer.from(JSON.stringify(standing)),
+    shard,
+    undefined,
+    undefined,
+    [],
+  )
+
+/** The library's own `disconnect` sends what is left first; a transaction that is open is to be forgotten. */
+export const disconnect = (producer: KafkaProducer): Promise<void> =>
+  new Promise((resolve) => {
+    producer.setPollInBackground(false)
+    producer._disconnect(() => resolve())
+  })
