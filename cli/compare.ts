@@ -54,15 +54,17 @@ export interface Range {
   readonly next: number
 }
 
+type Readable = Pick<Log, 'read' | 'ends'>
+
 /** All that the log has of a topic now. It may begin later than at 0, and a run that goes on adds to it. */
-export const rangesOf = async (log: Log, topic: AnyTopic): Promise<readonly Range[]> =>
+export const rangesOf = async (log: Readable, topic: AnyTopic): Promise<readonly Range[]> =>
   (await log.ends())
     .filter((end) => end.topic === topic.name)
     .map(({ partition, first, next }) => ({ partition, first, next }))
     .toSorted((a, b) => a.partition - b.partition)
 
 /** The rows of a topic in the log: all, or those of these ranges. */
-export const inLog = async (log: Log, topic: AnyTopic, ranges?: readonly Range[]): Promise<Holding> => {
+export const inLog = async (log: Readable, topic: AnyTopic, ranges?: readonly Range[]): Promise<Holding> => {
   const tally = new Tally()
   const schema = logged(topic.schema)
   for (const { partition, first, next } of ranges ?? (await rangesOf(log, topic))) {

@@ -7,14 +7,10 @@ import type { Plan, Stage } from '../graph/plan.ts'
 import { loadCheckpoint } from '../runtime/checkpoint.ts'
 import { partitionKey } from '../runtime/log.ts'
 import { producersOf, shardOf } from '../runtime/producer.ts'
+import { lastStepIn, offsetBehind, recordsOf } from '../runtime/records.ts'
+import type { End } from '../runtime/records.ts'
 import { timeColumn } from '../sinks/lake/schema.ts'
 import { bounds } from '../sinks/lake/stats.ts'
-
-/** What the log has of one topic partition: offsets from `first` on, before `next`. */
-export interface End extends Partition {
-  readonly first: number
-  readonly next: number
-}
 
 /** Who reads topics, and the first offset of each that it has not read. */
 export interface Reading {
@@ -39,38 +35,6 @@ export interface Behind extends Partition {
   readonly beyond: boolean
 }
 
-const BYTES = 8_000_000
-
-/** All records of a topic partition from an offset to an end that was seen, in order. */
-export async function* recordsOf(log: Log, from: ReadFrom, next: number): AsyncGenerator<Placed> {
-  if (from.offset >= next) return
-  const reader = await log.read([from])
-  try {
-    for (;;) {
-      const records = await reader.read(BYTES, 0)
-      if (records.length === 0) return
-      for (const record of records) {
-        if (record.offset >= next) return
-        yield record
-        if (record.offset === next - 1) return
-      }
-    }
-  } finally {
-    await reader.close()
-  }
-}
-
-/** The newest records of a partition, at least so many where it has them: offsets may have holes. */
-async function* newest(log: Log, { topic, partition, first, next }: End): AsyncGenerator<readonly Placed[]> {
-  for (let many = 1; first < next; many *= 8) {
-    const offset = Math.max(first, next - many)
-    const found: Placed[] = []
-    for await (const record of recordsOf(log, { topic, partition, offset }, next)) found.push(record)
-    if (found.length > 0) yield found
-    if (offset === first) return
-  }
-}
-
 /**
  * How far a stage that reads topics has come, for all to see: what it makes of step 7 is step 7 of its own,
  * and it repeats the ticks that it has read. So its newest record says what it has read, about 250 ms late
@@ -90,14 +54,14 @@ export const stageReading = async (
     ),
   )
   let step = -1
-  for (const end of own) step = Math.max(step, await lastStep(log, end, shard))
+  for (const end of own) step = Math.max(step, await lastStepIn(log, end, shard))
   const saved = await savedIn(objects, shard)
   const positions: ReadFrom[] = []
   for (const { shard: producer, partitions } of producersOf(plan, stage))
     for (const { topic, partition } of partitions) {
       const end = endOf(ends, topic, partition)
       const known = saved.find((one) => one.topic === topic && one.partition === partition)?.next ?? 0
-      const read = step < 0 ? end.first : await behindStep(log, end, producer, step)
+      const read = step < 0 ? end.first : await offsetBehind(log, end, step, producer)
       positions.push({ topic, partition, offset: Math.max(known, read) })
     }
   return { reader: shard, kind: 'stage', positions }
@@ -114,25 +78,6 @@ const savedIn = async (
     if (error instanceof HostError) return []
     throw error
   }
-}
-
-/** The step of the newest record that a shard wrote; -1: it wrote none. */
-const lastStep = async (log: Log, end: End, shard: string): Promise<number> => {
-  for await (const records of newest(log, end)) {
-    const last = records.findLast((record) => record.shard === shard)
-    if (last !== undefined) return last.step
-  }
-  return -1
-}
-
-/** The first offset of a later step of a producer. */
-const behindStep = async (log: Log, end: End, producer: string, step: number): Promise<number> => {
-  for await (const records of newest(log, end)) {
-    const own = records.filter((record) => record.shard === producer)
-    const last = own.findLastIndex((record) => record.step <= step)
-    if (last >= 0) return own[last + 1]?.offset ?? end.next
-  }
-  return end.first
 }
 
 /** What the log has of a partition; one that nothing was written to is empty. */

@@ -41,7 +41,7 @@ const run =
   }
 
 const source = '--source <source>'
-const sourceHelp = 'sim, live, or replay:PATH[,PATH]'
+const sourceHelp = 'sim, live, replay:PATH[,PATH], or lake:PATH: again, from the rows that a lake holds'
 
 program
   .command('dev')
@@ -159,11 +159,16 @@ program
 
 program
   .command('replay')
-  .description('run a graph on a recording: the same as kt graph run --source replay:PATH')
-  .argument('<path>', 'files or folders, separated by commas')
-  .option('--graph <file>', 'graph file', 'graph/basis.ts')
+  .description('run a graph on a recording, or make again what follows from topics of a run, beside it')
+  .argument('[path]', 'a recording: files or folders, separated by commas')
+  .option('--graph <file>', 'graph file (default: graph/basis.ts; with --from-topic that of the run)')
   .option('--speed <speed>', 'max, or times real time (1, 10)', 'max')
-  .option('--data <dir>', 'where everything is kept')
+  .option('--from-topic <topics...>', 'topics to read, instead of a recording')
+  .option('--into <name>', 'with --from-topic: its name; tables go to the database kt_NAME')
+  .option('--follow', 'with --from-topic: go on as the run goes on, until Ctrl-C')
+  .option('--for <duration>', 'with --follow: stop after this long (90s, 5m)')
+  .option('--switch', 'with --into: point the views TABLE_current at it; --into live: back at the run')
+  .option('--data <dir>', 'where everything is kept; with --into: which run')
   .option('--port <port>', 'ClickHouse HTTP port; 0 takes any', '0')
   .action(run(async () => (await import('./command/run.ts')).replay))
 

@@ -12,12 +12,17 @@ import { foldersOf, loadRun } from './settings.ts'
 export interface Server {
   readonly client: ClickHouseClient
   readonly url: string
+  readonly user: string
+  readonly password: string
   readonly close: () => Promise<void>
 }
 
 /** `answering`: the embedded one is not opened, because a run has it, or is just starting it again. */
 export const openServer = async (root: string, which: 'any' | 'answering' = 'any'): Promise<Server> => {
-  const run = loadRun(root)
+  const own = loadRun(root)?.clickhouse
+  const { database = 'kt', of = root } = own ?? {}
+  // What was made again beside a run lies in the server of that run, wherever it listens now.
+  const run = of === root ? { clickhouse: own } : loadRun(of)
   const url = process.env['KT_CLICKHOUSE_URL'] ?? run?.clickhouse?.url
   const user = process.env['KT_CLICKHOUSE_USER'] ?? run?.clickhouse?.user ?? 'default'
   const password = (): string => {
@@ -27,12 +32,13 @@ export const openServer = async (root: string, which: 'any' | 'answering' = 'any
       : (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
   }
   if (url !== undefined) {
-    const client = connect(url, user, password())
-    if ((await client.ping()).success) return { client, url, close: () => client.close() }
+    const client = connect(url, user, password(), database)
+    if ((await client.ping()).success)
+      return { client, url, user, password: password(), close: () => client.close() }
     await client.close()
   }
   if (which === 'answering') throw silent(url)
-  const chdb = await startChdb({ dir: foldersOf(root).clickhouse, port: 0 })
+  const chdb = await startChdb({ dir: foldersOf(of).clickhouse, port: 0 })
   if (chdb.kind === 'absent') {
     throw new HostError('KT6901', 'there is no ClickHouse to ask', {
       why: `${url ?? 'no server was named'} does not answer, and the embedded one is absent: ${chdb.why}`,
@@ -40,10 +46,13 @@ export const openServer = async (root: string, which: 'any' | 'answering' = 'any
       retry: 'never',
     })
   }
-  const client = connect(chdb.url, chdb.user, readFileSync(chdb.passwordFile, 'utf8').trim())
+  const secret = readFileSync(chdb.passwordFile, 'utf8').trim()
+  const client = connect(chdb.url, chdb.user, secret, database)
   return {
     client,
     url: chdb.url,
+    user: chdb.user,
+    password: secret,
     close: async () => {
       await client.close()
       await chdb.stop()
@@ -72,12 +81,12 @@ export const gone = (error: unknown, url: string): HostError | undefined => {
   })
 }
 
-const connect = (url: string, username: string, password: string): ClickHouseClient =>
+const connect = (url: string, username: string, password: string, database: string): ClickHouseClient =>
   createClient({
     url,
     username,
     password,
-    database: 'kt',
+    database,
     request_timeout: 300_000,
     application: 'kt',
     log: { level: 127 },

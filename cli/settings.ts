@@ -32,7 +32,25 @@ const runFile = z.object({
   graph: z.string(),
   file: z.string(),
   source: z.string(),
-  clickhouse: z.object({ url: z.string(), user: z.string(), passwordFile: z.string().optional() }).optional(),
+  clickhouse: z
+    .object({
+      url: z.string(),
+      user: z.string(),
+      passwordFile: z.string().optional(),
+      database: z.string().optional(),
+      /** The data folder of the run whose server it is, when that is another. */
+      of: z.string().optional(),
+    })
+    .optional(),
+  /** What was made again of another run, up to which of its steps. */
+  rebuild: z
+    .object({
+      kind: z.enum(['log', 'lake']),
+      where: z.string(),
+      topics: z.array(z.string()),
+      step: z.number().optional(),
+    })
+    .optional(),
   /** Where the log is, when it is not in the folder. */
   kafka: kafkaPlace.optional(),
   plan: z.unknown(),
@@ -46,10 +64,15 @@ export type RunFile = z.infer<typeof runFile>
 const LAST = process.env['KT_LAST'] ?? join('data', 'last-run')
 
 export const saveRun = (folders: Folders, run: RunFile): void => {
-  mkdirSync(folders.root, { recursive: true })
-  writeFileSync(join(folders.root, 'run.json'), JSON.stringify(run, null, 2))
+  writeRun(folders.root, run)
   mkdirSync(dirname(LAST), { recursive: true })
   writeFileSync(LAST, resolve(folders.root))
+}
+
+/** As `saveRun`, for what later commands mean only when they name it. */
+export const writeRun = (root: string, run: RunFile): void => {
+  mkdirSync(root, { recursive: true })
+  writeFileSync(join(root, 'run.json'), JSON.stringify(run, null, 2))
 }
 
 export const loadRun = (root: string): RunFile | undefined => {

@@ -9,18 +9,20 @@ import { openNet } from '../sources/driver/net.ts'
 
 /** What `--source` says. */
 export type SourceChoice = { readonly text: string } & (
-  { readonly kind: 'sim' | 'live' } | { readonly kind: 'replay'; readonly paths: readonly string[] }
+  | { readonly kind: 'sim' | 'live' | 'lake' }
+  | { readonly kind: 'replay'; readonly paths: readonly string[] }
 )
 
 export type Endpoints = Readonly<Record<string, { readonly socket: string; readonly rest: string }>>
 
 export const parseSource = (text: string): SourceChoice => {
   if (text === 'sim' || text === 'live') return { kind: text, text }
+  if (/^lake:./.test(text)) return { kind: 'lake', text }
   const paths = text.startsWith('replay:') ? pathsOf(text.slice('replay:'.length)) : []
   if (paths.length > 0) return { kind: 'replay', paths, text }
   throw new KtError('KT6406', `"${text}" is not a source`, {
     where: '--source',
-    fix: 'Use sim, live, or replay:PATH.',
+    fix: 'Use sim, live, replay:PATH, or lake:PATH.',
   })
 }
 
@@ -47,7 +49,8 @@ export const defaultFolder = (graph: string, text: string): string => {
   const source = parseSource(text)
   if (source.kind === 'sim') return join('data', graph)
   if (source.kind === 'live') return join('data', `${graph}-live`)
-  return join('data', `${graph}-replay-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`)
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return join('data', `${graph}-${source.kind}-${hash}`)
 }
 
 /** A run on the simulated exchange opens no address of a venue: every source of the graph must be there. */

@@ -63,7 +63,7 @@ export interface System {
 
 /**
  * Cut a graph at its topics into stages, and check what types cannot see. Every engine it uses stores kt's
- * topics too.
+ * topics too; and a lake all that operators read, so that it alone can make everything again.
  */
 export const plan = (graph: Graph, { topics: system, sink }: System): Plan => {
   check(graph)
@@ -77,6 +77,12 @@ export const plan = (graph: Graph, { topics: system, sink }: System): Plan => {
   for (const topic of shared) {
     for (const engine of engines) {
       sinks.push({ sink: sink(engine, topic.schema), topic })
+    }
+  }
+  if (engines.includes('lake')) {
+    for (const { topic } of inputs) {
+      const store = sink('lake', topic.schema)
+      if (sinks.every((one) => one.sink.name !== store.name)) sinks.push({ sink: store, topic })
     }
   }
   const own = graph.nodes.flatMap((node) => (node.kind === 'topic' ? [node.is] : []))
@@ -199,7 +205,7 @@ const keptBy = (graph: Graph, node: Node): readonly AnyKey[] => {
  * Operators are rebuilt from the log alone. So what a normalizer makes and an operator reads, and no topic
  * of the graph holds, gets a topic of kt's own.
  */
-const inputTopics = (graph: Graph): readonly InputTopic[] =>
+export const inputTopics = (graph: Graph): readonly InputTopic[] =>
   graph.nodes.flatMap((node) => {
     if (node.kind !== 'operator' || !node.is.frames) return []
     const below = graph.nodes.filter((one) => one.from.includes(node.name))

@@ -3,13 +3,15 @@ import { KtError } from '../../graph/error.ts'
 import type { Plan } from '../../graph/plan.ts'
 import type { Log } from '../../graph/port.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
-import { segmentLog } from '../../runtime/driver/segment-log.ts'
+import { recordsOf } from '../../runtime/records.ts'
+import type { End } from '../../runtime/records.ts'
 import { runningIn } from '../claim.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
-import { behind, recordsOf, stageReading } from '../lag.ts'
-import type { Behind, End, Reading } from '../lag.ts'
+import { behind, stageReading } from '../lag.ts'
+import type { Behind, Reading } from '../lag.ts'
 import { clickhouseReadings, lakeReadings } from '../lag-sinks.ts'
 import type { SinkReadings } from '../lag-sinks.ts'
+import { openLog } from '../log.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs, foldersOf, oneOf, runFolder } from '../settings.ts'
@@ -52,7 +54,7 @@ export const lag = async (options: LagOptions): Promise<number> => {
   const by = oneOf(options.by, '--by', ['reader', 'topic', 'partition'])
   const most = mostOf(options.failOver)
   const plan = planOf(await loadGraph(run.file))
-  const log = await segmentLog(foldersOf(root).log)
+  const log = await openLog(root)
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   let code: number = EXIT.ok

@@ -6,6 +6,7 @@ import { kafkaAsked } from '../kafka.ts'
 import { checkLog } from '../log.ts'
 import { Launch } from '../launch.ts'
 import type { GlobalOptions } from '../outcome.ts'
+import type { RebuildFlags } from './rebuild.ts'
 import { durationMs, faultsOf, foldersOf, oneOf, wholeNumber } from '../settings.ts'
 import { checkSimulated, defaultFolder, parseSource } from '../source.ts'
 
@@ -33,10 +34,12 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
   const plan = planOf(await loadGraph(file))
   const source = parseSource(flags.source)
   if (source.kind === 'sim') checkSimulated(plan.stages, venueNames)
-  const kafka = kafkaAsked(plan.name)
+  const asked = kafkaAsked(plan.name)
   const folder = defaultFolder(plan.name, flags.source)
-  const root = resolve(flags.data ?? (kafka === undefined ? folder : `${folder}-kafka`))
-  await checkLog(root, kafka, plan)
+  const root = resolve(flags.data ?? (asked === undefined ? folder : `${folder}-kafka`))
+  if (source.kind === 'lake')
+    return (await import('./rebuild.ts')).runOnLake(file, flags.source, resolve(flags.data ?? folder), flags)
+  const kafka = await checkLog(root, asked, plan)
   const speed = flags.speed ?? 'max'
   const faults = flags.faults ?? 'none'
   faultsOf(faults)
@@ -71,14 +74,15 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
 export const dev = (file: string, flags: Omit<RunFlags, 'source'>): Promise<number> =>
   run(file, { ...flags, source: 'sim' })
 
-interface ReplayFlags extends GlobalOptions {
-  readonly graph: string
+interface ReplayFlags extends RebuildFlags {
   readonly speed: string
-  readonly data?: string
   readonly port: string
 }
 
-export const replay = (path: string, { graph, ...flags }: ReplayFlags): Promise<number> => {
-  oneOf(path === '' ? '' : 'given', 'path', ['given'])
-  return run(graph, { ...flags, source: `replay:${path}` })
+export const replay = async (path: string | undefined, flags: ReplayFlags): Promise<number> => {
+  if (flags.fromTopic !== undefined || flags.into !== undefined)
+    return (await import('./rebuild.ts')).replayTopics(flags)
+  oneOf((path ?? '') === '' ? '' : 'given', 'path', ['given'])
+  const { graph = 'graph/basis.ts', ...others } = flags
+  return run(graph, { ...others, source: `replay:${path}` })
 }

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto'
-import { changes, describe } from '../../graph/describe.ts'
-import type { Described } from '../../graph/describe.ts'
 import type { Plan } from '../../graph/plan.ts'
 import type { AnyTopic } from '../../graph/topic.ts'
 import type { Log } from '../../graph/port.ts'
@@ -18,11 +16,12 @@ import {
   rangesOf,
 } from '../compare.ts'
 import type { Holding, Loaded, Range } from '../compare.ts'
-import { loadGraph, planOf } from '../graph-file.ts'
 import { openLake } from '../lake.ts'
-import { openLog } from '../log.ts'
+import { openRun } from '../opened-run.ts'
+import type { OpenedRun, Remade } from '../opened-run.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
+import { differs, remadeFinding, remadeText } from '../rebuild-compare.ts'
 import { gone, openServer } from '../server.ts'
 import type { Server } from '../server.ts'
 import { foldersOf, oneOf, runFolder } from '../settings.ts'
@@ -61,14 +60,15 @@ const NOT_IDENTITY = new Set(['latency'])
 export const verify = async (options: VerifyOptions): Promise<number> => {
   const { root, run } = runFolder(options.data)
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
-  const plan = planOf(await loadGraph(run.file))
-  const changed = changes(run.plan as Described | undefined, describe(plan))
-  if (changed.length > 0)
+  const opened = await openRun(root, run)
+  const { plan } = opened
+  if (opened.changed)
     say(`! ${run.file} has changed since it ran (kt graph plan says how): it is compared as it is now`)
   const pid = await runningIn(root)
-  const engines = await openEngines(root, plan, on)
+  const engines = await openEngines(root, opened, on)
   const checked: Checked[] = []
   const findings: string[] = []
+  const again: Remade[] = []
   let behind = 0
   try {
     for (const topic of plan.topics) {
@@ -86,14 +86,17 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
       const { clickhouse, lake } = rows
       checked.push({ topic: topic.name, log: whole.rows, clickhouse, lake, digest: whole.digest })
     }
+    const remade = await opened.remade()
+    findings.push(...remade.filter(differs).map(remadeFinding))
+    again.push(...remade)
   } catch (error) {
     throw gone(error, engines.clickhouse?.url ?? '') ?? error
   } finally {
     engines.lake?.close()
     await engines.clickhouse?.close()
-    await engines.log.close()
+    await opened.close()
   }
-  return report({ checked, findings, running: pid, behind }, options)
+  return report({ checked, findings, running: pid, behind, remade: again }, options)
 }
 
 /** What is compared while a run goes on: the records that the log had, and an engine has loaded. */
@@ -102,7 +105,7 @@ const cutAt = (ranges: readonly Range[], loaded: Loaded): readonly Range[] =>
 
 const openEngines = async (
   root: string,
-  plan: Plan,
+  { plan, log }: OpenedRun,
   on: 'both' | 'clickhouse' | 'lake',
 ): Promise<Engines> => {
   const folders = foldersOf(root)
@@ -110,7 +113,7 @@ const openEngines = async (
     plan.sinks.map(({ sink }) => sink).filter((sink) => sink.engine === engine)
   const stored = sinksOf('lake').map((sink) => sink.schema)
   return {
-    log: await openLog(root),
+    log,
     clickhouse: on === 'lake' || sinksOf('clickhouse').length === 0 ? undefined : await openServer(root),
     lake: on === 'clickhouse' || stored.length === 0 ? undefined : await openLake(folders.lake, stored),
   }
@@ -145,19 +148,23 @@ interface Verified {
   readonly findings: readonly string[]
   /** The process of a run that goes on. */
   readonly running: number | undefined
+  /** Of a rebuild: what it made, and what the run made. */
+  readonly remade: readonly Remade[]
   /** Rows of the log that are on their way, summed over the engines. */
   readonly behind: number
 }
 
 const report = (verified: Verified, options: VerifyOptions): number => {
-  const { checked, findings, running, behind } = verified
+  const { checked, findings, running, behind, remade } = verified
   const identity = createHash('sha256')
   for (const { topic, digest } of checked)
     if (!NOT_IDENTITY.has(topic.replace(/^kt\./, ''))) identity.update(`${topic} ${digest}\n`)
   const digest = identity.digest('hex')
   const ok = findings.length === 0
   if (options.json === true) {
-    printJson({ ok, digest, running: running ?? null, behind, topics: checked, findings })
+    const again = remade.map((one) => ({ topic: one.topic, new: one.run === undefined, equal: !differs(one) }))
+    const rebuild = remade.length === 0 ? {} : { remade: again }
+    printJson({ ok, digest, running: running ?? null, behind, topics: checked, ...rebuild, findings })
     return ok ? EXIT.ok : EXIT.findings
   }
   const cell = (count: number | undefined): unknown => count ?? NONE
@@ -167,6 +174,7 @@ const report = (verified: Verified, options: VerifyOptions): number => {
     const counts = [one.topic, one.log, cell(one.clickhouse), cell(one.lake)]
     return shown ? [...counts, one.digest.slice(0, 16)] : counts
   })
+  if (remade.length > 0) print(`${remadeText(remade)}\n`)
   print(table(heads, rows))
   for (const finding of findings) print(`! ${finding}`)
   if (shown) print(`digest ${digest}`)
