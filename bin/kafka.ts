@@ -77,7 +77,7 @@ const runningPid = (folder: string): number | undefined => {
   }
 }
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((done) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo
@@ -85,7 +85,16 @@ const freePort = (): Promise<number> =>
     })
   })
 
-const settingsOf = (folder: string, port: number, controller: number): string =>
+/** What a broker has besides: settings, and users that are there from the beginning. */
+export interface BrokerExtras {
+  readonly settings: (port: number, controller: number) => Readonly<Record<string, string>>
+  /** As Kafka's storage tool writes them: `SCRAM-SHA-256=[name=a,password=b]`. */
+  readonly users: readonly string[]
+}
+
+const NOTHING: BrokerExtras = { settings: () => ({}), users: [] }
+
+const settingsOf = (folder: string, port: number, controller: number, extras: BrokerExtras): string =>
   Object.entries({
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -111,6 +120,7 @@ const settingsOf = (folder: string, port: number, controller: number): string =>
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1000,
     'broker.session.timeout.ms': 3000,
     'broker.heartbeat.interval.ms': 500,
+    ...extras.settings(port, controller),
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join('')
@@ -139,21 +149,21 @@ const ready = (port: number): Promise<boolean> =>
  * Maven Central: one KRaft node on loopback, its programs in the cache, its topics in the folder, which may
  * be deleted. Needs Java 17 and Maven, no root.
  */
-export const brokerUp = async (folder: string): Promise<Broker> => {
+export const brokerUp = async (folder: string, extras = NOTHING): Promise<Broker> => {
   fetchPrograms()
   mkdirSync(folder, { recursive: true })
   const settings = settingsFile(folder)
   if (!existsSync(settings)) {
-    writeFileSync(settings, settingsOf(folder, await freePort(), await freePort()))
+    writeFileSync(settings, settingsOf(folder, await freePort(), await freePort(), extras))
     const id = createHash('sha256')
       .update(folder)
       .digest()
       .subarray(0, 16)
       .toString('base64url')
       .replace(/^-/, 'a')
-    execFileSync('java', [...java(), 'kafka.tools.StorageTool', 'format', '-t', id, '-c', settings], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
+    const users = extras.users.flatMap((user) => ['--add-scram', user])
+    const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', settings, ...users]
+    execFileSync('java', [...java(), ...format], { stdio: ['ignore', 'ignore', 'inherit'] })
   }
   const port = Number(/PLAINTEXT:\/\/127\.0\.0\.1:(\d+)/.exec(readFileSync(settings, 'utf8'))![1])
   if (runningPid(folder) === undefined) {

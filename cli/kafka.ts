@@ -77,20 +77,23 @@ export const compareTopics = async (
   plan: Pick<Plan, 'topics'>,
 ): Promise<{ readonly wanted: readonly WantedTopic[]; readonly differences: readonly Difference[] }> => {
   const access = accessOf(place)
-  const names = wantedTopics(plan, keeping(place), 1).map(({ name }) => name)
+  const names = wantedTopics(plan, place, 1).map(({ name }) => name)
   const { brokers, topics } = await findTopics(
     access,
     names.map((name) => place.prefix + name),
   )
-  const wanted = wantedTopics(plan, keeping(place), brokers)
+  const wanted = wantedTopics(plan, place, brokers)
   return { wanted, differences: wanted.flatMap((one, i) => differencesOf(one, topics[i])) }
 }
 
-/** Refuse what a run could not be exact on (KT3034); topics that are missing are made by who needs them. */
-export const checkTopics = async (place: KafkaPlace, plan: Pick<Plan, 'topics'>): Promise<void> => {
-  const { differences } = await compareTopics(place, plan)
+/**
+ * Refuse what a run could not be exact on (KT3034). Topics that are missing are made by who needs them, with
+ * as many replicas as is given back.
+ */
+export const checkTopics = async (place: KafkaPlace, plan: Pick<Plan, 'topics'>): Promise<number> => {
+  const { wanted, differences } = await compareTopics(place, plan)
   const breaking = differences.filter((one) => one.breaks !== undefined)
-  if (breaking.length === 0) return
+  if (breaking.length === 0) return wanted[0]?.replicas ?? 1
   const [first] = breaking
   throw new KtError('KT3034', `topic "${place.prefix}${first!.topic}" has ${first!.what} ${first!.found}`, {
     where: place.brokers,
@@ -100,9 +103,6 @@ export const checkTopics = async (place: KafkaPlace, plan: Pick<Plan, 'topics'>)
     fix: 'See kt topic plan, then kt topic apply; or choose another KT_KAFKA_PREFIX.',
   })
 }
-
-/** How topics are made. */
-export const keeping = ({ retentionMs, replicas }: KafkaPlace) => ({ retentionMs, replicas })
 
 const wrong = (where: string, message: string): KtError =>
   new KtError('KT6430', message, { where, fix: 'Correct the variable; docs/kafka.md has all of them.' })

@@ -2,10 +2,11 @@ import { KtError } from '../graph/error.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { Log } from '../graph/port.ts'
 import { connectionOf } from '../runtime/driver/kafka-access.ts'
+import type { KafkaLog } from '../runtime/driver/kafka-log.ts'
 import { segmentLog } from '../runtime/driver/segment-log.ts'
 import type { KeptLog } from '../runtime/log.ts'
 import { wantedTopics } from '../runtime/topics.ts'
-import { accessOf, checkTopics, keeping } from './kafka.ts'
+import { accessOf, checkTopics } from './kafka.ts'
 import type { KafkaPlace } from './kafka-place.ts'
 import { foldersOf, loadRun } from './settings.ts'
 
@@ -19,18 +20,7 @@ export const openLog = async (root: string, graph?: Plan): Promise<RunLog> => {
 }
 
 const openKafka = async (place: KafkaPlace, graph: Plan | undefined): Promise<RunLog> => {
-  const access = accessOf(place)
-  const { kafkaLog } = await import('../runtime/driver/kafka-log.ts')
-  const brokers = graph === undefined ? 1 : await brokersOf(place)
-  const wanted = graph === undefined ? [] : wantedTopics(graph, keeping(place), brokers)
-  const log = await kafkaLog({
-    brokers: place.brokers,
-    prefix: place.prefix,
-    connection: connectionOf(access),
-    topic: (name) => wanted.find((one) => one.name === name) ?? {},
-    retried: (error) =>
-      console.error(JSON.stringify({ msg: 'transaction tried again', error: messageOf(error) })),
-  })
+  const log = await kafkaOf(place, graph)
   return {
     write: (shard) => log.write(shard),
     read: (from) => log.read(from),
@@ -40,15 +30,30 @@ const openKafka = async (place: KafkaPlace, graph: Plan | undefined): Promise<Ru
   }
 }
 
-const brokersOf = async (place: KafkaPlace): Promise<number> => {
-  const { findTopics } = await import('../runtime/driver/kafka-settings.ts')
-  return (await findTopics(accessOf(place), [])).brokers
+/** A log in Kafka, whose topics are made as the graph wants them. */
+export const kafkaOf = async (place: KafkaPlace, graph: Plan | undefined): Promise<KafkaLog> => {
+  const access = accessOf(place)
+  const { kafkaLog } = await import('../runtime/driver/kafka-log.ts')
+  // A run notes how many replicas its topics have, so that a part starts again while no broker answers.
+  const wanted = graph === undefined ? [] : wantedTopics(graph, place, 1)
+  return kafkaLog({
+    brokers: place.brokers,
+    prefix: place.prefix,
+    connection: connectionOf(access),
+    topic: (name) => wanted.find((one) => one.name === name) ?? {},
+    retried: (error) =>
+      console.error(JSON.stringify({ msg: 'transaction tried again', error: messageOf(error) })),
+  })
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Before anything starts: can this folder have its log there, and may a run begin on it? */
-export const checkLog = async (root: string, place: KafkaPlace | undefined, graph: Plan): Promise<void> => {
+export const checkLog = async (
+  root: string,
+  place: KafkaPlace | undefined,
+  graph: Plan,
+): Promise<KafkaPlace | undefined> => {
   const before = loadRun(root)
   const named = (kafka: KafkaPlace | undefined): string =>
     kafka === undefined ? 'in its folder' : `in Kafka, topics ${kafka.prefix}*`
@@ -59,8 +64,8 @@ export const checkLog = async (root: string, place: KafkaPlace | undefined, grap
       fix: 'Name another folder with --data, or set or unset KT_KAFKA_BROKERS and KT_KAFKA_PREFIX as before.',
     })
   }
-  if (place === undefined) return
+  if (place === undefined) return undefined
   const { loadClient } = await import('../runtime/driver/kafka-client.ts')
   loadClient()
-  await checkTopics(place, graph)
+  return { ...place, replicas: await checkTopics(place, graph) }
 }

@@ -122,6 +122,18 @@ topics
   .option('-f, --follow', 'go on as rows come')
   .option('--data <dir>', 'which run')
   .action(run(async () => (await import('./command/topic.ts')).tail))
+topics
+  .command('plan')
+  .description('how topics in Kafka differ from what a graph wants; exit code 2 when they do')
+  .argument('[file]', 'graph file', 'graph/basis.ts')
+  .option('--data <dir>', 'the Kafka of this run, instead of KT_KAFKA_BROKERS')
+  .action(run(async () => (await import('./command/topic-settings.ts')).planned))
+topics
+  .command('apply')
+  .description('make topics in Kafka as a graph wants them: partitions and settings')
+  .argument('[file]', 'graph file', 'graph/basis.ts')
+  .option('--data <dir>', 'the Kafka of this run, instead of KT_KAFKA_BROKERS')
+  .action(run(async () => (await import('./command/topic-settings.ts')).apply))
 
 program
   .command('lag')

@@ -45,7 +45,7 @@ const REPLICAS = 3
 export interface Keeping {
   readonly retentionMs: number
   /** How many brokers hold each record; undefined: three, or as many as there are. */
-  readonly replicas: number | undefined
+  readonly replicas?: number | undefined
 }
 
 /** The topics of a graph, and the one in which its shards stand. */
@@ -56,7 +56,7 @@ export const wantedTopics = (
 ): readonly WantedTopic[] => {
   const replicas = asked ?? Math.min(REPLICAS, brokers)
   const both = {
-    'min.insync.replicas': String(Math.max(1, replicas - 1)),
+    'min.insync.replicas': leastOf(replicas),
     'max.message.bytes': String(MESSAGE_BYTES_MAX),
     'unclean.leader.election.enable': 'false',
   }
@@ -71,6 +71,9 @@ export const wantedTopics = (
     { name: SHARDS, partitions: SHARD_PARTITIONS, replicas, config: { ...both, ...SHARD_CONFIG } },
   ]
 }
+
+/** No row may be in one broker alone, where there are others; and of three, one may be away. */
+const leastOf = (replicas: number): string => String(replicas < 3 ? replicas : replicas - 1)
 
 /** Small segments: who takes a shard reads what has not been compacted yet. */
 export const SHARD_CONFIG = {
@@ -92,7 +95,10 @@ export const differencesOf = (wanted: WantedTopic, found: FoundTopic | undefined
     if (what === 'replicas') return [{ ...pair, fixed: true }]
     return [{ ...pair, breaks: 'rows of the missing partitions have no place' }]
   })
-  const config = Object.entries(wanted.config).flatMap(([what, asked]): readonly Difference[] => {
+  const config = Object.entries(wanted.config).flatMap(([what, value]): readonly Difference[] => {
+    // More than there are would be a topic that nobody can write to.
+    const fewer = what === 'min.insync.replicas' && found.replicas < wanted.replicas
+    const asked = fewer ? leastOf(found.replicas) : value
     const is = found.config[what] ?? 'unknown'
     if (is === asked || is === 'unknown') return []
     const breaks = breaksOf(what, is, wanted, found)

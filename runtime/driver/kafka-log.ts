@@ -3,7 +3,7 @@ import { KtError } from '../../graph/error.ts'
 import type { Log, LogReader, LogWriter, ReadFrom } from '../../graph/port.ts'
 import { closed, overtaken } from '../log.ts'
 import { loadClient } from './kafka-client.ts'
-import { answer, kafkaError } from './kafka-library.ts'
+import { CODE, answer, kafkaError } from './kafka-library.ts'
 import type {
   DeliveryReport,
   KafkaClient,
@@ -205,7 +205,7 @@ export class KafkaLog implements Log {
       'queue.buffering.max.messages': 1_000_000,
       'queue.buffering.max.kbytes': 512 << 10,
     })
-    producer.on('event.error', () => undefined)
+    const why = reasonOf(producer)
     producer.on('delivery-report', (error: KafkaError | null, { opaque, offset }: DeliveryReport) => {
       // A failed one is said by the end of its transaction too.
       if (error === null) opaque?.placed(offset)
@@ -218,7 +218,7 @@ export class KafkaLog implements Log {
       return producer
     } catch (error) {
       await disconnect(producer)
-      throw refused(brokers, error)
+      throw refused(brokers, why() ?? error)
     }
   }
 
@@ -240,11 +240,11 @@ export class KafkaLog implements Log {
       },
       { 'auto.offset.reset': 'error' },
     )
-    consumer.on('event.error', () => undefined)
+    const why = reasonOf(consumer)
     try {
       await answer<unknown>((back) => consumer.connect({ timeout: CONNECT_MS }, back))
     } catch (error) {
-      throw refused(brokers, error)
+      throw refused(brokers, why() ?? error)
     }
     consumer.setDefaultConsumeTimeout(0)
     consumer.setDefaultIsTimeoutOnlyForFirstMessage(true)
@@ -266,6 +266,21 @@ interface ShardPlace {
   readonly shard: string
   readonly place: number
 }
+
+/** Why a connection is not let in: the library tells it aside, and then that it took too long. */
+const reasonOf = (client: KafkaProducer | KafkaConsumer): (() => KafkaError | undefined) => {
+  let seen: KafkaError | undefined
+  client.on('event.error', (error: KafkaError) => {
+    const said = ENTRY.find(([, words]) => words.test(error.message))
+    if (said !== undefined) seen ??= { message: error.message, code: said[0] }
+  })
+  return () => seen
+}
+/** An event has these in its words alone. */
+const ENTRY = [
+  [CODE.authentication, /authentication|SASL/i],
+  [CODE.tls, /ssl|certificate/i],
+] as const
 
 const TIMEOUT_MS = 10_000
 const CONNECT_MS = 5000

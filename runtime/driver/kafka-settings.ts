@@ -2,10 +2,9 @@ import { HostError } from '../../graph/error.ts'
 import type { FoundTopic, TopicSettings } from '../topics.ts'
 import { FORBIDDEN, forbidden, unanswered } from './kafka-access.ts'
 import type { KafkaAccess } from './kafka-access.ts'
-import { Writing, openWire } from './kafka-wire.ts'
+import { METADATA, Writing, openWire } from './kafka-wire.ts'
 import type { Wire } from './kafka-wire.ts'
 
-const METADATA = 3
 const DESCRIBE = 32
 const ALTER = 44
 const TOPIC = 2

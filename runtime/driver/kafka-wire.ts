@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { connect as connectPlain } from 'node:net'
+import { connect as connectPlain, isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { rejected, unanswered } from './kafka-access.ts'
@@ -155,14 +155,15 @@ export const openWire = async (access: KafkaAccess): Promise<Wire> => {
   for (const broker of brokers.split(',')) {
     const socket = await socketTo(broker.trim(), access).catch((error: Error) => error)
     if (socket instanceof Error) {
-      if (isTls(socket)) throw rejected(broker, `TLS: ${socket.message}`)
+      if (isTls(socket, access.tls)) throw rejected(broker, `TLS: ${socket.message}`)
       whys.push(`${broker}: ${socket.message}`)
       continue
     }
     const wire = new Wire(socket, broker)
     try {
       if (sasl !== undefined) await signOn(wire, sasl)
-      else await wire.ask(API_VERSIONS, 0, new Writing())
+      // Who has to log in may not ask for this.
+      await wire.ask(METADATA, 4, new Writing().int(4, 0).int(1, 0))
       return wire
     } catch (error) {
       wire.close()
@@ -173,7 +174,7 @@ export const openWire = async (access: KafkaAccess): Promise<Wire> => {
   throw unanswered(brokers, whys.join('; '))
 }
 
-const API_VERSIONS = 18
+export const METADATA = 3
 
 const signOn = async (wire: Wire, sasl: NonNullable<KafkaAccess['sasl']>): Promise<void> => {
   const shake = await wire.ask(HANDSHAKE, 1, new Writing().text(sasl.mechanism))
@@ -190,19 +191,23 @@ const signOn = async (wire: Wire, sasl: NonNullable<KafkaAccess['sasl']>): Promi
   })
 }
 
-const isTls = (error: Error): boolean => {
+const isTls = (error: Error, tls: boolean): boolean => {
   const code = 'code' in error ? String(error.code) : ''
+  // Who hangs up during the handshake does not speak TLS.
+  if (tls && code === 'ECONNRESET') return true
   return /^ERR_(SSL|TLS)|CERT|SELF_SIGNED|UNABLE_TO|EPROTO/.test(code)
 }
 
 const socketTo = (broker: string, { tls, ca, cert, key }: KafkaAccess): Promise<Socket> => {
   const colon = broker.lastIndexOf(':')
   const [host, port] = [broker.slice(0, colon), Number(broker.slice(colon + 1))]
+  // A name is what certificates are chosen by; an address is none.
+  const servername = isIP(host) === 0 ? host : ''
   const read = (file: string | undefined): Buffer | undefined =>
     file === undefined ? undefined : readFileSync(file)
   return new Promise((resolve, reject) => {
     const socket = tls
-      ? connectTls({ host, port, servername: host, ca: read(ca), cert: read(cert), key: read(key) })
+      ? connectTls({ host, port, servername, ca: read(ca), cert: read(cert), key: read(key) })
       : connectPlain({ host, port })
     const late = setTimeout(() => fail(new Error('no answer within 10 s')), TIMEOUT_MS)
     const fail = (error: Error): void => {
