@@ -1,6 +1,9 @@
+import { Columns } from '../graph/columns.ts'
 import { graph } from '../graph/graph.ts'
+import { Layout } from '../graph/layout.ts'
 import { plan } from '../graph/plan.ts'
 import type { LogRecord } from '../graph/port.ts'
+import { logged } from '../graph/schema.ts'
 import type { EmitRow, SourceHost } from '../graph/source.ts'
 import { topic } from '../graph/topic.ts'
 import { bookDelta, byPair, quote, trade } from '../market/index.ts'
@@ -13,6 +16,7 @@ import { clickhouse } from '../sinks/index.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
 import { binance, markets } from '../sources/index.ts'
 import { Player } from '../sources/replay.ts'
+import type { Recorded } from '../sources/replay.ts'
 import type { MarketFrame, SourceName } from './frames.ts'
 import type { Pipeline, Reach } from './pipeline.ts'
 
@@ -56,7 +60,8 @@ export const ktShard = (
   let [trades, deltas, bytes, frames] = [0, 0, 0, 0]
   let [bid, ask] = [Number.NaN, Number.NaN]
   const stage = new Stage(planned.stages[0]!, (to, row) => {
-    batches.add(to, row)
+    // What the peers keep in a variable is not written either.
+    if (reach !== 'best') batches.add(to, row)
     if (to.name === 'trade') trades++
     else if (to.name === 'book-delta') deltas++
     else if (to.name === 'quote') {
@@ -100,17 +105,72 @@ export const still: Pick<SourceHost, 'clock' | 'net' | 'random' | 'mapping' | 'n
 export const ktReader = (source: SourceName, emit: EmitRow): ((frame: MarketFrame) => void) => {
   const host: SourceHost = { ...still, frame: (frame) => frame.read(emit), system: () => {} }
   const opening = { channels: channelsOf('all'), universe: {}, endpoint: undefined, owns: () => true }
-  const player = new Player(marketOf(source), host, opening)
-  return (frame) => deliver(player, source, frame)
+  const to = playing(new Player(marketOf(source), host, opening), source)
+  return (frame) => deliver(to, frame)
 }
 
-const deliver = (player: Player, source: SourceName, frame: MarketFrame): void => {
+type Message = { -readonly [K in keyof MessageOf]: MessageOf[K] }
+type MessageOf = Extract<Recorded, { what: 'message' }>
+
+/** A player, and the message that it is given: one for all, as a socket makes nothing of a message either. */
+interface Playing {
+  readonly player: Player
+  readonly message: Message
+}
+
+const playing = (player: Player, source: SourceName): Playing => {
+  const common = { source, received: 0, bytes: new Uint8Array(0) }
+  const message = { ...common, what: 'message', channel: '', symbol: '', connection: 1, epoch: 1 } as const
+  return { player, message: { ...message } }
+}
+
+const deliver = ({ player, message }: Playing, frame: MarketFrame): void => {
   const { channel, received, bytes, symbol } = frame
-  const common = { received, source, bytes }
+  const { source } = message
   // The whole book is taken as known, so that the books of both pipelines live to the end.
-  if (channel === 'seed') player.deliver({ ...common, symbol, what: 'seed', channel: 'book', limit: 0 })
-  else if (channel === 'listing') player.deliver({ ...common, what: 'listing' })
-  else player.deliver({ ...common, symbol, what: 'message', channel, connection: 1, epoch: 1 })
+  if (channel === 'seed') {
+    player.deliver({ received, source, bytes, symbol, what: 'seed', channel: 'book', limit: 0 })
+  } else if (channel === 'listing') player.deliver({ received, source, bytes, what: 'listing' })
+  else {
+    message.channel = channel
+    message.received = received
+    message.bytes = bytes
+    message.symbol = symbol
+    player.deliver(message)
+  }
+}
+
+/**
+ * Only what the mappers of other libraries do, and into columns at that: no gap check, no book, no step of the
+ * log.
+ */
+export const ktColumns = (source: SourceName): Pipeline => {
+  const all = new Map<string, Columns>([trade, bookDelta].map((one) => [one.name, new Columns(logged(one))]))
+  const layout = new Layout()
+  const made = new Map<string, number>()
+  let [bytes, frames] = [0, 0]
+  const read = ktReader(source, (schema, row) => all.get(schema)?.add(row))
+  const cut = (): void => {
+    layout.clear()
+    for (const [schema, columns] of all) {
+      if (columns.rows === 0) continue
+      const batch = columns.take(layout)
+      bytes += batch.bytes.length
+      made.set(schema, (made.get(schema) ?? 0) + batch.rows)
+    }
+  }
+  const rows = (schema: string): number => made.get(schema) ?? 0
+  return {
+    name: 'kt',
+    take: (frame) => {
+      read(frame)
+      if (++frames % STEP_FRAMES === 0) cut()
+    },
+    end: () => {
+      cut()
+      return { trades: rows('trade'), deltas: rows('bookDelta'), bytes, bid: Number.NaN, ask: Number.NaN }
+    },
+  }
 }
 
 /** What a shard does with a frame: map it, check its numbering, rebuild the book, write columns. */
@@ -122,9 +182,9 @@ export const ktPipeline = (
   const shard = ktShard(source, reach, step)
   const host: SourceHost = { ...still, ...shard.host }
   const opening = { channels: channelsOf(reach), universe: {}, endpoint: undefined, owns: () => true }
-  const player = new Player(marketOf(source), host, opening)
+  const to = playing(new Player(marketOf(source), host, opening), source)
   const take: Pipeline['take'] = (frame) => {
-    deliver(player, source, frame)
+    deliver(to, frame)
     shard.tick()
   }
   return { name: 'kt', take, end: shard.end }

@@ -12,6 +12,12 @@ import { peersFolder, peerVersions } from './peer/install.ts'
 import { tableOf, verdictOf } from './table.ts'
 import type { Outcome } from './table.ts'
 
+if (process.argv.includes('--help')) {
+  console.log(
+    'npm run bench [-- --quick] [--only G4,G9]\n\nEvery goal beside its peers; bench/README.md says how.',
+  )
+  process.exit(0)
+}
 const quick = process.argv.includes('--quick')
 const asked = process.argv.at(process.argv.indexOf('--only') + 1)?.split(',')
 const only = process.argv.includes('--only') ? asked : undefined

@@ -1,34 +1,35 @@
+import { sharedCells } from '../graph/row.ts'
 import type { Book } from './book.ts'
+import { quote } from './event.ts'
 import type { Quote, Trust } from './event.ts'
 import type { Moment } from './hole.ts'
 import { parseInstrument } from './instrument.ts'
 
+/** The row that all quotes are lent in; and where its values are. */
+const cells = sharedCells(quote)
+const at = Object.fromEntries(quote.columns.map(({ name }, place) => [name, place])) as {
+  readonly [K in keyof Omit<Quote, symbol>]: number
+}
+const trusts = quote.columns[at.trust]!.values
+
 /**
- * What was last said of the best prices of a book. It is one row, written anew for each quote: who takes a
- * quote has a copy of it before the next one.
+ * What was last said of the best prices of a book. A quote is lent: who takes one has a copy of it before the
+ * next one, of whatever instrument.
  */
 export class LastQuote {
-  readonly #quote: Writable<Quote>
-  /** Its prices and sizes, as a book tells its best: NaN where there is none. */
-  readonly #best = new Float64Array(4).fill(NaN)
+  readonly #instrument: string
+  readonly #venue: string
+  #trust: Trust = 'syncing'
+  #why = ''
+  #first: number | null = null
+  #last: number | null = null
+  /** Its time at the venue, and ours; its prices and sizes, as a book tells its best; its trusted depth. */
+  readonly #values = new Float64Array(7).fill(NaN)
   #said = false
 
   constructor(instrument: string) {
-    this.#quote = {
-      venue: parseInstrument(instrument).venue,
-      instrument,
-      time: 0,
-      received: 0,
-      first: null,
-      last: null,
-      trust: 'syncing',
-      why: '',
-      bid: null,
-      bidSize: null,
-      ask: null,
-      askSize: null,
-      trustedDepth: 0,
-    }
+    this.#instrument = instrument
+    this.#venue = parseInstrument(instrument).venue
   }
 
   /**
@@ -44,50 +45,68 @@ export class LastQuote {
     last: number | null,
     { time, received }: Moment,
   ): Quote | undefined {
-    const quote = this.#quote
+    const values = this.#values
     const live = trust === 'live'
     const best = live ? book.best() : NONE
-    const same = this.#said && quote.trust === trust && quote.why === why && equal(this.#best, best)
-    if (same && !(live && quote.last !== last && received >= quote.received + SIGN_OF_LIFE_EVERY)) return
+    const same = this.#said && this.#trust === trust && this.#why === why && equal(values, best)
+    if (same && !(live && this.#last !== last && received >= values[RECEIVED]! + SIGN_OF_LIFE_EVERY)) return
     this.#said = true
-    quote.time = time
-    quote.received = received
-    quote.first = first
-    quote.last = last
-    quote.trust = trust
-    quote.why = why
-    this.#best.set(best)
-    quote.bid = present(best[0]!)
-    quote.bidSize = present(best[1]!)
-    quote.ask = present(best[2]!)
-    quote.askSize = present(best[3]!)
-    quote.trustedDepth = live ? book.trustedDepth : 0
-    return quote
+    this.#first = first
+    this.#last = last
+    this.#trust = trust
+    this.#why = why
+    values[TIME] = time
+    values[RECEIVED] = received
+    for (let i = 0; i < best.length; i++) values[i] = best[i]!
+    values[DEPTH] = live ? book.trustedDepth : 0
+    return this.#lent()
   }
 
   save(): Quote | null {
-    return this.#said ? { ...this.#quote } : null
+    return this.#said ? { ...this.#lent() } : null
   }
 
   load(saved: Quote | null): void {
     this.#said = saved !== null
     if (saved === null) return
-    Object.assign(this.#quote, saved)
-    this.#best.set([saved.bid, saved.bidSize, saved.ask, saved.askSize].map((value) => value ?? NaN))
+    const { trust, why, first, last, bid, bidSize, ask, askSize, time, received, trustedDepth } = saved
+    this.#trust = trust
+    this.#why = why
+    this.#first = first
+    this.#last = last
+    const best = [bid, bidSize, ask, askSize].map((value) => value ?? NaN)
+    this.#values.set([...best, time, received, trustedDepth])
+  }
+
+  #lent(): Quote {
+    const { names, numbers, row } = cells
+    const values = this.#values
+    names[at.venue] = this.#venue
+    names[at.instrument] = this.#instrument
+    names[at.why] = this.#why
+    numbers[at.first] = this.#first ?? NaN
+    numbers[at.last] = this.#last ?? NaN
+    numbers[at.trust] = trusts.indexOf(this.#trust)
+    numbers[at.bid] = values[0]!
+    numbers[at.bidSize] = values[1]!
+    numbers[at.ask] = values[2]!
+    numbers[at.askSize] = values[3]!
+    numbers[at.time] = values[TIME]!
+    numbers[at.received] = values[RECEIVED]!
+    numbers[at.trustedDepth] = values[DEPTH]!
+    return row as Quote
   }
 }
 
+/** Behind the best prices and sizes. */
+const [TIME, RECEIVED, DEPTH] = [4, 5, 6]
 const NONE = new Float64Array(4).fill(NaN)
 
 /** Two of them may be missing, and are the same then. */
-const equal = (a: Float64Array, b: Float64Array): boolean => {
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false
+const equal = (values: Float64Array, best: Float64Array): boolean => {
+  for (let i = 0; i < best.length; i++) if (!Object.is(values[i], best[i])) return false
   return true
 }
-
-const present = (value: number): number | null => (Number.isNaN(value) ? null : value)
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** One second. */
 const SIGN_OF_LIFE_EVERY = 1_000_000

@@ -28,6 +28,9 @@ export class Batches {
   readonly #filling = new Map<string, Filling[]>()
   /** The batches of one step: the log has copied them by the time that the next one begins. */
   readonly #layout = new Layout()
+  /** The topic of the last row: mostly that of the next one. */
+  #topic: AnyTopic | undefined
+  #partitions: readonly Filling[] = []
   #records: LogRecord[] = []
   /** Rows since the last step, over all topics: the next row's order. */
   rows = 0
@@ -50,7 +53,11 @@ export class Batches {
 
   /** `order`: the row's place in the step. */
   add(topic: AnyTopic, row: object, order = this.rows): void {
-    const partitions = this.#filling.get(topic.name)!
+    if (topic !== this.#topic) {
+      this.#topic = topic
+      this.#partitions = this.#filling.get(topic.name)!
+    }
+    const partitions = this.#partitions
     const filling =
       partitions[
         partitions.length === 1

@@ -16,6 +16,7 @@ interface Entry {
 
 type Take = (row: object) => void
 type TakeFor = (entry: Entry, row: object) => void
+const NONE: readonly Take[] = []
 
 /** Where the rows of one of kt's own schemas go: its topic, and the operators that named it. */
 interface SystemRows {
@@ -76,6 +77,10 @@ export class Stage {
   readonly #system = new Map<string, SystemRows>()
   /** Who takes the frames of a channel, by its source. */
   readonly #frames = new Map<string, Map<string, Take[]>>()
+  /** Whose frames came last, and who takes them. */
+  #source = ''
+  #channel = ''
+  #takes: readonly Take[] = NONE
   /** Who takes the rows of each topic that the stage reads. */
   readonly #topics = new Map<string, Take>()
   /** While the past is fed again, the step it belongs to; -1 in the present. Nothing is written meanwhile. */
@@ -95,7 +100,13 @@ export class Stage {
    * emitted then.
    */
   frame(frame: Frame<never>): void {
-    const takes = this.#frames.get(frame.source)?.get(frame.channel) ?? NONE
+    const { source, channel } = frame
+    if (channel !== this.#channel || source !== this.#source) {
+      this.#source = source
+      this.#channel = channel
+      this.#takes = this.#frames.get(source)?.get(channel) ?? NONE
+    }
+    const takes = this.#takes
     for (let i = 0; i < takes.length; i++) takes[i]!(frame)
   }
 
@@ -280,5 +291,3 @@ const fan = (takes: readonly Take[]): Take => {
     for (let i = 0; i < takes.length; i++) takes[i]!(row)
   }
 }
-
-const NONE: readonly Take[] = []

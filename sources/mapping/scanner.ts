@@ -28,6 +28,8 @@ export interface Scanner {
   readonly code: string
   /** A message has one row, which stands in the cells of its schema: of `rows`, only its head was written. */
   readonly direct: boolean
+  /** Two scanners of one shape are the same when these are. */
+  readonly pins: string
 }
 
 /**
@@ -42,7 +44,7 @@ export const compileScanner = (tree: Tree, shape: Shape, targets: readonly Cells
   const make = new Function('k', code) as (library: object) => Scan
   const digits = Int32Array.from(writer.decimals.map(({ guess }) => guess))
   const library = { numberEnd, readDecimal, powers: POWERS, digits, cells: targets }
-  return { code, scan: make(library), direct: rows.direct }
+  return { code, scan: make(library), direct: rows.direct, pins: rows.symbolic.uses.pins }
 }
 
 class Writer {
@@ -175,11 +177,13 @@ class Writer {
     if (use?.number === true || (use?.text === true && leaf.kind === 'number'))
       this.decimals.push({ name: use.name, guess: guessOf(leaf) })
     if (use === undefined) this.#code += skipCode(leaf)
-    else this.#code += readCode(leaf, use) + (use.pinned ? this.#pin(leaf, use) : '')
+    else this.#code += readCode(leaf, use) + this.#pin(leaf, use)
     if (leaf.kind === 'text') this.#literal += '"'
   }
 
-  #pin(leaf: Leaf, { name }: Use): string {
+  #pin(leaf: Leaf, { name, pinned, prefix }: Use): string {
+    if (!pinned)
+      return prefix === 0 ? '' : `if(!(${this.#uses.begins(leaf, leaf.example.slice(0, prefix))}))return -1;`
     const same =
       leaf.kind === 'flag'
         ? `f${name}===${leaf.example === 'true' ? 1 : 0}`

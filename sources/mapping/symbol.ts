@@ -9,6 +9,8 @@ export type Value =
   | { readonly is: 'leaf'; readonly leaf: Leaf }
   /** The digits of a whole number, or a text, as they stand in the message. */
   | { readonly is: 'text'; readonly leaf: Leaf }
+  /** What stands behind a beginning that is the same in all messages. */
+  | { readonly is: 'tail'; readonly leaf: Leaf; readonly from: number }
   | Amount
   | Test
   | { readonly is: 'either'; readonly test: Test; readonly yes: Value; readonly no: Value }
@@ -83,3 +85,14 @@ export const not = (test: Test): Test => ({
   leaves: test.leaves,
   example: !test.example,
 })
+
+export const CUTS: ReadonlySet<string> = new Set(['substringBefore', 'substringAfter'])
+/** A text that is a number without a doubt. */
+export const WHOLE = /^(0|[1-9][0-9]{0,14})$/
+export const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%'])
+export const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>='])
+
+/** What the reader binds and a scanner is told; as a number it is exact. */
+export const BOUND: ReadonlyMap<string, Value> = new Map([
+  ['received', { is: 'number', code: 'R', most: 2 ** 53, least: 0 }],
+])

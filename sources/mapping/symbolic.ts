@@ -1,6 +1,7 @@
 import type { Leaf } from './shape.ts'
 import {
-  constant, lift, mostOf, not, NOTHING, partOf, READ_MAX, undefinedly, Unscannable, valueOf,
+  ARITHMETIC, BOUND, COMPARISONS, constant, CUTS, lift, mostOf, not, NOTHING, partOf, READ_MAX, undefinedly,
+  Unscannable, valueOf, WHOLE,
 } from './symbol.ts'
 import type { Amount, Constant, Test, Value } from './symbol.ts'
 import { braces, pairsOf } from './tree.ts'
@@ -166,10 +167,8 @@ export class Symbolic {
   }
 
   #flagTest(leaf: Leaf, on: boolean): Test {
-    return {
-      is: 'test', code: `(${this.uses.flag(leaf)}===${on ? 1 : 0})`, leaves: [leaf],
-      example: (leaf.example === 'true') === on,
-    }
+    const code = `(${this.uses.flag(leaf)}===${on ? 1 : 0})`
+    return { is: 'test', code, leaves: [leaf], example: (leaf.example === 'true') === on }
   }
 
   #binary(node: Tree, focus: Value): Value {
@@ -243,12 +242,30 @@ export class Symbolic {
   #call(node: Tree, focus: Value): Value {
     const name = String((node.procedure as Tree).value)
     const [first, more] = node.arguments ?? []
+    if (CUTS.has(name) && first !== undefined && more !== undefined && node.arguments?.length === 2)
+      return lift(this.evaluate(first, focus), (one) => this.#cut(one, this.evaluate(more, focus), name))
     if (more !== undefined) throw new Unscannable(`$${name} of more than one value`)
     const value = first === undefined ? focus : this.evaluate(first, focus)
     if (name === 'number') return lift(value, (one) => this.#toNumber(one))
     if (name === 'string') return lift(value, (one) => this.#toText(one))
     if (name === 'exists') return this.#exists(value)
     throw new Unscannable(`$${name}`)
+  }
+
+  /** A part of a text, where all that it hangs on stands at the beginning, which is pinned. */
+  #cut(value: Value, by: Value, name: string): Value {
+    const text = value.is === 'tail' || (value.is === 'leaf' && value.leaf.kind === 'text')
+    if (!text || by.is !== 'constant' || typeof by.value !== 'string' || by.value === '')
+      throw new Unscannable(`$${name} of what is no text`)
+    const from = value.is === 'tail' ? value.from : 0
+    const { leaf } = value
+    const at = leaf.example.indexOf(by.value, from)
+    if (at < 0) throw new Unscannable(`$${name} where there is none`)
+    const use = this.uses.use(leaf)
+    const end = at + by.value.length
+    use.text = true
+    use.prefix = Math.max(use.prefix, end)
+    return name === 'substringAfter' ? { is: 'tail', leaf, from: end } : constant(leaf.example.slice(from, at))
   }
 
   #exists(value: Value): Value {
@@ -263,6 +280,8 @@ export class Symbolic {
     if (undefinedly(value)) return NOTHING
     const amount = this.uses.number(value)
     if (amount !== undefined) return amount
+    if (value.is === 'constant' && typeof value.value === 'string' && WHOLE.test(value.value))
+      return constant(Number(value.value))
     if (value.is !== 'leaf' || value.leaf.kind !== 'text') throw new Unscannable('$number of no text')
     const use = this.uses.use(value.leaf)
     use.number = true
@@ -278,11 +297,3 @@ export class Symbolic {
     return { is: 'text', leaf: value.leaf }
   }
 }
-
-/** What the reader binds and a scanner is told; as a number it is exact. */
-const BOUND: ReadonlyMap<string, Value> = new Map([
-  ['received', { is: 'number', code: 'R', most: 2 ** 53, least: 0 }],
-])
-
-const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%'])
-const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>='])

@@ -168,37 +168,46 @@ export class Templates {
       this.#seen.set(key, seen)
       if (seen < SEEN_MIN) return 'a new shape'
     } else {
-      if (known.refused === undefined) return 'a value that its template does not take'
       known.seen = seen
       // Another message of it may go another way through the conditions; the longer not, the less likely.
-      if ((seen & (seen - 1)) !== 0) return known.refused
+      if ((seen & (seen - 1)) !== 0) return known.refused ?? VALUE
     }
-    if (this.#scanners.length >= TEMPLATES_MAX) return 'more shapes than are kept'
+    if (this.#scanners.length >= TEMPLATES_MAX) return known?.refused ?? 'more shapes than are kept'
     return this.#compile(key, shape, seen)
   }
 
   #compile(key: string, shape: Shape, seen: number): string {
+    const known = this.#known.get(key)
     let refused: string | undefined
     let code = ''
     try {
       const scanner = compileScanner(this.#tree, shape, this.targets)
+      if (known?.pins.has(scanner.pins) === true) return VALUE
+      known?.pins.add(scanner.pins)
       this.#scanners.push(scanner)
       this.#counts.templates++
       code = scanner.code
+      if (known === undefined) this.#know(key, { refused, seen: 0, pins: new Set([scanner.pins]) })
+      else known.refused = undefined
     } catch (error) {
       if (!(error instanceof Unscannable)) throw error
       refused = error.message
+      if (known === undefined) this.#know(key, { refused, seen, pins: new Set() })
     }
     this.#seen.delete(key)
-    const told = this.#known.has(key)
-    if (refused === undefined || told || this.#known.size < KNOWN_MAX) this.#known.set(key, { refused, seen })
-    if (refused === undefined || !told) {
+    if (refused === undefined || known === undefined) {
       this.#looks = 0
       this.#learned(key, refused, code)
     }
     return refused ?? 'a new shape'
   }
+
+  #know(key: string, known: Known): void {
+    if (known.refused === undefined || this.#known.size < KNOWN_MAX) this.#known.set(key, known)
+  }
 }
+
+const VALUE = 'a value that its template does not take'
 
 /** Did messages come from this memory before, and has it room for the zeros that end this one? */
 const known = (bytes: Uint8Array, to: number): boolean => {
@@ -226,6 +235,9 @@ const known = (bytes: Uint8Array, to: number): boolean => {
 /** A shape that came again. */
 interface Known {
   /** Why it cannot be scanned; undefined: it is. */
-  readonly refused: string | undefined
+  refused: string | undefined
+  /** Messages of it that no template took. */
   seen: number
+  /** By which its scanners differ. */
+  readonly pins: Set<string>
 }

@@ -11,6 +11,8 @@ export interface Use {
   flag: boolean
   /** Only messages that have what the example has are of the template. */
   pinned: boolean
+  /** So many bytes of the example begin all messages of the template. */
+  prefix: number
   /** It is compared with an empty text, so that it may be one. */
   empty: boolean
   /** Its number is asked for even where it may be empty, which is an error. */
@@ -41,6 +43,7 @@ export class Uses {
       text: false,
       flag: false,
       pinned: false,
+      prefix: 0,
       empty: false,
       strict: false,
     }
@@ -112,7 +115,21 @@ export class Uses {
   /** Is a text of the message this one? */
   says(leaf: Leaf, text: string): string {
     const [from, to] = this.text(leaf)
-    const bytes = Array.from(text, (_, i) => `b[${from}+${i}]===${text.charCodeAt(i)}`)
-    return `(${[`${to}-${from}===${text.length}`, ...bytes].join('&&')})`
+    return `(${to}-${from}===${text.length}&&${this.begins(leaf, text)})`
+  }
+
+  /** Does a text of the message begin so? Behind it stands a quote, which no beginning has. */
+  begins(leaf: Leaf, text: string): string {
+    const [from] = this.text(leaf)
+    return Array.from(text, (_, i) => `b[${from}+${i}]===${text.charCodeAt(i)}`).join('&&') || 'true'
+  }
+
+  /** What tells the messages of a template from others of their shape. */
+  get pins(): string {
+    return [...this.#uses]
+      .flatMap(([leaf, { name, pinned, prefix }]) =>
+        pinned || prefix > 0 ? [`${name} ${pinned ? leaf.example : leaf.example.slice(0, prefix)}`] : [],
+      )
+      .join('\n')
   }
 }
