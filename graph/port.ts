@@ -56,7 +56,7 @@ export interface LogRecord extends Partition {
   /** `trade/1`. */
   readonly schema: string
   readonly rows: number
-  /** The batch: see `graph/batch.ts`. Handed to a log, it is valid until `append` returns: then it is copied. */
+  /** The batch: see `graph/batch.ts`. Of a step that is appended it is valid until `append` returns. */
   readonly bytes: Uint8Array
 }
 

@@ -74,8 +74,8 @@ export class Batches {
   }
 
   /**
-   * All batches of the step, in the order of the topics; the next step begins. Their bytes are valid until a row
-   * is added to it.
+   * All batches of the step, in the order of the topics; the next step begins. Their bytes are valid until a
+   * row is added to it.
    */
   take(): readonly LogRecord[] {
     for (const partitions of this.#filling.values()) {

@@ -1,7 +1,7 @@
 /** Powers of ten that a double holds exactly; typed, as a frozen list would hold objects. */
 export const POWERS = Float64Array.from({ length: 23 }, (_, at) => Number(`1e${at}`))
 
-/** Where `readDecimal` puts what it finds beside the end: how many digits stand before and after the point. */
+/** Where `readDecimal` says how many digits stand before and after the point. */
 const BEFORE = 0
 const AFTER = 1
 

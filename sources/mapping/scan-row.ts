@@ -39,7 +39,7 @@ export interface ScanRows {
   /** At the end of each member of a list. */
   readonly members: ReadonlyMap<Listing, string>
   readonly lists: readonly ScannedList[]
-  /** A message has one row at most: its columns are stored in the cells themselves, by the names of `cells`. */
+  /** A message has one row at most, whose columns are stored in the cells themselves, named by `cells`. */
   readonly direct: boolean
   readonly cells: readonly string[]
 }

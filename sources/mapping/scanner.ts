@@ -76,8 +76,8 @@ class Writer {
     const counters = Array.from({ length: this.#depth }, (_, at) => `j${at}=0`)
     counters.push(...[...singles.values()].map((count) => `${count}=0`))
     return [
-      `'use strict';const P=k.powers,I=Int32Array.from(P.subarray(0,9)),L=k.digits,F=new Float64Array(1),G=new Int32Array(2);`,
-      'const{readDecimal,numberEnd}=k;',
+      `'use strict';const P=k.powers,I=Int32Array.from(P.subarray(0,9)),L=k.digits;`,
+      'const{readDecimal,numberEnd}=k,F=new Float64Array(1),G=new Int32Array(2);',
       ...lists.map(({ target, place }, at) => `const l${at}=k.cells[${target}].lists[${place}];`),
       ...this.#rows.cells,
       `return (b,v,from,end,o,R)=>{let i=from,t=0,d=0,n=0,m=0,u=0,y=0,z=0,r=0,q=0,x=0`,

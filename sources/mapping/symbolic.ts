@@ -265,7 +265,8 @@ export class Symbolic {
     const end = at + by.value.length
     use.text = true
     use.prefix = Math.max(use.prefix, end)
-    return name === 'substringAfter' ? { is: 'tail', leaf, from: end } : constant(leaf.example.slice(from, at))
+    if (name === 'substringBefore') return constant(leaf.example.slice(from, at))
+    return { is: 'tail', leaf, from: end }
   }
 
   #exists(value: Value): Value {

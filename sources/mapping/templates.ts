@@ -55,7 +55,7 @@ const memoryOf = (buffer: ArrayBufferLike): Memory => ({
 
 /** A copy of the message at hand, where its own memory is not known. */
 const scratch = memoryOf(new ArrayBuffer(BYTES_MAX + 8))
-/** Where the last message lay: a socket reads all of its messages into one place, which it gives as one array. */
+/** Where the last message lay: a socket reads all of its messages into one place, given as one array. */
 let held = scratch
 let given: Uint8Array | undefined
 /** Places of other sockets, and those that only one message came from so far; the oldest give way. */
