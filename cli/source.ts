@@ -6,6 +6,7 @@ import type { Clock } from '../graph/port.ts'
 import type { OpenSource, SourceHost } from '../graph/source.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
 import { openNet } from '../sources/driver/net.ts'
+import { proxyFrom, proxyRest } from '../sources/driver/proxy.ts'
 
 /** What `--source` says. */
 export type SourceChoice = { readonly text: string } & (
@@ -75,7 +76,10 @@ export const openLive = (
 ): readonly OpenSource[] => {
   if (choice.kind === 'sim') checkSimulated([stage], Object.keys(endpoints))
   const random = { below: (n: number): number => Math.floor(Math.random() * n) }
-  const host: SourceHost = { clock, random, net: openNet({ clock }), mapping: loadMapping, ...to }
+  const venues = choice.kind === 'live'
+  if (venues) proxyRest(process.env)
+  const net = openNet({ clock, ...(venues ? { proxy: proxyFrom(process.env) } : {}) })
+  const host: SourceHost = { clock, random, net, mapping: loadMapping, ...to }
   return wantsOf(stage).map(({ source, channels, universe }) =>
     source.open(host, { channels, universe, endpoint: endpoints[source.name], owns: () => true }),
   )

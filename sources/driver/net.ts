@@ -21,7 +21,8 @@ interface NetOptions {
   /** A longer REST answer is refused; bytes. Lists of instruments are the longest. */
   readonly bodyBytesMax?: number
   readonly handshakeMs?: number
-  readonly proxy?: string
+  /** By which HTTP proxy a WebSocket is opened. */
+  readonly proxy?: (url: string) => string | undefined
   readonly tls?: WebSocketOptions['tls']
   /** How WebSockets are opened; default our own client. */
   readonly dial?: (url: string, events: SocketEvents, settings: DialSettings) => Socket
@@ -32,9 +33,10 @@ export const openNet = (options: NetOptions): Net => {
   const { frameBytesMax = 8 << 20, bodyBytesMax = 64 << 20, handshakeMs = 10_000, dial = connect } = options
   const { now, after = timer } = options.clock
   const clock = { now, after }
-  const settings = { clock, bytesMax: frameBytesMax, handshakeMs, proxy: options.proxy, tls: options.tls }
+  const settings = { clock, bytesMax: frameBytesMax, handshakeMs, tls: options.tls }
   return Object.freeze({
-    connect: (url: string, events: SocketEvents) => dial(url, events, settings),
+    connect: (url: string, events: SocketEvents) =>
+      dial(url, events, { ...settings, proxy: options.proxy?.(url) }),
     get: (url: string, timeoutMs: number) => get(url, timeoutMs, clock, bodyBytesMax),
   })
 }

@@ -134,6 +134,6 @@ test('trust and a proxy are the network\'s to give', async () => {
     expect(await end(how, `wss://127.0.0.1:${port}`)).toEqual([1000, ''])
     expect((await end({ ...how, tls: {} }, `wss://127.0.0.1:${port}`))[1]).toContain('certificate')
   }
-  expect((await end({ proxy: 'http://127.0.0.1:1' }, 'ws://a'))[1]).toContain('ECONNREFUSED')
-  expect(await end({ proxy: 'http://127.0.0.1:1', dial: dialByWs }, 'ws://a')).toEqual([0, 'the ws package does not go through a proxy'])
+  expect((await end({ proxy: () => 'http://127.0.0.1:1' }, 'ws://a'))[1]).toContain('ECONNREFUSED')
+  expect(await end({ proxy: () => 'http://127.0.0.1:1', dial: dialByWs }, 'ws://a')).toEqual([0, 'the ws package does not go through a proxy'])
 })
