@@ -1,0 +1,212 @@
+import { spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { globSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { kt, killTree, start } from '../e2e/command.ts'
+import { randomOf } from '../random.ts'
+
+/** What a fault does to a run, and to which of its processes. */
+type Kind = 'kill' | 'stop' | 'tree' | 'disk'
+
+export interface ChaosOptions {
+  readonly faults: number
+  readonly seed: number
+  /** Where the run keeps everything. */
+  readonly folder: string
+  /** The folder is a disk of its own, which may be filled. */
+  readonly disk: boolean
+  readonly say: (text: string) => void
+}
+
+export interface ChaosReport {
+  /** How often what was done to whom: `kill shard`. */
+  readonly faults: Readonly<Record<string, number>>
+  /** From each kill of the shard until the log grew again, milliseconds, sorted. */
+  readonly recoveryMs: readonly number[]
+  readonly trades: number
+  /** Places where ids of trades do not go on, and those of them that no gap row explains. */
+  readonly holes: number
+  readonly unexplained: number
+  /** What `kt verify` found. */
+  readonly findings: readonly string[]
+}
+
+/** The processes of a run, by a word of their command line. */
+const PARTS = {
+  shard: 'part/shard.ts',
+  'sink-clickhouse': 'part/clickhouse.ts',
+  'sink-lake': 'part/lake.ts',
+  clickhouse: 'chdb-front.ts',
+} as const
+type Part = keyof typeof PARTS
+
+/** Of a hundred faults, so many are of this kind. */
+const MIX: readonly (readonly [number, Kind, Part | undefined])[] = [
+  [35, 'kill', 'shard'],
+  [13, 'kill', 'sink-clickhouse'],
+  [13, 'kill', 'sink-lake'],
+  [13, 'kill', 'clickhouse'],
+  [6, 'stop', 'shard'],
+  [4, 'stop', 'sink-clickhouse'],
+  [4, 'stop', 'sink-lake'],
+  [4, 'stop', 'clickhouse'],
+  [5, 'tree', undefined],
+  [3, 'disk', undefined],
+]
+const SETTLE_MS = 15_000
+const REST_BYTES = 1 << 18
+
+/** Trades whose ids are not one more than the last of their instrument, and that no gap row explains. */
+const HOLES = `
+  WITH t AS (
+    SELECT instrument, first, lag(first) OVER (PARTITION BY instrument ORDER BY _part, _off, _row) AS before
+    FROM trade WHERE first IS NOT NULL
+  )
+  SELECT count(*)::INT AS holes, (count(*) FILTER (WHERE NOT EXISTS (
+    SELECT 1 FROM gap WHERE gap.instrument = t.instrument AND gap.channel = 'trade' AND gap.event = 'opened'
+      AND gap.first = t.before + 1 AND gap.last = t.first - 1)))::INT AS unexplained
+  FROM t WHERE before IS NOT NULL AND first <> before + 1`
+
+/**
+ * A run under load, and faults one after the other: processes are killed with -9 or stand still for some
+ * seconds, the whole tree dies, the disk is full for a while; the exchange tears connections all the time.
+ * Then the run drains, and what the log, ClickHouse and the lake hold is compared row for row.
+ */
+export const chaos = async (options: ChaosOptions): Promise<ChaosReport> => {
+  const { faults, folder, seed, say } = options
+  const draw = randomOf(seed)
+  const counts: Record<string, number> = {}
+  const recoveryMs: number[] = []
+  let run = begin(folder)
+  try {
+    await ready(folder)
+    for (let at = 0; at < faults; at++) {
+      await pause(800 + draw(2500))
+      const [, kind, part] = drawn(draw(100), options.disk)
+      const what = part === undefined ? kind : `${kind} ${part}`
+      counts[what] = (counts[what] ?? 0) + 1
+      const pid = part === undefined ? 0 : await alive(part, folder)
+      const before = Date.now()
+      if (kind === 'tree') {
+        killTree(run)
+        run = begin(folder)
+        await ready(folder)
+      } else if (kind === 'disk') await full(folder, 500 + draw(3000))
+      else if (kind === 'stop') await stop(pid, 300 + draw(6000))
+      else {
+        await kill(pid)
+        if (part === 'shard') {
+          await grown(folder)
+          recoveryMs.push(Date.now() - before)
+        }
+      }
+      say(`${at + 1}/${faults} ${what}, ${Date.now() - before} ms`)
+    }
+    await pause(SETTLE_MS)
+    process.kill(run.pid!, 'SIGINT')
+    await new Promise((ended) => run.once('close', ended))
+  } finally {
+    killTree(run)
+  }
+  return { faults: counts, recoveryMs: recoveryMs.toSorted((a, b) => a - b), ...(await proof(folder)) }
+}
+
+const begin = (folder: string): ChildProcess => {
+  const where = ['--source', 'sim', '--data', folder, '--port', '0']
+  const load = ['--pairs', '12', '--rate', '1500', '--faults', 'calm']
+  return start(['graph', 'run', ...where, ...load]).child
+}
+
+const drawn = (number: number, disk: boolean): (typeof MIX)[number] => {
+  let rest = number
+  for (const one of MIX) {
+    rest -= one[0]
+    if (rest < 0) return one[1] === 'disk' && !disk ? MIX[0]! : one
+  }
+  return MIX[0]!
+}
+
+const pidOf = (word: string, folder: string): number | undefined => {
+  for (const file of globSync('/proc/[0-9]*/cmdline')) {
+    try {
+      const line = readFileSync(file, 'utf8')
+      if (line.includes(word) && line.includes(folder)) return Number(file.split('/')[2])
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return undefined
+}
+
+const kill = async (pid: number): Promise<void> => {
+  process.kill(pid, 'SIGKILL')
+  while (
+    globSync(`/proc/${pid}/stat`).length > 0 &&
+    !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z')
+  )
+    await pause(5)
+}
+
+const stop = async (pid: number, ms: number): Promise<void> => {
+  process.kill(pid, 'SIGSTOP')
+  await pause(ms)
+  process.kill(pid, 'SIGCONT')
+}
+
+/** A part that died of the fault before comes back within some seconds. */
+const alive = async (part: Part, folder: string): Promise<number> => {
+  for (const until = Date.now() + 60_000; Date.now() < until; await pause(50)) {
+    const pid = pidOf(PARTS[part], folder)
+    if (pid !== undefined) return pid
+  }
+  throw new Error(`${part} did not come back within a minute: ${folder}/logs may say why`)
+}
+
+const full = async (folder: string, ms: number): Promise<void> => {
+  const ballast = join(folder, 'ballast')
+  // The run writes on meanwhile, and fills the rest itself.
+  const { bavail, bsize } = statfsSync(folder)
+  spawnSync('fallocate', ['-l', String(Math.max(bavail * bsize - REST_BYTES, bsize)), ballast])
+  await pause(ms)
+  rmSync(ballast, { force: true })
+}
+
+const logBytes = (folder: string): number =>
+  globSync(join(folder, 'log/*.segment')).reduce((sum, file) => {
+    try {
+      return sum + statSync(file).size
+    } catch {
+      return sum
+    }
+  }, 0)
+
+/** Wait until the log grows. */
+const grown = async (folder: string): Promise<void> => {
+  const before = logBytes(folder)
+  for (const until = Date.now() + 60_000; logBytes(folder) <= before; await pause(10))
+    if (Date.now() > until) throw new Error('the log has not grown for a minute')
+}
+
+const ready = async (folder: string): Promise<void> => {
+  for (const until = Date.now() + 60_000; pidOf(PARTS['sink-lake'], folder) === undefined; await pause(50))
+    if (Date.now() > until) throw new Error('the run did not begin within a minute')
+  await grown(folder)
+}
+
+const json = async <T>(...args: readonly string[]): Promise<T> => {
+  const { out, err } = await kt(...args, '--json')
+  if (out === '') throw new Error(err)
+  return JSON.parse(out) as T
+}
+
+const proof = async (
+  folder: string,
+): Promise<Pick<ChaosReport, 'trades' | 'holes' | 'unexplained' | 'findings'>> => {
+  type Verified = { findings: readonly string[]; topics: readonly { topic: string; log: number }[] }
+  const { findings, topics } = await json<Verified>('verify', '--data', folder)
+  type Holes = { holes: number; unexplained: number }
+  const [found] = await json<Holes[]>('sql', '--on', 'lake', HOLES, '--data', folder)
+  const trades = topics.find(({ topic }) => topic === 'trade')?.log ?? 0
+  return { findings, trades, holes: Number(found!.holes), unexplained: Number(found!.unexplained) }
+}
