@@ -1,4 +1,4 @@
-import type { Batch, Buffers } from '../graph/batch.ts'
+import type { Batch } from '../graph/batch.ts'
 import { assert } from '../graph/error.ts'
 import { padded } from '../graph/layout.ts'
 
@@ -85,15 +85,35 @@ const fieldOf = (view: DataView, table: number, field: number): number => {
   return table + slot
 }
 
-/** Write a batch as a stream: the head, the message with its numbers, the buffers as they are, the end. */
-export const writeStream = (head: Uint8Array, message: BatchMessage, batch: Batch): Uint8Array => {
+/** Bytes that are written again and again, and a view of them. */
+export class Reused {
+  bytes = new Uint8Array(0)
+  view = new DataView(this.bytes.buffer)
+
+  room(length: number): void {
+    if (length <= this.bytes.length) return
+    this.bytes = new Uint8Array(Math.ceil(length * 1.25))
+    this.view = new DataView(this.bytes.buffer)
+  }
+}
+
+/**
+ * Write a batch as a stream: the head, the message with its numbers, the buffers as they are, the end. The
+ * bytes are those of `to`, until something else is written there.
+ */
+export const writeStream = (
+  { head, message }: ReturnType<typeof splitStream>,
+  batch: Batch,
+  to: Reused,
+): Uint8Array => {
   const [nodes, parts] = partsOf(batch)
   assert(nodes.length === 2 * message.nodeCount, 'an Arrow message has another number of columns')
   assert(parts.length === message.bufferCount, 'an Arrow message has another number of buffers')
-  const body = parts.reduce((sum, part) => sum + padded(part.byteLength), 0)
+  let body = 0
+  for (let i = 0; i < parts.length; i++) body += padded(parts[i]!.byteLength)
   const from = head.length + 8 + message.bytes.length
-  const bytes = new Uint8Array(from + body + 8)
-  const view = new DataView(bytes.buffer)
+  to.room(from + body + 8)
+  const { bytes, view } = to
   bytes.set(head)
   view.setUint32(head.length, CONTINUES, true)
   view.setInt32(head.length + 4, message.bytes.length, true)
@@ -101,16 +121,20 @@ export const writeStream = (head: Uint8Array, message: BatchMessage, batch: Batc
   bytes.set(message.bytes, base)
   whole(view, base + message.rows, batch.rows)
   whole(view, base + message.bodyLength, body)
-  nodes.forEach((count, i) => whole(view, base + message.nodes + 8 * i, count))
-  let at = 0
-  parts.forEach((part, i) => {
+  for (let i = 0; i < nodes.length; i++) whole(view, base + message.nodes + 8 * i, nodes[i]!)
+  for (let i = 0, at = 0; i < parts.length; i++) {
+    const part = parts[i]!
+    const { byteLength } = part
     whole(view, base + message.buffers + 16 * i, at)
-    whole(view, base + message.buffers + 16 * i + 8, part.byteLength)
-    bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), from + at)
-    at += padded(part.byteLength)
-  })
+    whole(view, base + message.buffers + 16 * i + 8, byteLength)
+    if (byteLength > 0) bytes.set(bytesOf(part), from + at)
+    const end = at + byteLength
+    at += padded(byteLength)
+    for (let padding = end; padding < at; padding++) bytes[from + padding] = 0
+  }
   view.setUint32(from + body, CONTINUES, true)
-  return bytes
+  view.setUint32(from + body + 4, 0, true)
+  return bytes.subarray(0, from + body + 8)
 }
 
 const whole = (view: DataView, at: number, value: number): void => {
@@ -120,24 +144,22 @@ const whole = (view: DataView, at: number, value: number): void => {
 
 type Part = Uint8Array | Int32Array | Float64Array
 
+const bytesOf = (part: Part): Uint8Array =>
+  part instanceof Uint8Array ? part : new Uint8Array(part.buffer, part.byteOffset, part.byteLength)
+
 const partsOf = ({ rows, columns }: Batch): readonly [nodes: readonly number[], parts: readonly Part[]] => {
   const nodes: number[] = []
   const parts: Part[] = []
-  for (const buffers of columns) {
-    nodes.push(rows, buffers.missing)
-    parts.push(buffers.present, ...valuesOf(buffers))
-    if (buffers.column.kind === 'floats') {
-      nodes.push(buffers.floats.length, 0)
-      parts.push(NOTHING, buffers.floats)
-    }
+  for (const { column, missing, present, offsets, values, floats } of columns) {
+    nodes.push(rows, missing)
+    parts.push(present)
+    if (column.kind === 'floats') {
+      nodes.push(floats.length, 0)
+      parts.push(offsets, NOTHING, floats)
+    } else if (column.kind === 'text' || column.kind === 'name') parts.push(offsets, values)
+    else parts.push(column.kind === 'float' ? floats : values)
   }
   return [nodes, parts]
-}
-
-const valuesOf = ({ column, offsets, values, floats }: Buffers): readonly Part[] => {
-  if (column.kind === 'text' || column.kind === 'name') return [offsets, values]
-  if (column.kind === 'floats') return [offsets]
-  return [column.kind === 'float' ? floats : values]
 }
 
 const NOTHING = new Uint8Array(0)

@@ -3,6 +3,7 @@ import type { Buffers } from '../graph/batch.ts'
 import { headBytes, padded, sizesOf } from '../graph/layout.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnySchema, Column } from '../graph/schema.ts'
+import type { Memory } from './memory.ts'
 
 /** The bytes of one record: its number of rows, and a batch of that many (see graph/layout.ts). */
 export interface Joinable {
@@ -25,18 +26,18 @@ interface Filling {
 }
 
 /**
- * The logged columns of a run of records, one behind the other in fresh memory. Records are many and small,
- * so nothing is made of one: its buffers are copied from where they lie. Throws KT3001 when a record cannot
- * be read.
+ * The logged columns of a run of records, one behind the other. Records are many and small, so nothing is
+ * made of one: its buffers are copied from where they lie. Throws KT3001 when a record cannot be read.
  */
 export const joinedColumns = (
   schema: AnySchema,
   records: readonly Joinable[],
+  memory: Memory,
 ): { readonly rows: number; readonly columns: readonly Buffers[] } => {
   const layout = logged(schema)
   const sizes = sizesOf(layout)
   const totals = totalsOf(layout, sizes, records)
-  const fillings = fillingsOf(layout.columns, totals)
+  const fillings = fillingsOf(layout.columns, totals, memory)
   let begin = 0
   for (const record of records) {
     const end = append(record, fillings, headBytes(sizes), begin)
@@ -57,7 +58,7 @@ const totalsOf = (layout: AnySchema, sizes: number, records: readonly Joinable[]
   return totals
 }
 
-const fillingsOf = (columns: readonly Column[], totals: Float64Array): readonly Filling[] => {
+const fillingsOf = (columns: readonly Column[], totals: Float64Array, memory: Memory): readonly Filling[] => {
   const rows = totals[0]!
   let size = 1
   return columns.map((column) => {
@@ -70,9 +71,13 @@ const fillingsOf = (columns: readonly Column[], totals: Float64Array): readonly 
       missingAt,
       lengthAt,
       missing,
-      present: missing === 0 ? NONE : new Uint8Array((rows + 7) >> 3),
-      offsets: new Int32Array(lengthAt < 0 ? 0 : rows + 1),
-      values: new Uint8Array(valuesBytes(column, rows, length)),
+      // Bits are only ever set.
+      present: missing === 0 ? NONE : memory.bytes((rows + 7) >> 3).fill(0),
+      offsets: lengthAt < 0 ? NO_OFFSETS : ints(memory.bytes(4 * (rows + 1))),
+      values:
+        column.kind === 'flag'
+          ? memory.bytes((rows + 7) >> 3).fill(0)
+          : memory.bytes(valuesBytes(column, rows, length)),
       used: 0,
     }
   })
@@ -82,9 +87,12 @@ const fillingsOf = (columns: readonly Column[], totals: Float64Array): readonly 
 const WIDTHS: Partial<Record<Column['kind'], number>> = { float: 8, count: 8, micros: 8, int: 4, choice: 1 }
 const NONE = new Uint8Array(0)
 const NO_FLOATS = new Float64Array(0)
+const NO_OFFSETS = new Int32Array(0)
+
+const ints = ({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): Int32Array =>
+  new Int32Array(buffer, byteOffset, length / 4)
 
 const valuesBytes = (column: Column, rows: number, length: number): number => {
-  if (column.kind === 'flag') return (rows + 7) >> 3
   if (column.kind === 'floats') return 8 * length
   return (WIDTHS[column.kind] ?? 0) * rows + length
 }
@@ -138,7 +146,7 @@ const buffersOf = (from: Filling, rows: number): Buffers => {
   const { column, missing, present, offsets, values, used } = from
   if (offsets.length > 0) offsets[rows] = used
   const doubles = column.kind === 'float' || column.kind === 'floats'
-  const floats = doubles ? new Float64Array(values.buffer) : NO_FLOATS
+  const floats = doubles ? new Float64Array(values.buffer, values.byteOffset, values.length / 8) : NO_FLOATS
   return { column, missing, present, offsets, values: column.kind === 'floats' ? NONE : values, floats }
 }
 

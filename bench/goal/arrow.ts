@@ -5,7 +5,7 @@ import { logged, schemaId } from '../../graph/schema.ts'
 import { trade } from '../../market/index.ts'
 import type { Trade } from '../../market/index.ts'
 import { joined, stored } from '../../sinks/arrow.ts'
-import { streamOf } from '../../sinks/driver/arrow.ts'
+import { arrowEncoder } from '../../sinks/driver/arrow.ts'
 import { binanceFrames } from '../frames.ts'
 import { ktPipeline } from '../kt.ts'
 import { measure, resultOf } from '../measure.ts'
@@ -63,7 +63,8 @@ export const arrow = async (quick: boolean): Promise<readonly Result[]> => {
       for (let at = 0; at < batch.length; at++) columns.add(batch[at]!, at)
       return placed(columns.take())
     }
-    const encoded = (record: Placed): Uint8Array => streamOf(joined(trade, [record]))
+    const encode = arrowEncoder()
+    const encoded = (record: Placed): Uint8Array => encode(joined(trade, [record]))
     const records = batches.map(taken)
     const peer = await arrowWriter(stored(trade))
     const tables = records.map((record) => peer.ready(joined(trade, [record])))

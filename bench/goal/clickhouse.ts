@@ -7,7 +7,7 @@ import { Columns } from '../../graph/columns.ts'
 import type { Placed } from '../../graph/port.ts'
 import { logged, snake } from '../../graph/schema.ts'
 import { trade } from '../../market/index.ts'
-import { joined, stored } from '../../sinks/arrow.ts'
+import { stored } from '../../sinks/arrow.ts'
 import { ready } from '../../sinks/clickhouse/migrate.ts'
 import type { Tables } from '../../sinks/clickhouse/tables.ts'
 import { startChdb } from '../../sinks/driver/chdb.ts'
@@ -94,7 +94,7 @@ const besideJson = async (
   const ours = {
     name: 'kt',
     before: () => tables.exec(`TRUNCATE TABLE ${OURS}`),
-    run: () => tables.insert(OURS, joined(trade, records), { token: String(token++), comment: 'bench' }),
+    run: () => tables.insert(OURS, { schema: trade, records }, { token: String(token++), comment: 'bench' }),
   }
   const theirs = {
     name: 'JSONEachRow, @clickhouse/client',

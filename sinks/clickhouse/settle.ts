@@ -1,6 +1,5 @@
 import { HostError, KtError } from '../../graph/error.ts'
 import type { Clock, Placed } from '../../graph/port.ts'
-import { joined, picked } from '../arrow.ts'
 import type { ClickhouseSink } from './sink.ts'
 import { literal } from './table.ts'
 import { PLACES, PRESENT, RUNNING } from './tables.ts'
@@ -40,17 +39,18 @@ export const settle = async (tables: Tables, clock: Clock, load: Load): Promise<
   const { sink, doubt } = load
   const records = load.records.filter((record) => record.rows > 0 && !load.expired(record))
   if (records.length === 0) return 0
-  const batch = joined(sink.schema, records)
+  const all = records.reduce((sum, { rows }) => sum + rows, 0)
   const token = tokenOf(load)
   let inserted = 0
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     if (doubt) await quiet(tables, clock, load)
     const missing = doubt ? await missingOf(tables, load, records) : undefined
     if (missing?.length === 0) return inserted
-    const rows = missing === undefined || missing.length === batch.rows ? batch : picked(batch, missing)
+    const whole = missing === undefined || missing.length === all
+    const rows = { schema: sink.schema, records, ...(whole ? {} : { chosen: missing }) }
     const label = { token: attempt === 1 ? token : `${token}#${attempt}`, comment: `${token}/${attempt}` }
     await tables.insert(sink.table, rows, label)
-    inserted = rows.rows
+    inserted = whole ? all : missing.length
     if (!doubt) return inserted
   }
   throw new HostError('KT6105', `rows inserted into "${sink.table}" do not stay there`, {

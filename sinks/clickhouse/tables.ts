@@ -1,4 +1,4 @@
-import type { Batch } from '../../graph/batch.ts'
+import type { Rows } from '../arrow.ts'
 
 /**
  * How an insert is known: to ClickHouse's own deduplication, and to whoever looks for it among running
@@ -24,8 +24,8 @@ export interface Tables {
     sql: string,
     parameters: Readonly<Record<string, string | number>>,
   ) => Promise<readonly Row[]>
-  /** All rows of the batch as one block. */
-  readonly insert: (table: string, batch: Batch, label: Label) => Promise<void>
+  /** All of the rows as one block. */
+  readonly insert: (table: string, rows: Rows, label: Label) => Promise<void>
 }
 
 /** How far each partition of a topic was loaded: answered from the projection `p_hwm`. */

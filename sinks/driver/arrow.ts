@@ -21,7 +21,7 @@ import type { Data, DataType } from 'apache-arrow'
 import type { Batch, Buffers } from '../../graph/batch.ts'
 import { schemaId, snake } from '../../graph/schema.ts'
 import type { AnySchema, Column } from '../../graph/schema.ts'
-import { splitStream, writeStream } from '../arrow-message.ts'
+import { Reused, splitStream, writeStream } from '../arrow-message.ts'
 
 /**
  * The Arrow type of a column. A choice is a dictionary of its values, with the number of its column as the
@@ -60,18 +60,23 @@ export const arrowSchema = (schema: AnySchema): Schema => {
 
 const frames = new WeakMap<AnySchema, ReturnType<typeof splitStream>>()
 
+/** All that is the same for the batches of a schema is made once, by the library. */
+const frameOf = (schema: AnySchema): ReturnType<typeof splitStream> => {
+  const known = frames.get(schema)
+  if (known !== undefined) return known
+  const example = RecordBatchStreamWriter.writeAll(tableOf(exampleOf(schema)))
+  const frame = splitStream(example.toUint8Array(true))
+  frames.set(schema, frame)
+  return frame
+}
+
 /**
- * A batch of `stored(schema)` (see `joined`) as the bytes of an Arrow IPC stream with one record batch. All
- * that is the same for the batches of a schema is made once, by the library.
+ * Makes batches of `stored(schema)` (see `joined`) into the bytes of Arrow IPC streams with one record batch
+ * each. They are valid until the next one is made: it lies in the same memory.
  */
-export const streamOf = (batch: Batch): Uint8Array => {
-  let frame = frames.get(batch.schema)
-  if (frame === undefined) {
-    const example = RecordBatchStreamWriter.writeAll(tableOf(exampleOf(batch.schema)))
-    frame = splitStream(example.toUint8Array(true))
-    frames.set(batch.schema, frame)
-  }
-  return writeStream(frame.head, frame.message, batch)
+export const arrowEncoder = (): ((batch: Batch) => Uint8Array) => {
+  const reused = new Reused()
+  return (batch) => writeStream(frameOf(batch.schema), batch, reused)
 }
 
 /** A batch of one row, as the message of one without rows leaves out the numbers that are zero. */

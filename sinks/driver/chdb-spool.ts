@@ -1,7 +1,8 @@
-import { createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable, Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Readable, Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import { failureOf, refusal } from './chdb-engine.ts'
 import { decodeLz4 } from './chdb-lz4.ts'
@@ -124,20 +125,22 @@ export const openSpool = (folder: string, maxBytes: number): Spool => {
       bytes = 0
       rmSync(file, { force: true })
     }
-    const counted = async function* (chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        bytes += chunk.length
-        held += chunk.length
-        room(bytes)
-        yield chunk
-      }
-    }
-    const chunks = async function* () {
-      if (first.length > 0) yield first
-      if (!body.complete) yield* body.rest()
+    const take = async (out: Gathering, chunk: Buffer): Promise<void> => {
+      bytes += chunk.length
+      held += chunk.length
+      room(bytes)
+      await out.add(chunk)
     }
     try {
-      await pipeline(Readable.from(counted(chunks())), createWriteStream(file, { mode: 0o600 }))
+      const handle = await open(file, 'w', 0o600)
+      try {
+        const out = new Gathering(handle)
+        await take(out, first)
+        if (!body.complete) for await (const chunk of body.rest()) await take(out, chunk)
+        await out.write()
+      } finally {
+        await handle.close()
+      }
     } catch (thrown) {
       remove()
       throw (thrown as NodeJS.ErrnoException).code === 'ENOSPC' ? noSpace(thrown) : thrown
@@ -145,6 +148,36 @@ export const openSpool = (folder: string, maxBytes: number): Spool => {
     return { file, bytes, remove }
   }
   return { keep }
+}
+
+const WRITE_BYTES = 1 << 20
+
+/** Chunks on their way into a file: a call for each of them costs more than writing it. */
+class Gathering {
+  readonly #handle: FileHandle
+  #chunks: Buffer[] = []
+  #bytes = 0
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  async add(chunk: Buffer): Promise<void> {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    if (this.#bytes >= WRITE_BYTES) await this.write()
+  }
+
+  async write(): Promise<void> {
+    const chunks = this.#chunks
+    const all = this.#bytes
+    this.#chunks = []
+    this.#bytes = 0
+    if (all === 0) return
+    const { bytesWritten } = await this.#handle.writev(chunks)
+    // A disk that is nearly full takes a part, and says so when it is given the rest.
+    if (bytesWritten < all) await this.#handle.appendFile(Buffer.concat(chunks).subarray(bytesWritten))
+  }
 }
 
 const noSpace = (thrown: unknown): Error =>

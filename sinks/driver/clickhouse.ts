@@ -3,9 +3,10 @@ import { createClient } from '@clickhouse/client'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { HostError } from '../../graph/error.ts'
 import { snake } from '../../graph/schema.ts'
+import { stored } from '../arrow.ts'
+import { NativeBlocks } from '../clickhouse/native.ts'
 import { quoted } from '../clickhouse/table.ts'
 import type { Label, Row, Tables } from '../clickhouse/tables.ts'
-import { streamOf } from './arrow.ts'
 
 export interface ClickhouseServer {
   /** `http://127.0.0.1:8123`; `https` for a server elsewhere. */
@@ -46,19 +47,24 @@ export const connectTables = (server: ClickhouseServer): ConnectedTables => {
     application: 'kt',
     log: { level: 127 },
   })
+  const blocks = new NativeBlocks()
   return {
     exec: (sql) => asked(url, async () => void (await client.command({ query: sql }))),
     query: (sql, parameters) => asked(url, () => rowsOf(client, sql, parameters)),
-    insert: (table, batch, { token, comment }: Label) =>
-      asked(url, async () => {
-        const columns = batch.schema.columns.map((column) => quoted(snake(column.name))).join(', ')
+    insert: async (table, rows, { token, comment }: Label) => {
+      const block = blocks.encode(rows)
+      const columns = stored(rows.schema).columns.map((column) => quoted(snake(column.name)))
+      await asked(url, async () => {
         const { stream } = await client.exec({
-          query: `INSERT INTO ${quoted(table)} (${columns}) FORMAT ArrowStream`,
-          values: Readable.from([streamOf(batch)]),
+          query: `INSERT INTO ${quoted(table)} (${columns.join(', ')}) FORMAT Native`,
+          values: Readable.from([block]),
           clickhouse_settings: { ...ONE_BLOCK, insert_deduplication_token: token, log_comment: comment },
         })
         for await (const _ of stream) void _
-      }),
+      })
+      // The server has read it to its end. After a failure nobody knows who still reads it.
+      blocks.done(block)
+    },
     close: () => client.close(),
   }
 }

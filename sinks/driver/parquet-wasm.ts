@@ -13,7 +13,7 @@ import { snake } from '../../graph/schema.ts'
 import { packing } from '../lake/schema.ts'
 import type { Packing } from '../lake/schema.ts'
 import type { FileFormat } from '../lake/table.ts'
-import { streamOf } from './arrow.ts'
+import { arrowEncoder } from './arrow.ts'
 import { actionsOf, checkpointTable } from './checkpoint.ts'
 
 /** What DuckDB reads at a time: a thread takes a row group. */
@@ -39,6 +39,8 @@ const writerOf = (about: Readonly<Record<string, string>>): WriterPropertiesBuil
     .setCreatedBy(CREATED_BY)
     .setKeyValueMetadata(new Map([['kt', JSON.stringify(about)]]))
 
+const encode = arrowEncoder()
+
 /**
  * A batch of `stored(schema)` as a Parquet file by parquet-wasm: zstd, packed by column, statistics by
  * page. What our own writer is compared with.
@@ -51,7 +53,7 @@ export const wasmParquetOf = (batch: Batch, about: Readonly<Record<string, strin
     const name = snake(column.name)
     writer = writer.setColumnDictionaryEnabled(name, false).setColumnEncoding(name, ENCODINGS[packed])
   }
-  return writeParquet(Table.fromIPCStream(streamOf(batch)), writer.build())
+  return writeParquet(Table.fromIPCStream(encode(batch)), writer.build())
 }
 
 /** Checkpoints of the lake's tables, whose columns nest. */

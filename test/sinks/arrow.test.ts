@@ -21,7 +21,7 @@ import {
 } from '../../graph/schema.ts'
 import type { Event, Floats } from '../../graph/schema.ts'
 import { joined, picked, stored } from '../../sinks/arrow.ts'
-import { streamOf } from '../../sinks/driver/arrow.ts'
+import { arrowEncoder } from '../../sinks/driver/arrow.ts'
 
 interface Every extends Event<'every'> {
   readonly note: string
@@ -137,10 +137,12 @@ describe('a run of records', () => {
   })
 
   test('is read by another implementation of Arrow with the same values', () => {
+    // One after the other in the same memory.
+    const encode = arrowEncoder()
     fc.assert(
       fc.property(fc.array(rows, { minLength: 1, maxLength: 4 }), (records) => {
         const table = tableFromIPC(
-          streamOf(
+          encode(
             joined(
               every,
               records.map((events, i) => record(events, 40 + i)),

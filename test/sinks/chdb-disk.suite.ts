@@ -5,7 +5,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { AnySchema } from '../../graph/schema.ts'
 import { trade } from '../../market/event.ts'
-import { joined } from '../../sinks/arrow.ts'
 import { ready } from '../../sinks/clickhouse/migrate.ts'
 import { startChdb } from '../../sinks/driver/chdb.ts'
 import type { RunningChdb } from '../../sinks/driver/chdb.ts'
@@ -55,7 +54,7 @@ test(
       const acknowledged: number[] = []
       for (let at = 0; !done && at < records.length; at++) {
         const label = { token: `x${at}`, comment: `x/${at}` }
-        await tables.insert(table, joined(schema, [records[at]!]), label).then(
+        await tables.insert(table, { schema, records: [records[at]!] }, label).then(
           () => acknowledged.push(at),
           () => refused++,
         )

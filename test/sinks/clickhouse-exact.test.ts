@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { trade } from '../../market/event.ts'
-import { joined } from '../../sinks/arrow.ts'
 import { runClickhouse } from '../../sinks/clickhouse/load.ts'
 import type { TableChange } from '../../sinks/clickhouse/load.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
@@ -135,7 +134,7 @@ describe.skipIf(started === undefined)(
         .records()
         .filter((one) => one.partition === 0 && one.offset >= first && one.offset <= last)
       const token = `clickhouse.twins/twins/0/${first}-${last}`
-      await direct.insert('twins', joined(trade, records), { token, comment: token })
+      await direct.insert('twins', { schema: trade, records }, { token, comment: token })
       await expectExact(direct, topic)
     })
 

@@ -3,6 +3,7 @@ import type { Batch } from '../../graph/batch.ts'
 import { HostError } from '../../graph/error.ts'
 import type { Clock, ObjectStore } from '../../graph/port.ts'
 import { DESCRIBE, HIGH, IDENTITY, PLACES, PRESENT, RUNNING } from '../../sinks/clickhouse/tables.ts'
+import { batchOf } from '../../sinks/arrow.ts'
 import type { Label, Row, Tables } from '../../sinks/clickhouse/tables.ts'
 
 export type Dice = () => number
@@ -64,7 +65,7 @@ export class FakeClickhouse {
       await this.#arrive()
       return this.#answer(sql, parameters)
     },
-    insert: (_, batch, label) => this.#insert(batch, label),
+    insert: (_, rows, label) => this.#insert(batchOf(rows), label),
   }
 
   /** The process dies: what runs ends, what is in place stays. */

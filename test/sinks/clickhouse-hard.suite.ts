@@ -70,7 +70,7 @@ describe.skipIf(started === undefined)('loading under fire (skipped where chdb i
       return Math.round(rows.length / (least / 1000))
     }
     const columns = await rate((round) =>
-      direct.insert('fast', joined(trade, records), { token: `c${round}`, comment: 'speed' }),
+      direct.insert('fast', { schema: trade, records }, { token: `c${round}`, comment: 'speed' }),
     )
     const json = await rate((round) => {
       const clickhouse_settings = { insert_deduplication_token: `j${round}` }
