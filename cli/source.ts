@@ -6,7 +6,7 @@ import type { Clock } from '../graph/port.ts'
 import type { OpenSource, SourceHost } from '../graph/source.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
 import { openNet } from '../sources/driver/net.ts'
-import { proxyFrom, proxyRest } from '../sources/driver/proxy.ts'
+import { openVenueNet } from '../sources/driver/proxy.ts'
 
 /** What `--source` says. */
 export type SourceChoice = { readonly text: string } & (
@@ -76,9 +76,7 @@ export const openLive = (
 ): readonly OpenSource[] => {
   if (choice.kind === 'sim') checkSimulated([stage], Object.keys(endpoints))
   const random = { below: (n: number): number => Math.floor(Math.random() * n) }
-  const venues = choice.kind === 'live'
-  if (venues) proxyRest(process.env)
-  const net = openNet({ clock, ...(venues ? { proxy: proxyFrom(process.env) } : {}) })
+  const net = choice.kind === 'live' ? openVenueNet(clock) : openNet({ clock })
   const host: SourceHost = { clock, random, net, mapping: loadMapping, ...to }
   return wantsOf(stage).map(({ source, channels, universe }) =>
     source.open(host, { channels, universe, endpoint: endpoints[source.name], owns: () => true }),

@@ -4,7 +4,7 @@ import type { AnySource, SourceHost } from '../../graph/source.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { openCapture } from '../../sources/driver/capture.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
-import { openNet } from '../../sources/driver/net.ts'
+import { openVenueNet } from '../../sources/driver/proxy.ts'
 import { markets } from '../../sources/index.ts'
 import { madeFolder } from '../claim.ts'
 import { command, EXIT, print, printJson, say } from '../outcome.ts'
@@ -42,7 +42,7 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
   const host: SourceHost = {
     clock,
     random: { below: (n) => Math.floor(Math.random() * n) },
-    net: openNet({ clock }),
+    net: openVenueNet(clock),
     mapping: loadMapping,
     frame: capture.frame,
     system: capture.system,

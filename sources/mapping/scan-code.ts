@@ -3,9 +3,9 @@ import type { Use } from './use.ts'
 
 /*
  * Pieces of a scanner's code. Its variables: `b` the bytes and `v` their view, `i` where it is, `end` where
- * the message ends; `d` has a high bit set when some of the digits read were none; `P` powers of ten, `I` the
- * same as integers. What reads a value leaves it in variables of its use: `n_` the number, `s_` and `e_` where
- * it begins and ends, `f_` the flag; `l_` is how many digits it had the last time.
+ * the message ends; `d` has a high bit set when some of the digits read were none; `P` powers of ten, `I`
+ * the same as integers. What reads a value leaves it in variables of its use: `n_` the number, `s_` and `e_`
+ * where it begins and ends, `f_` the flag; `l_` is how many digits it had the last time.
  */
 
 /** True where the bytes at `i` are not these. Four bytes are compared at a time. */

@@ -139,7 +139,7 @@ const storeList = (value: Value, target: number, place: number, lists: ScannedLi
   return ''
 }
 
-/** Code that stores the columns of a row: in its cells, or, of many rows, where the reader takes them from. */
+/** Code that stores the columns of a row: in its cells, or, of many, where the reader takes them from. */
 class Store {
   readonly #symbolic: Symbolic
   /** From where a text begins to where it ends; undefined: the cells take it at once. */
