@@ -46,6 +46,8 @@ interface Running {
   last: Extract<PartMessage, { readonly kind: 'failed' }> | undefined
   stopping: boolean
   ended: Promise<number>
+  /** It ended before it was ever ready, and whoever started it is to know. */
+  refuse: (code: number) => void
 }
 
 export interface FleetOptions {
@@ -90,6 +92,14 @@ export class Fleet {
         last: undefined,
         stopping: false,
         ended: Promise.resolve(0),
+        refuse: (code) =>
+          settle(() =>
+            refused(
+              new KtError('KT5001', `part "${part.name}" ended with ${code} before it was ready`, {
+                fix: `Read ${this.#logOf(part.name)}.`,
+              }),
+            ),
+          ),
       }
       this.#running.set(part.name, running)
       let waiting = true
@@ -98,15 +108,6 @@ export class Fleet {
         waiting = false
       }
       this.#launch(running)
-      void running.ended.then((code) =>
-        settle(() =>
-          refused(
-            new KtError('KT5001', `part "${part.name}" ended with ${code} before it was ready`, {
-              fix: `Read ${this.#logOf(part.name)}.`,
-            }),
-          ),
-        ),
-      )
     })
   }
 
@@ -164,7 +165,7 @@ export class Fleet {
     running.launchedAt = Date.now()
     running.last = undefined
     running.ended = new Promise((ended) =>
-      child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : 137))),
+      child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : KILLED))),
     )
     child.on('message', (message: PartMessage) => {
       if (message.kind === 'ready') {
@@ -180,7 +181,9 @@ export class Fleet {
 
   #ended(running: Running, code: number): void {
     const { part, last } = running
-    if (running.stopping || !running.ready) return
+    if (running.stopping && running.ready) return
+    const again = part.restart === 'always' && code === KILLED && running.streak < STREAK_MAX
+    if (!running.ready && (running.stopping || !again)) return running.refuse(code)
     if (Date.now() - running.launchedAt > STEADY_MS) running.streak = 0
     const hopeless =
       last === undefined || last.retry === undefined ? running.streak >= STREAK_MAX : last.retry === 'never'
@@ -197,6 +200,9 @@ export class Fleet {
     setTimeout(() => !running.stopping && this.#launch(running), pauseMs)
   }
 }
+
+/** By a signal: nothing is wrong with the part, as when memory was short. */
+const KILLED = 137
 
 const ask = ({ child }: Running): void => void (child.connected && child.send({ kind: 'stop' }))
 

@@ -10,6 +10,12 @@ const folders: string[] = []
 afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })))
 
 const started = async (script: Partial<ScriptedPart>, finishes: boolean) => {
+  const { starting, ...part } = starts(script, finishes)
+  await starting
+  return part
+}
+
+const starts = (script: Partial<ScriptedPart>, finishes: boolean, restart: 'always' | 'never' = 'always') => {
   const folder = mkdtempSync(join(tmpdir(), 'kt-fleet-'))
   folders.push(folder)
   const said = join(folder, 'said')
@@ -22,14 +28,15 @@ const started = async (script: Partial<ScriptedPart>, finishes: boolean) => {
     restarted: (part) => told.push(`${part} restarted`),
   })
   const settings: ScriptedPart = { said, startMs: [0], failures: 0, retry: 'passing', ...script }
-  await fleet.start({
+  const starting = fleet.start({
     name: 'sink',
     file: resolve(import.meta.dirname, 'part.ts'),
     settings,
-    restart: 'always',
+    restart,
     finishes,
   })
   return {
+    starting,
     fleet,
     told,
     kill: () => process.kill(fleet.pid('sink')!, 'SIGKILL'),
@@ -102,5 +109,23 @@ describe('a part that has nothing to finish', () => {
     const { fleet, words } = await started({ failures: 1 }, false)
     expect(await fleet.stop('sink')).toBe(false)
     expect(words()).toBe('start stop')
+  })
+})
+
+describe('a part that is killed while it starts', () => {
+  test('is started again: nothing is wrong with it', async () => {
+    const { starting, fleet, kill, told, words, until } = starts({ startMs: [60_000, 0] }, false)
+    await until(() => words() === 'start')
+    kill()
+    await starting
+    expect(told).toEqual(['sink restarted'])
+    expect(await fleet.stop('sink')).toBe(true)
+  })
+
+  test('is given up where it may not be started again', async () => {
+    const { starting, kill, words, until } = starts({ startMs: [60_000] }, false, 'never')
+    await until(() => words() === 'start')
+    kill()
+    await expect(starting).rejects.toThrow('ended with 137 before it was ready')
   })
 })
