@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { cellOf, readBatch } from '../graph/batch.ts'
 import type { Log } from '../graph/port.ts'
+import { present } from '../graph/present.ts'
 import { logged, snake } from '../graph/schema.ts'
 import type { AnySchema, Column } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
@@ -70,10 +71,11 @@ export const inLog = async (log: Readable, topic: AnyTopic, ranges?: readonly Ra
   for (const { partition, first, next } of ranges ?? (await rangesOf(log, topic))) {
     const reader = await log.read([{ topic: topic.name, partition, offset: first }])
     for (let at = first; at < next;) {
-      const seen = await scanned(reader, BYTES, 0, ({ offset, bytes }) => {
+      const seen = await scanned(reader, BYTES, 0, (record) => {
+        const { offset } = record
         at = offset + 1
         if (offset >= next) return
-        const { rows, columns } = readBatch(schema, bytes)
+        const { rows, columns } = readBatch(schema, present(topic.schema, record).bytes)
         const own = columns.filter(({ column }) => column.name !== '_order')
         for (let row = 0; row < rows; row++)
           tally.add(

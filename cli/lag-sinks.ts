@@ -74,11 +74,7 @@ const asking = ({ client }: Server): Parameters<typeof loadedTo>[0] => ({
 })
 
 /** Where each lake sink of a plan stands, as its table tells. */
-export const lakeReadings = async (
-  root: string,
-  plan: Plan,
-  ends: readonly End[],
-): Promise<SinkReadings> => {
+export const lakeReadings = async (root: string, plan: Plan, ends: readonly End[]): Promise<SinkReadings> => {
   const sinks = plan.sinks.filter(({ sink }) => sink.engine === 'lake')
   if (sinks.length === 0) return { readings: [], silent: [] }
   const store = await openStore(foldersOf(root).lake)

@@ -1,6 +1,7 @@
 import { readBatch } from '../graph/batch.ts'
 import { HostError } from '../graph/error.ts'
 import type { Log, ObjectStore, Partition, Placed, ReadFrom } from '../graph/port.ts'
+import { present } from '../graph/present.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import type { Plan, Stage } from '../graph/plan.ts'
@@ -127,7 +128,7 @@ export const behind = async (
 const oldestIn = (topic: AnyTopic | undefined, record: Placed): number => {
   const name = topic === undefined ? undefined : timeColumn(topic.schema)
   if (topic === undefined || name === undefined) return record.time
-  const batch = readBatch(logged(topic.schema), record.bytes)
+  const batch = readBatch(logged(topic.schema), present(topic.schema, record).bytes)
   const times = batch.columns.find(({ column }) => column.name === name)
   return (times === undefined ? undefined : bounds(times, batch.rows))?.[0] ?? record.time
 }

@@ -2,6 +2,7 @@ import { rowsOf, readBatch } from '../graph/batch.ts'
 import { VenueError } from '../graph/error.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { DeadLetter, Log } from '../graph/port.ts'
+import { present } from '../graph/present.ts'
 import { kept } from '../graph/row.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnySource, Frame, SourceHost } from '../graph/source.ts'
@@ -93,9 +94,9 @@ export const instrumentsIn = async (log: Log): Promise<readonly { source: string
     for (let at = first; at < next;) {
       const records = await reader.read(1 << 22, 0)
       if (records.length === 0) break
-      for (const { offset, bytes } of records) {
-        at = offset + 1
-        for (const row of rowsOf(readBatch(logged(instrument), bytes))) {
+      for (const record of records) {
+        at = record.offset + 1
+        for (const row of rowsOf(readBatch(logged(instrument), present(instrument, record).bytes))) {
           const { source, symbol } = row as { readonly source: string; readonly symbol: string }
           newest.set(`${source} ${symbol}`, { source, row: { ...row } })
         }

@@ -69,8 +69,7 @@ const SYSTEM = /^kt\.(?!input\.)/
 export const openPast = async (place: PastPlace, rebuild: Rebuild, live: Plan): Promise<OpenPast> =>
   place.kind === 'log' ? openLogPast(place.where, rebuild, live) : openLakePast(place.where, rebuild)
 
-const bounded = (past: Past): Bounded =>
-  new Bounded(past, new Map(), async (ms) => void (await pause(ms)))
+const bounded = (past: Past): Bounded => new Bounded(past, new Map(), async (ms) => void (await pause(ms)))
 
 /** All partitions up to a step. */
 const cutAt = async (past: Past, step: number): Promise<Point> => {
@@ -137,7 +136,10 @@ const openLakePast = async (where: string, rebuild: Rebuild): Promise<OpenPast> 
   if (absent !== undefined) throw notStored(absent.name, folder)
   const stored = makes.filter(({ schema }) => there.has(tableName(schema)))
   const topics = [...from, ...system, ...stored]
-  const reader = await openLake(folder, topics.map(({ schema }) => schema))
+  const reader = await openLake(
+    folder,
+    topics.map(({ schema }) => schema),
+  )
   const shard = ({ topic, partition }: Partition): string => {
     const stage = plan.stages.find(({ writes, partition: own }) =>
       writes.some((write) => write.topic.name === topic && (write.from.length > 0 || own === partition)),

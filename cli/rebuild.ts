@@ -97,7 +97,11 @@ export const runRebuild = async (of: Rebuilding): Promise<number> => {
       clock: systemClock(),
       log,
       objects: fileStore(folders.objects),
-      report: reporting(of, () => point.step, (from) => holding.keep(shard, from)),
+      report: reporting(
+        of,
+        () => point.step,
+        (from) => holding.keep(shard, from),
+      ),
       rowsMax: 8192,
       checkpointEveryMs: CHECKPOINT_EVERY_MS,
       rebuild: false,

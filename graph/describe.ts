@@ -1,3 +1,5 @@
+import { describeSchema } from './evolution.ts'
+import type { DescribedSchema } from './evolution.ts'
 import type { Plan, Stage } from './plan.ts'
 import { schemaId } from './schema.ts'
 
@@ -5,6 +7,8 @@ import { schemaId } from './schema.ts'
 export interface Described {
   readonly graph: string
   readonly nodes: readonly DescribedNode[]
+  /** What is in each topic; what kt 0.1 wrote has none. */
+  readonly schemas?: Readonly<Record<string, DescribedSchema>>
 }
 
 export interface DescribedNode {
@@ -68,6 +72,7 @@ export const describe = (plan: Plan): Described => ({
       detail: { schema: schemaId(sink.schema), orderBy: sink.orderBy },
     })),
   ],
+  schemas: Object.fromEntries(plan.topics.map(({ name, schema }) => [name, describeSchema(schema)])),
 })
 
 /** A plan as text: a line a node, in the order in which events pass them. */

@@ -132,12 +132,7 @@ const topicsBehind = (
   )
 
 /** A node that reads topics of the run where it stood behind what is not made again. */
-const rewire = (
-  nodes: readonly Node[],
-  node: Node,
-  below: ReadonlySet<string>,
-  from: Set<string>,
-): Node => {
+const rewire = (nodes: readonly Node[], node: Node, below: ReadonlySet<string>, from: Set<string>): Node => {
   const feeds = node.from.flatMap((above): readonly string[] => {
     if (below.has(above)) return [above]
     const is = topicOf(nodes, above) !== undefined
@@ -185,5 +180,5 @@ const nothing = (names: readonly string[]): GraphError =>
 
 const unlogged = (node: string, above: string): GraphError =>
   new GraphError('KT1023', `"${node}" cannot be made again: what "${above}" makes is in no topic`, {
-    fix: `Name a topic before "${above}" too, or put .through(topic) behind it and run the graph for a while.`,
+    fix: `Name a topic before "${above}" too, or put .through(topic) behind it and run it for a while.`,
   })

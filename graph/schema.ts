@@ -1,4 +1,6 @@
 import { GraphError } from './error.ts'
+import { checkVersions } from './schema-versions.ts'
+import type { Former } from './schema-versions.ts'
 
 declare const kind: unique symbol
 
@@ -33,6 +35,10 @@ export interface Field<T> {
   /** What it means, with its unit; becomes the column's comment in every engine. */
   readonly about: string
   readonly values: readonly string[]
+  /** The version of its schema that brought it; left out: the first. See `since`. */
+  readonly since?: number
+  /** How it was stored before some versions, oldest first. See `widened`. */
+  readonly was?: readonly Former[]
   readonly type?: (value: T) => T
 }
 
@@ -62,7 +68,7 @@ export interface Column extends Field<unknown> {
 /** A schema whose event type does not matter here. */
 export interface AnySchema {
   readonly name: string
-  /** Raised by one when a column is added; a reader knows every version that was ever released. */
+  /** Raised by one when a column is added or widened; its columns say what every earlier version had. */
   readonly version: number
   readonly about: string
   readonly columns: readonly Column[]
@@ -78,7 +84,7 @@ export interface Schema<E> extends AnySchema {
 
 /**
  * Lay out the event `E`. The fields are checked against `E` both ways: none missing, none extra, none of
- * another type.
+ * another type. From version 2 on, columns say what changed: `since`, `widened`.
  */
 export const schema = <E extends Event<string>>(
   name: NameOf<E>,
@@ -95,7 +101,9 @@ export const schema = <E extends Event<string>>(
       fix: 'Leave it out of optional(): an empty list says the same.',
     })
   }
-  return Object.freeze({ name, version, about, columns: Object.freeze(columns) })
+  const made = Object.freeze({ name, version, about, columns: Object.freeze(columns) })
+  checkVersions(made)
+  return made
 }
 
 const ORDER: Column = Object.freeze({

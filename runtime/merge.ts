@@ -2,6 +2,7 @@ import { readBatch } from '../graph/batch.ts'
 import type { Batch } from '../graph/batch.ts'
 import type { Stage } from '../graph/plan.ts'
 import type { Placed } from '../graph/port.ts'
+import { present } from '../graph/present.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import { causeOf, emittedOf } from './order.ts'
@@ -96,10 +97,11 @@ export class Merge {
     return records.flatMap((record) => this.#placed(this.#topics.get(record.topic)!, record)).sort(inOrder)
   }
 
-  #placed(topic: AnyTopic, { shard, partition, bytes }: Placed): readonly Ordered[] {
+  #placed(topic: AnyTopic, record: Placed): readonly Ordered[] {
+    const { shard, partition } = record
     const level = this.#levels.get(shard) ?? this.#levels.size
     if (level > 0 && this.#system.has(topic.name)) return []
-    const batch = readBatch(logged(topic.schema), bytes)
+    const batch = readBatch(logged(topic.schema), present(topic.schema, record).bytes)
     const { values } = batch.columns.at(-1)!
     return Array.from(new Int32Array(values.buffer, values.byteOffset, batch.rows), (order, at): Ordered => {
       const [cause, emitted] = level === 0 ? [order, 0] : [causeOf(order), emittedOf(order)]

@@ -2,6 +2,7 @@ import { readBatch, rowOf } from '../graph/batch.ts'
 import { HostError } from '../graph/error.ts'
 import type { Stage as StagePlan } from '../graph/plan.ts'
 import type { Log, Partition, Placed } from '../graph/port.ts'
+import { present } from '../graph/present.ts'
 import { logged } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -70,7 +71,7 @@ export const feedPast = async (
 }
 
 const pastRows = (topic: AnyTopic, record: Placed): readonly PastRow[] => {
-  const batch = readBatch(logged(topic.schema), record.bytes)
+  const batch = readBatch(logged(topic.schema), present(topic.schema, record).bytes)
   return Array.from({ length: batch.rows }, (_, i) => {
     const row = rowOf(batch, i)
     return { order: row['_order'] as number, schema: topic.schema.name, row }

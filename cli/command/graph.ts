@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { ascii, changes, describe, mermaid } from '../../graph/describe.ts'
+import type { Described } from '../../graph/describe.ts'
 import { GraphError } from '../../graph/error.ts'
 import { venueNames } from '../../sources/sim/universe.ts'
 import { createTable } from '../../sinks/clickhouse/table.ts'
 import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
+import { evolutions, evolutionText } from '../evolve.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
@@ -88,7 +90,8 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
   const described = describe(planned)
   const folder = options.data ?? defaultFolder(planned.name, options.source)
   const before = loadRun(foldersOf(folder).root)
-  const changed = changes(before?.plan as ReturnType<typeof describe> | undefined, described)
+  const changed = changes(before?.plan as Described | undefined, described)
+  const evolved = evolutions(before?.plan as Described | undefined, planned)
   const absent = await absentOf(planned, options.source)
   const tables = planned.sinks.flatMap(({ sink }) =>
     sink.engine === 'clickhouse' ? [createTable(sink as ClickhouseSink)] : [],
@@ -98,6 +101,7 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
     source: options.source,
     folder,
     changes: changed,
+    evolved,
     absent,
     plan: described,
     tables,
@@ -109,6 +113,7 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
     print('')
     for (const one of absent) print(`! absent    ${absentText(one)}`)
     for (const line of changed) print(line)
+    for (const one of evolved) print(evolutionText(one))
     print(
       changed.length === 0
         ? 'nothing would change'

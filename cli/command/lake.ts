@@ -3,7 +3,7 @@ import { systemClock } from '../../runtime/driver/clock.ts'
 import { duckMerger } from '../../sinks/driver/lake-merge.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import type { AddFile } from '../../sinks/lake/action.ts'
-import { compacted, mergesOf, rowsIn } from '../../sinks/lake/compact.ts'
+import { compacted, mergesOf, rowsIn, widenedIn } from '../../sinks/lake/compact.ts'
 import { DeltaLog } from '../../sinks/lake/delta.ts'
 import { DATE } from '../../sinks/lake/schema.ts'
 import { vacuumed } from '../../sinks/lake/vacuum.ts'
@@ -196,7 +196,7 @@ export const compact = (names: readonly string[], options: CompactOptions): Prom
     for (const log of logs) {
       await log.refresh()
       const to = { bytes, ...(options.dt === undefined ? {} : { dt: options.dt }) }
-      for (const merge of mergesOf(log.files(), to)) {
+      for (const merge of mergesOf(log.files(), { ...widenedIn(log), ...to })) {
         const add = await compacted(log, store.objects, merger, clock, merge)
         const what = {
           table: log.table,

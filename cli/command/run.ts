@@ -1,13 +1,15 @@
 import { resolve } from 'node:path'
 import { describe } from '../../graph/describe.ts'
+import type { Described } from '../../graph/describe.ts'
 import { venueNames } from '../../sources/sim/universe.ts'
+import { evolutions } from '../evolve.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { kafkaAsked } from '../kafka.ts'
 import { checkLog } from '../log.ts'
 import { Launch } from '../launch.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import type { RebuildFlags } from './rebuild.ts'
-import { durationMs, faultsOf, foldersOf, oneOf, wholeNumber } from '../settings.ts'
+import { durationMs, faultsOf, foldersOf, loadRun, oneOf, wholeNumber } from '../settings.ts'
 import { checkSimulated, defaultFolder, parseSource } from '../source.ts'
 
 interface SimFlags {
@@ -39,6 +41,7 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
   const root = resolve(flags.data ?? (asked === undefined ? folder : `${folder}-kafka`))
   if (source.kind === 'lake')
     return (await import('./rebuild.ts')).runOnLake(file, flags.source, resolve(flags.data ?? folder), flags)
+  evolutions(loadRun(root)?.plan as Described | undefined, plan)
   const kafka = await checkLog(root, asked, plan)
   const speed = flags.speed ?? 'max'
   const faults = flags.faults ?? 'none'

@@ -2,6 +2,7 @@ import { readBatch, rowOf } from '../../graph/batch.ts'
 import type { Described } from '../../graph/describe.ts'
 import { KtError } from '../../graph/error.ts'
 import type { LogReader, Placed } from '../../graph/port.ts'
+import { present } from '../../graph/present.ts'
 import { logged } from '../../graph/schema.ts'
 import type { AnyTopic } from '../../graph/topic.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
@@ -102,7 +103,7 @@ const topicNamed = async (file: string, name: string): Promise<AnyTopic> => {
 }
 
 const lines = (topic: AnyTopic, record: Placed): readonly string[] => {
-  const batch = readBatch(logged(topic.schema), record.bytes)
+  const batch = readBatch(logged(topic.schema), present(topic.schema, record).bytes)
   return Array.from({ length: batch.rows }, (_, row) =>
     JSON.stringify({ _part: record.partition, _off: record.offset, _row: row, ...rowOf(batch, row) }),
   )

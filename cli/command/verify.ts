@@ -162,7 +162,11 @@ const report = (verified: Verified, options: VerifyOptions): number => {
   const digest = identity.digest('hex')
   const ok = findings.length === 0
   if (options.json === true) {
-    const again = remade.map((one) => ({ topic: one.topic, new: one.run === undefined, equal: !differs(one) }))
+    const again = remade.map((one) => ({
+      topic: one.topic,
+      new: one.run === undefined,
+      equal: !differs(one),
+    }))
     const rebuild = remade.length === 0 ? {} : { remade: again }
     printJson({ ok, digest, running: running ?? null, behind, topics: checked, ...rebuild, findings })
     return ok ? EXIT.ok : EXIT.findings

@@ -1,5 +1,6 @@
 import { readBatch, wholeAt } from '../../graph/batch.ts'
 import type { Clock, ObjectStore, Placed } from '../../graph/port.ts'
+import { present } from '../../graph/present.ts'
 import { logged } from '../../graph/schema.ts'
 import { Claims } from './claim.ts'
 import type { Claim } from './claim.ts'
@@ -91,7 +92,7 @@ export class Lane {
 
   add(record: Placed): void {
     if (this.#queue.length === 0) this.#since = this.#around.clock.now()
-    this.#queue.push(waiting(this.sink, record))
+    this.#queue.push(waiting(this.sink, present(this.sink.schema, record)))
     this.bytes += record.bytes.length
   }
 

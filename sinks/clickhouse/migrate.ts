@@ -1,5 +1,6 @@
 import { KtError } from '../../graph/error.ts'
 import { snake } from '../../graph/schema.ts'
+import type { Column } from '../../graph/schema.ts'
 import { stored } from '../arrow.ts'
 import type { ClickhouseSink } from './sink.ts'
 import { clickhouseType, columnOf, createTable, quoted } from './table.ts'
@@ -10,11 +11,14 @@ import type { Tables } from './tables.ts'
 export interface Drift {
   /** Columns that may be missing, and are: ClickHouse adds them at once, whatever the table's size. */
   readonly add: readonly string[]
+  /** Columns that an earlier version of the event held in a narrower type. */
+  readonly widen: readonly string[]
 }
 
 /**
  * Create the sink's table, or check the one that is there, and return the table's identity. A column that the
- * table lacks is added when it may be missing in rows. Throws KT6103 when the table differs otherwise.
+ * table lacks is added when it may be missing in rows, and one that an earlier version of the event had in a
+ * narrower type is widened. Throws KT6103 when the table differs otherwise.
  */
 export const ready = async (tables: Tables, sink: ClickhouseSink): Promise<string> => {
   await tables.exec(createTable(sink))
@@ -30,10 +34,9 @@ export const ready = async (tables: Tables, sink: ClickhouseSink): Promise<strin
     )
   }
   const described = await tables.query(DESCRIBE, { table: sink.table })
-  for (const sql of driftOf(sink, new Map(described.map((row) => [String(row['name']), String(row['type'])])))
-    .add) {
-    await tables.exec(sql)
-  }
+  const has = new Map(described.map((row) => [String(row['name']), String(row['type'])]))
+  const { add, widen } = driftOf(sink, has)
+  for (const sql of [...add, ...widen]) await tables.exec(sql)
   return String(found['uuid'])
 }
 
@@ -43,11 +46,16 @@ export const ready = async (tables: Tables, sink: ClickhouseSink): Promise<strin
  */
 export const driftOf = (sink: ClickhouseSink, has: ReadonlyMap<string, string>): Drift => {
   const add: string[] = []
+  const widen: string[] = []
   for (const column of stored(sink.schema).columns) {
     const name = snake(column.name)
     const type = has.get(name)
     const wanted = clickhouseType(column)
     if (type === wanted) continue
+    if (type !== undefined && typesBefore(column).includes(type)) {
+      widen.push(widening(sink, column))
+      continue
+    }
     if (type !== undefined) {
       const change = `ALTER TABLE ${quoted(sink.table)} MODIFY COLUMN ${quoted(name)} ${wanted}`
       throw different(
@@ -63,10 +71,30 @@ export const driftOf = (sink: ClickhouseSink, has: ReadonlyMap<string, string>):
         `Add the column with a default; or ${AWAY}`,
       )
     }
-    add.push(`ALTER TABLE ${quoted(sink.table)} ADD COLUMN IF NOT EXISTS ${columnOf(column)}`)
+    add.push(addition(sink, column))
   }
-  return { add }
+  return { add, widen }
 }
+
+const addition = ({ table }: ClickhouseSink, column: Column): string =>
+  `ALTER TABLE ${quoted(table)} ADD COLUMN IF NOT EXISTS ${columnOf(column)}`
+
+const widening = ({ table }: ClickhouseSink, column: Column): string =>
+  `ALTER TABLE ${quoted(table)} MODIFY COLUMN ${columnOf(column)}`
+
+/** The types that earlier versions of its event gave a column. */
+const typesBefore = (column: Column): readonly string[] =>
+  (column.was ?? []).map((former) => clickhouseType({ ...column, ...former }))
+
+/**
+ * The statements that take a table from one version of its event to the present one. A sink applies them by
+ * itself when it starts; rows are read and written meanwhile.
+ */
+export const migration = (sink: ClickhouseSink, from: number): readonly string[] =>
+  sink.schema.columns.flatMap((column) => {
+    if ((column.since ?? 1) > from) return [addition(sink, column)]
+    return (column.was ?? []).some(({ until }) => until > from) ? [widening(sink, column)] : []
+  })
 
 const AWAY =
   'move the table away with RENAME TABLE: kt then creates a new one and loads what the log still has.'

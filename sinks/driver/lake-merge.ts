@@ -6,7 +6,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { HostError, KtError } from '../../graph/error.ts'
 import type { ObjectStore } from '../../graph/port.ts'
-import type { Merger } from '../lake/compact.ts'
+import type { Merger, StoredColumn } from '../lake/compact.ts'
 
 const ROW_GROUP = 122_880
 const WIDTH = 8
@@ -24,7 +24,7 @@ export const duckMerger = (
 ): Merger => {
   const { threads = 1, memory = '1GB', folder = tmpdir() } = options
   return {
-    merge: async ({ objects, paths, orderBy, rows }) => {
+    merge: async ({ objects, paths, orderBy, rows, as }) => {
       await mkdir(folder, { recursive: true })
       const work = await mkdtemp(join(folder, 'kt-merge-'))
       const instance = await DuckDBInstance.create(':memory:', {
@@ -35,7 +35,15 @@ export const duckMerger = (
       const connection = await instance.connect()
       try {
         const files = await fetched(objects, paths, work)
-        const bytes = await joined(connection, files, orderBy, rows, join(work, 'joined.parquet'))
+        const source = await sourceOf(connection, files, as)
+        const bytes = await joined(
+          connection,
+          source,
+          files.length,
+          orderBy,
+          rows,
+          join(work, 'joined.parquet'),
+        )
         return { bytes, fingerprint: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
       } finally {
         connection.closeSync()
@@ -71,15 +79,40 @@ const fetched = async (
   return files
 }
 
-const joined = async (
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'VARCHAR',
+  double: 'DOUBLE',
+  long: 'BIGINT',
+  integer: 'INTEGER',
+  timestamp: 'TIMESTAMPTZ',
+  boolean: 'BOOLEAN',
+}
+
+/** The rows of some files, as they are, or in the columns of the table. */
+const sourceOf = async (
   connection: DuckDBConnection,
   files: readonly string[],
+  as: readonly StoredColumn[] | undefined,
+): Promise<string> => {
+  const source = `read_parquet([${files.map(literal).join(', ')}], hive_partitioning = false)`
+  if (as === undefined) return source
+  const there = new Set(await columnsOf(connection, source))
+  const columns = as.map(({ name, type }) => {
+    const duck = typeof type === 'string' ? TYPES[type]! : `${TYPES[type.elementType]!}[]`
+    return `CAST(${there.has(name) ? quoted(name) : 'NULL'} AS ${duck}) AS ${quoted(name)}`
+  })
+  return `(SELECT ${columns.join(', ')} FROM ${source})`
+}
+
+const joined = async (
+  connection: DuckDBConnection,
+  source: string,
+  files: number,
   orderBy: readonly string[],
   rows: number,
   to: string,
 ): Promise<Uint8Array> => {
   await connection.run("SET TimeZone = 'UTC'")
-  const source = `read_parquet([${files.map(literal).join(', ')}], hive_partitioning = false)`
   const names = await columnsOf(connection, source)
   const order = [...orderBy, ...PLACE].filter((name) => names.includes(name)).map(quoted)
   await connection.run(
@@ -92,8 +125,7 @@ const joined = async (
     return String(row)
   }
   const [before, after] = [await digest(source), await digest(`read_parquet(${literal(to)})`)]
-  if (before !== after || before.split(',')[0] !== String(rows))
-    throw differs(files.length, rows, before, after)
+  if (before !== after || before.split(',')[0] !== String(rows)) throw differs(files, rows, before, after)
   return readFile(to)
 }
 

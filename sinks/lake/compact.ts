@@ -28,7 +28,18 @@ export interface CompactTo {
   readonly share?: number
   /** Only this date. */
   readonly dt?: string
+  /** Files of versions of the event below this one are narrower than the table: each is written anew. */
+  readonly widened?: number
 }
+
+/** The newest version of its event that widened a column of a table; undefined: none did. */
+export const widenedIn = ({ metaData }: DeltaLog): { readonly widened?: number } => {
+  const version = metaData?.configuration[WIDENED]
+  return version === undefined ? {} : { widened: Number(version) }
+}
+
+/** Where a table notes that. */
+export const WIDENED = 'kt.widened'
 
 /**
  * What joins files: reads them, sorts their rows by `orderBy` and then by their places, and hands back one
@@ -40,31 +51,43 @@ export interface Merger {
     readonly paths: readonly string[]
     readonly orderBy: readonly string[]
     readonly rows: number
+    /** The columns of the file, where those of its files are fewer or narrower. */
+    readonly as?: readonly StoredColumn[]
   }) => Promise<{ readonly bytes: Uint8Array; readonly fingerprint: string }>
+}
+
+/** A column of a table as its Delta log has it. */
+export interface StoredColumn {
+  readonly name: string
+  readonly type: string | { readonly elementType: string }
 }
 
 const BYTES = 256 * 2 ** 20
 
 /**
  * Which files of a table to join: of each date, and each version of the event, the small ones, oldest rows
- * first. With a `share`, a file that was made by an earlier merge joins again only when enough has come for
- * it, so that a row is written a number of times that grows with the logarithm of what its date has,
- * however slowly rows come.
+ * first; and all that are narrower than the table. With a `share`, a file that was made by an earlier merge
+ * joins again only when enough has come for it, so that a row is written a number of times that grows with
+ * the logarithm of what its date has, however slowly rows come.
  */
 export const mergesOf = (files: readonly AddFile[], to: CompactTo = {}): readonly Merge[] => {
-  const { bytes: target = BYTES, filesMin = 2, share = Infinity, dt } = to
+  const { bytes: target = BYTES, filesMin = 2, share = Infinity, dt, widened = 1 } = to
+  const narrow = (file: AddFile): boolean => versionOf(file) < widened
   const groups = new Map<string, AddFile[]>()
   for (const file of files) {
     const date = file.partitionValues[DATE]
-    if (file.size >= target / 2 || (dt !== undefined && dt !== date)) continue
+    if ((file.size >= target / 2 && !narrow(file)) || (dt !== undefined && dt !== date)) continue
     const key = `${date} ${file.tags?.['kt.schema'] ?? ''}`
     groups.set(key, [...(groups.get(key) ?? []), file])
   }
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, small]) => parted(worthwhile(small, filesMin, share), target))
-    .filter((merge) => merge.files.length > 1)
+    .flatMap(([, small]) => parted(narrow(small[0]!) ? small : worthwhile(small, filesMin, share), target))
+    .filter(({ files: [first, ...more] }) => more.length > 0 || narrow(first!))
 }
+
+const versionOf = ({ tags }: AddFile): number =>
+  Number(/\/(\d+)$/.exec(tags?.['kt.schema'] ?? '')?.[1] ?? Infinity)
 
 /** From the smallest on, runs in which each weighs no more than `share` times what is below it: the first. */
 const worthwhile = (files: readonly AddFile[], filesMin: number, share: number): readonly AddFile[] => {
@@ -135,7 +158,11 @@ export const compacted = async (
   const { table } = log
   const vacuum = log.mark(VACUUM)
   const orderBy = (log.metaData?.configuration['kt.orderBy'] ?? '').split(',').filter((name) => name !== '')
+  const [{ tags }] = merge.files as readonly [AddFile]
+  const { widened = 1 } = widenedIn(log)
+  const anew = versionOf(merge.files[0]!) < widened
   const { bytes, fingerprint } = await merger.merge({
+    ...(anew ? { as: columnsOf(log) } : {}),
     objects,
     paths: merge.files.map((file) => `${table}/${decodeURI(file.path)}`),
     orderBy: orderBy.map(snake),
@@ -152,7 +179,7 @@ export const compacted = async (
     modificationTime: now,
     dataChange: false,
     stats: merged(merge.files.map((file) => file.stats)),
-    tags: merge.files[0]!.tags,
+    tags: anew ? { ...tags, 'kt.schema': log.metaData!.configuration['kt.schema']! } : tags,
   }
   assert(rowsIn(add) === merge.rows, 'a compacted file has the rows of its files')
   const actions = actionsOf(merge, add, now)
@@ -162,6 +189,11 @@ export const compacted = async (
     if (await log.commit(actions)) return add
   }
 }
+
+const columnsOf = ({ metaData }: DeltaLog): readonly StoredColumn[] =>
+  (JSON.parse(metaData!.schemaString) as { readonly fields: readonly StoredColumn[] }).fields.filter(
+    ({ name }) => name !== DATE,
+  )
 
 const actionsOf = (merge: Merge, add: AddFile, timestamp: number): readonly Action[] => [
   {

@@ -1,6 +1,7 @@
 import { readBatch, wholeAt } from '../../graph/batch.ts'
 import type { Batch } from '../../graph/batch.ts'
 import type { Placed } from '../../graph/port.ts'
+import { present } from '../../graph/present.ts'
 import { logged, schemaId } from '../../graph/schema.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import { joined, picked } from '../arrow.ts'
@@ -77,7 +78,8 @@ export class Gatherer {
    * Add the next record. What it completes is handed back: nothing, the records before it, or these and
    * itself.
    */
-  add(record: Placed): readonly Cut[] {
+  add(logged: Placed): readonly Cut[] {
+    const record = present(this.#schema, logged)
     const span = this.#spanOf(record)
     const done: Cut[] = []
     if (!this.empty && this.#endsBefore(record, span)) done.push(...this.take())

@@ -65,23 +65,46 @@ export const deltaSchema = (schema: AnySchema): string =>
   JSON.stringify({ type: 'struct', fields: deltaFields(schema) })
 
 /**
- * The schema of a table that exists, with our new columns behind its own; the same text when we bring none. A
- * table may know columns that we do not, from a newer kt: they stay. Throws KT3403 when a column changed its
- * type, or a new one may not be missing in the files that exist.
+ * The schema of a table that exists, with our new columns behind its own, and those that we have widened; the
+ * same text when we bring nothing. What a table knows beyond us, from a newer kt, stays. Throws KT3403 when a
+ * column changed its type otherwise, or a new one may not be missing in the files that exist.
  */
 export const evolved = (schema: AnySchema, current: string): string => {
   const parsed = JSON.parse(current) as { readonly fields: readonly DeltaField[] }
-  const known = new Map(parsed.fields.map((field) => [field.name, field]))
-  const added: DeltaField[] = []
-  for (const field of deltaFields(schema)) {
-    const old = known.get(field.name)
-    if (old === undefined) added.push(field)
-    else if (JSON.stringify(old.type) !== JSON.stringify(field.type))
-      throw changed(schema, field.name, 'has another type than the files that exist')
-  }
+  const ours = new Map(deltaFields(schema).map((field) => [field.name, field]))
+  const kept = parsed.fields.map((old) => {
+    const field = ours.get(old.name)
+    ours.delete(old.name)
+    if (field === undefined) return old
+    const type = wider(old.type, field.type)
+    if (type === undefined) throw changed(schema, field.name, 'has another type than the files that exist')
+    const nullable = old.nullable || field.nullable
+    return type === old.type && nullable === old.nullable ? old : { ...old, type, nullable }
+  })
+  const added = [...ours.values()]
   const solid = added.find((field) => !field.nullable)
   if (solid !== undefined) throw changed(schema, solid.name, 'is new, and older files have no value for it')
-  return added.length === 0 ? current : JSON.stringify({ ...parsed, fields: [...parsed.fields, ...added] })
+  const same = added.length === 0 && kept.every((field, at) => field === parsed.fields[at])
+  return same ? current : JSON.stringify({ ...parsed, fields: [...kept, ...added] })
+}
+
+/** Does a schema of a table hold more in some column than another? Then files of that are narrower. */
+export const widens = (after: string, before: string): boolean => {
+  const types = new Map(fieldsOf(before).map(({ name, type }) => [name, JSON.stringify(type)]))
+  return fieldsOf(after).some(({ name, type }) => types.has(name) && types.get(name) !== JSON.stringify(type))
+}
+
+const fieldsOf = (schemaString: string): readonly DeltaField[] =>
+  (JSON.parse(schemaString) as { readonly fields: readonly DeltaField[] }).fields
+
+/** Numbers, each of which holds all that stand before it. */
+const NUMBERS: readonly DeltaType[] = ['integer', 'long', 'double']
+
+/** Of two types the one that holds what both hold: readers take narrower files for it. */
+const wider = (one: DeltaType, other: DeltaType): DeltaType | undefined => {
+  if (JSON.stringify(one) === JSON.stringify(other)) return one
+  const [a, b] = [NUMBERS.indexOf(one), NUMBERS.indexOf(other)]
+  return a < 0 || b < 0 ? undefined : NUMBERS[Math.max(a, b)]
 }
 
 const changed = (schema: AnySchema, column: string, why: string): GraphError =>

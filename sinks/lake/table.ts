@@ -5,11 +5,12 @@ import { schemaId } from '../../graph/schema.ts'
 import type { AnyLakeSink } from '../lake.ts'
 import { twenty } from './action.ts'
 import type { Action, AddFile } from './action.ts'
+import { WIDENED } from './compact.ts'
 import { byDate } from './cut.ts'
 import type { Cut } from './cut.ts'
 import { DeltaLog, PROTOCOL } from './delta.ts'
 import type { CheckpointFormat } from './delta.ts'
-import { DATE, deltaSchema, evolved, tableId, tableName } from './schema.ts'
+import { DATE, deltaSchema, evolved, tableId, tableName, widens } from './schema.ts'
 import { dateOf, statsOf } from './stats.ts'
 
 /** How files are written: Parquet, by a driver. The same rows must give the same bytes. */
@@ -221,9 +222,14 @@ export class LakeTable {
     }
     const schemaString = evolved(schema, current.schemaString)
     if (schemaString === current.schemaString) return []
+    const wider = widens(schemaString, current.schemaString) ? { [WIDENED]: String(schema.version) } : {}
     return [
       {
-        metaData: { ...current, schemaString, configuration: { ...current.configuration, ...configuration } },
+        metaData: {
+          ...current,
+          schemaString,
+          configuration: { ...current.configuration, ...configuration, ...wider },
+        },
       },
     ]
   }

@@ -1,6 +1,6 @@
 import { KtError } from '../../graph/error.ts'
 import type { Clock, ObjectStore } from '../../graph/port.ts'
-import { compacted, mergesOf } from './compact.ts'
+import { compacted, mergesOf, widenedIn } from './compact.ts'
 import type { CompactTo, Merge, Merger } from './compact.ts'
 import { DeltaLog } from './delta.ts'
 import type { CheckpointFormat } from './delta.ts'
@@ -46,7 +46,7 @@ export const keepUp = (of: Upkeep): { readonly stop: () => Promise<void> } => {
   const one = async (log: DeltaLog): Promise<boolean> => {
     try {
       await log.refresh()
-      const merge = stopped ? undefined : mergesOf(log.files(), to)[0]
+      const merge = stopped ? undefined : mergesOf(log.files(), { ...widenedIn(log), ...to })[0]
       if (merge === undefined) return false
       if ((await compacted(log, objects, merger, clock, merge)) !== undefined) of.done?.(log.table, merge)
     } catch (error) {

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { GraphError } from '../../graph/error.ts'
 import { float, micros, name, optional, schema } from '../../graph/schema.ts'
 import type { AnySchema, Event } from '../../graph/schema.ts'
+import { since } from '../../graph/schema-versions.ts'
 import { basis, candle, trade } from '../../market/event.ts'
 import { latency } from '../../market/system.ts'
 import { stored } from '../../sinks/arrow.ts'
@@ -84,7 +85,10 @@ interface TickWithFee extends Tick {
 }
 const fields = { venue: name('who'), time: micros('when') }
 const tick = schema<Tick>('tick', 'ticks', fields)
-const newer = { fee: optional(float('quote currency')), liquidity: optional(name('maker or taker')) }
+const newer = {
+  fee: since(2, optional(float('quote currency'))),
+  liquidity: since(2, optional(name('maker or taker'))),
+}
 const tickWithFee = schema<TickWithFee>('tick', 'ticks', { ...fields, ...newer }, 2)
 
 describe.skipIf(started === undefined)(
