@@ -167,9 +167,8 @@ const groupsOf = (bytes: number, group: number, groups: number): readonly (reado
 
 /**
  * G9: durable appends and ordered reads, of records that are kept and of records that are only shown, beside
- * LMDB and SQLite. Records of 200 bytes in groups of 1,000,
- * and of 20 kB, which is what a batch of kt is, in groups of 10. Every store gathers what it is given and
- * syncs it.
+ * LMDB and SQLite. Records of 200 bytes in groups of 1,000, and of 20 kB, which is what a batch of kt is, in
+ * groups of 10. Every store gathers what it is given and syncs it.
  */
 export const log = async (quick: boolean): Promise<readonly Result[]> => {
   const results: Result[] = []
