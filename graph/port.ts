@@ -119,8 +119,9 @@ export interface LogReader {
    */
   readonly read: (bytesMax: number, waitMs: number) => Promise<readonly Placed[]>
   /**
-   * As `read`, for records that nobody keeps: `see` is called with each, in order, and the record and its bytes
-   * are valid during the call only. Returns how many there were. Where a log has no such way, `read` serves.
+   * As `read`, for records that nobody keeps: `see` is called with each, in order, and the record and its
+   * bytes are valid during the call only. Returns how many there were. Where a log has no such way, `read`
+   * serves.
    */
   readonly scan?: (bytesMax: number, waitMs: number, see: (record: Placed) => void) => Promise<number>
   readonly close: () => Promise<void>
