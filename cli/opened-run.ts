@@ -1,6 +1,6 @@
 import { changes, describe } from '../graph/describe.ts'
 import type { Described } from '../graph/describe.ts'
-import type { Plan } from '../graph/plan.ts'
+import type { Plan, Stage } from '../graph/plan.ts'
 import type { Log, Partition } from '../graph/port.ts'
 import type { Rebuild } from '../graph/rebuild.ts'
 import { segmentLog } from '../runtime/driver/segment-log.ts'
@@ -25,9 +25,11 @@ export interface Remade {
 /** What a data folder holds: a run, or what was made again of one. */
 export interface OpenedRun {
   readonly plan: Plan
+  /** The stages that read topics. */
+  readonly stages: readonly Stage[]
   readonly log: Log
   /** Has the graph file changed since it ran? */
-  readonly changed: boolean
+  readonly changed: () => boolean
   /** Compares what was made again with what the run made; of a run there is none. */
   readonly remade: () => Promise<readonly Remade[]>
   readonly close: () => Promise<void>
@@ -41,8 +43,9 @@ export const openRun = async (root: string, run: RunFile): Promise<OpenedRun> =>
   const log = await openLog(root)
   return {
     plan,
+    stages: plan.stages.slice(1),
     log,
-    changed: changes(run.plan as Described | undefined, describe(plan)).length > 0,
+    changed: () => changes(run.plan as Described | undefined, describe(plan)).length > 0,
     remade: () => Promise.resolve([]),
     close: () => log.close(),
   }
@@ -69,8 +72,9 @@ const openRebuild = async (
   const shown = [...rebuild.makes, ...rebuild.plan.topics.filter(({ name }) => stored.has(name))]
   return {
     plan: { ...rebuild.plan, topics: [...new Set(shown)], sinks },
+    stages: rebuild.runs,
     log: { ...log, ends: async () => (await log.ends()).filter((end) => !isOwnSystem(rebuild, end)) },
-    changed: changes(run.plan as Described | undefined, describe(live)).length > 0,
+    changed: () => changes(run.plan as Described | undefined, describe(live)).length > 0,
     remade: async () => {
       const found: Remade[] = []
       for (const topic of rebuild.makes) {

@@ -6,12 +6,12 @@ import { fileStore } from '../../runtime/driver/files.ts'
 import { recordsOf } from '../../runtime/records.ts'
 import type { End } from '../../runtime/records.ts'
 import { runningIn } from '../claim.ts'
-import { loadGraph, planOf } from '../graph-file.ts'
 import { behind, stageReading } from '../lag.ts'
 import type { Behind, Reading } from '../lag.ts'
 import { clickhouseReadings, lakeReadings } from '../lag-sinks.ts'
 import type { SinkReadings } from '../lag-sinks.ts'
-import { openLog } from '../log.ts'
+import { openRun } from '../opened-run.ts'
+import type { OpenedRun } from '../opened-run.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs, foldersOf, oneOf, runFolder } from '../settings.ts'
@@ -53,16 +53,15 @@ export const lag = async (options: LagOptions): Promise<number> => {
   const { root, run } = runFolder(options.data)
   const by = oneOf(options.by, '--by', ['reader', 'topic', 'partition'])
   const most = mostOf(options.failOver)
-  const plan = planOf(await loadGraph(run.file))
-  const log = await openLog(root)
+  const opened = await openRun(root, run)
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   let code: number = EXIT.ok
   try {
     do {
-      const looked = await look(root, run, plan, log)
+      const looked = await look(root, run, opened)
       const over = looked.readers.flatMap((one) => overOf(one, most))
-      show(plan, looked, over, by, options)
+      show(opened.plan, looked, over, by, options)
       const found = over.length + looked.findings.length > 0
       const unasked = looked.silent.some(({ engine }) => engine === 'lake')
       code = found ? EXIT.findings : unasked ? EXIT.unreachable : EXIT.ok
@@ -70,18 +69,18 @@ export const lag = async (options: LagOptions): Promise<number> => {
         await pause(WATCH_MS, undefined, { signal: stop.signal }).catch(() => undefined)
     } while (options.watch === true && !stop.signal.aborted)
   } finally {
-    await log.close()
+    await opened.close()
   }
   return code
 }
 
 /** Positions are asked before the ends that they are compared with, so that none seems to be past its end. */
-const look = async (root: string, run: RunFile, plan: Plan, log: Log): Promise<Looked> => {
+const look = async (root: string, run: RunFile, { plan, stages: read, log }: OpenedRun): Promise<Looked> => {
   const running = await runningIn(root)
   const before = await log.ends()
   const objects = fileStore(foldersOf(root).objects)
   const stages = await Promise.all(
-    plan.stages.slice(1).map((one) => stageReading(log, objects, plan, one, before)),
+    read.map((one) => stageReading(log, objects, plan, one, before)),
   )
   const clickhouse = await clickhouseReadings(root, plan, before, running !== undefined)
   const lake = await lakeReadings(root, plan, before)

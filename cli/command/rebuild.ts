@@ -181,7 +181,8 @@ const make = async ({ root, file, place, topics, access, flags }: Making): Promi
     told: ({ rows, step }) => {
       if (Date.now() - lined < LINE_MS || flags.quiet === true) return
       lined = Date.now()
-      say(`${rows} rows made again in ${((lined - begun) / 1000).toFixed(0)} s, up to step ${step}`)
+      const upTo = Number.isFinite(step) ? `, up to step ${step}` : ''
+      say(`${rows} rows made again in ${((lined - begun) / 1000).toFixed(0)} s${upTo}`)
     },
   })
 }

@@ -62,7 +62,7 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
   const opened = await openRun(root, run)
   const { plan } = opened
-  if (opened.changed)
+  if (opened.changed())
     say(`! ${run.file} has changed since it ran (kt graph plan says how): it is compared as it is now`)
   const pid = await runningIn(root)
   const engines = await openEngines(root, opened, on)

@@ -23,11 +23,12 @@ const PAGE_ROWS = 50_000
 
 /**
  * Read topics from a lake as from a log: whole steps, in the order of their steps. It begins where the tables
- * begin, whatever a log still has. Rejects with KT3413 when a record has not all of its rows.
+ * begin, whatever a log still has, and ends where they end when it is first asked. Rejects with KT3413 when a
+ * record has not all of its rows.
  */
 export const lakeLog = (options: LakeLogOptions): Pick<Log, 'read' | 'ends' | 'close'> => {
   const { reader, topics, shardOf } = options
-  const ends = async (): Promise<readonly End[]> => {
+  const load = async (): Promise<readonly End[]> => {
     const found: End[] = []
     for (const topic of topics) {
       const { rows } = await reader.query(
@@ -46,12 +47,14 @@ export const lakeLog = (options: LakeLogOptions): Pick<Log, 'read' | 'ends' | 'c
     }
     return found
   }
+  let known: Promise<readonly End[]> | undefined
+  const ends = (): Promise<readonly End[]> => (known ??= load())
   return {
     ends,
     read: async (from) => {
-      const known = await ends()
+      const all = await ends()
       const cursors = from.flatMap((one): Cursor[] => {
-        const end = known.find(({ topic, partition }) => topic === one.topic && partition === one.partition)
+        const end = all.find(({ topic, partition }) => topic === one.topic && partition === one.partition)
         const topic = topics.find(({ name }) => name === one.topic)
         return end === undefined || topic === undefined
           ? []
