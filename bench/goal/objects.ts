@@ -17,8 +17,11 @@ const tradeOf = ({ id, price, size, side, time }: Trade): TardisTrade => ({
   timestamp: new Date(time / 1000),
 })
 
-const levels = (prices: ArrayLike<number>, sizes: ArrayLike<number>): TardisBookChange['bids'] =>
-  Array.from(prices, (price, at) => ({ price, amount: sizes[at]! }))
+const levels = (prices: ArrayLike<number>, sizes: ArrayLike<number>): TardisBookChange['bids'] => {
+  const made: { price: number; amount: number }[] = []
+  for (let at = 0; at < prices.length; at++) made.push({ price: prices[at]!, amount: sizes[at]! })
+  return made
+}
 
 const changeOf = (row: BookDelta): TardisBookChange => ({
   type: 'book_change',
