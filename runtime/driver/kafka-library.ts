@@ -44,6 +44,7 @@ interface Connection {
   readonly connect: (options: object, back: Back<unknown>) => void
   /** `event.error`, `partition.eof`; `delivery-report` with an error and a report, where `dr_cb` is set. */
   readonly on: (event: string, listener: (value: never, report: never) => void) => void
+  readonly off: (event: string, listener: (value: never) => void) => void
   readonly disconnect: (back: () => void) => void
   readonly _disconnect: (back: () => void) => void
 }
@@ -74,6 +75,10 @@ export interface KafkaConsumer extends Connection {
   readonly setDefaultIsTimeoutOnlyForFirstMessage: (on: boolean) => void
 }
 
+export interface FoundOffset extends KafkaPlace {
+  readonly error?: KafkaError | null
+}
+
 export interface KafkaAdmin {
   readonly disconnect: () => void
   readonly createTopic: (topic: object, timeoutMs: number, back: Back<void>) => void
@@ -91,7 +96,7 @@ export interface KafkaAdmin {
       readonly offset: { readonly timestamp: number }
     }[],
     options: object,
-    back: Back<readonly KafkaPlace[]>,
+    back: Back<readonly FoundOffset[]>,
   ) => void
   readonly deleteRecords: (places: readonly KafkaPlace[], options: object, back: Back<unknown>) => void
 }
@@ -103,6 +108,10 @@ export const answer = <T>(call: (back: Back<T>) => void): Promise<T> =>
       error === null || error === undefined ? resolve(value) : reject(error as unknown),
     ),
   )
+
+/** Let go of a consumer. */
+export const leave = (consumer: KafkaConsumer): Promise<void> =>
+  new Promise((resolve) => consumer.disconnect(() => resolve()))
 
 /** What a rejection of the library says. */
 export const kafkaError = (error: unknown): KafkaError => {

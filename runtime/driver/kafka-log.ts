@@ -3,7 +3,8 @@ import { KtError } from '../../graph/error.ts'
 import type { Log, LogReader, LogWriter, ReadFrom } from '../../graph/port.ts'
 import { closed, overtaken } from '../log.ts'
 import { loadClient } from './kafka-client.ts'
-import { CODE, answer, kafkaError } from './kafka-library.ts'
+import { KafkaEnds } from './kafka-ends.ts'
+import { CODE, answer, kafkaError, leave } from './kafka-library.ts'
 import type {
   DeliveryReport,
   KafkaClient,
@@ -16,10 +17,11 @@ import { MESSAGE_BYTES_MAX, SHARDS, SHARD_PARTITIONS } from '../topics.ts'
 import type { TopicSettings } from '../topics.ts'
 import type { Standing } from './kafka-record.ts'
 import { KafkaReader } from './kafka-reader.ts'
-import { TRANSACTION_MS, lastOffsets, standingOf } from './kafka-tail.ts'
+import { TRANSACTION_MS, standingOf } from './kafka-tail.ts'
 import { KafkaTopics, refused } from './kafka-topics.ts'
 import { commit, disconnect, insist, isFatal, stand } from './kafka-transaction.ts'
 import { KafkaWriter } from './kafka-writer.ts'
+import type { Taken } from './kafka-writer.ts'
 
 export interface KafkaOptions {
   /** `host:port`, several parted by commas. */
@@ -64,6 +66,7 @@ export class KafkaLog implements Log {
   readonly #readers = new Set<KafkaReader>()
   /** Topics are created and asked by it; tests let go of records with it. */
   readonly topics: KafkaTopics
+  readonly #ends: KafkaEnds
   #closed = false
 
   constructor(client: KafkaClient, options: KafkaOptions) {
@@ -90,6 +93,7 @@ export class KafkaLog implements Log {
       ...options.connection,
     }
     this.topics = new KafkaTopics(client, this.#connection, this.#options.prefix, this.#options.topic)
+    this.#ends = new KafkaEnds(this.topics, this.#options.prefix, () => this.#consumer())
   }
 
   /** Claims of one shard in this process come one after the other. */
@@ -124,31 +128,14 @@ export class KafkaLog implements Log {
    */
   async ends(): ReturnType<Log['ends']> {
     if (this.#closed) throw closed()
-    const { prefix } = this.#options
-    const reached = await this.topics.reach(await this.topics.all())
-    const kept = reached.filter(({ next }) => next > 0)
-    if (kept.length === 0) return []
-    const consumer = await this.#consumer()
-    try {
-      const lasts = await lastOffsets(consumer, prefix, kept)
-      return kept
-        .map(({ topic, partition, first }, i) => ({
-          topic,
-          partition,
-          first,
-          next: (lasts[i] ?? first - 1) + 1,
-        }))
-        .filter(({ next }) => next > 0)
-        .map((one) => ({ ...one, rows: -1, bytes: -1 }))
-    } finally {
-      await leave(consumer)
-    }
+    return this.#ends.read()
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     await Promise.all(this.#claims.values())
+    await this.#ends.close()
     await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
     await Promise.all(Array.from(this.#writers.values(), (writer) => writer.close()))
     this.topics.close()
@@ -170,7 +157,8 @@ export class KafkaLog implements Log {
       const last = standing === undefined || standing.step < 0 ? undefined : standing
       const { topics } = this
       const { brokers } = this.#options
-      const writing = { brokers, prefix, topics, producer, shard, place, epoch, last, commitEveryMs }
+      const again = () => this.#again({ shard, place }, epoch)
+      const writing = { brokers, prefix, topics, producer, again, shard, place, epoch, last, commitEveryMs }
       const writer = new KafkaWriter({ ...writing, commitBytesMax, pendingBytesMax, closeMs, retried })
       this.#writers.set(shard, writer)
       return writer
@@ -178,6 +166,19 @@ export class KafkaLog implements Log {
       await disconnect(producer)
       throw error
     }
+  }
+
+  /**
+   * The brokers have fenced a writer that nobody has overtaken: its transaction was open for too long, as
+   * they were away. It looks before it takes the shard again, as that would fence whoever has it.
+   */
+  async #again(place: ShardPlace, epoch: number): Promise<Taken | undefined> {
+    if ((await this.#standing(place))?.epoch !== epoch) return undefined
+    const producer = await this.#producer(place.shard)
+    const standing = await this.#standing(place)
+    if (standing?.epoch === epoch) return { producer, step: standing.step }
+    await disconnect(producer)
+    return undefined
   }
 
   /** Write the new epoch down. Another who took the shard in the meantime has fenced us. */
@@ -284,6 +285,3 @@ const ENTRY = [
 
 const TIMEOUT_MS = 10_000
 const CONNECT_MS = 5000
-
-const leave = (consumer: KafkaConsumer): Promise<void> =>
-  new Promise((resolve) => consumer.disconnect(() => resolve()))

@@ -1,3 +1,4 @@
+import { HostError } from '../../graph/error.ts'
 import type { LogReader, Placed, ReadFrom } from '../../graph/port.ts'
 import { closed, passed } from '../log.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
@@ -24,6 +25,7 @@ export class KafkaReader implements LogReader {
   readonly #brokers: string
   #failure: Error | undefined
   #open = true
+  #awaySince: number | undefined
   #watchAt = performance.now() + WATCH_MS
   #reading: Promise<unknown> = Promise.resolve()
 
@@ -80,7 +82,8 @@ export class KafkaReader implements LogReader {
       const spentMs = performance.now() - begun
       // What was acknowledged before this call is seen by it, though the brokers end transactions later.
       if (spentMs >= waitMs || (this.#gathering.bytes > 0 && spentMs > PATIENCE_MS)) {
-        seen ??= await this.#look()
+        seen ??= await this.#patiently(() => this.#look())
+        if (seen === undefined) continue
         const over = this.#gathering.passed(seen.ends, seen.waiting)
         if (over) {
           const rest = this.#gathering.take(bytesMax)
@@ -135,6 +138,21 @@ export class KafkaReader implements LogReader {
     this.#failure = passed({ topic, partition }, offset, firsts[lost]!)
   }
 
+  /** Undefined: the brokers do not answer now. They may be away for a while: a reader loses nothing by it. */
+  async #patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const answered = await ask()
+      this.#awaySince = undefined
+      return answered
+    } catch (error) {
+      this.#awaySince ??= performance.now()
+      const over = performance.now() - this.#awaySince > AWAY_MAX_MS
+      if (over || !this.#open || !(error instanceof HostError) || error.retry === 'never') throw error
+      await pause(AGAIN_MS)
+      return undefined
+    }
+  }
+
   /** Which steps wait for more of them, and where each partition ends now, open transactions included. */
   async #look(): Promise<Seen> {
     const waiting = this.#gathering.waiting()
@@ -143,6 +161,9 @@ export class KafkaReader implements LogReader {
 }
 
 const AT_ONCE = 500
+/** Brokers that are away for longer than this are an error. */
+const AWAY_MAX_MS = 120_000
+const AGAIN_MS = 200
 const PAUSE_MAX_MS = 10
 const WATCH_MS = 1000
 /** A transaction that has not ended by then is not waited for. */

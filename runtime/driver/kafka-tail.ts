@@ -1,3 +1,4 @@
+import { unanswered } from './kafka-access.ts'
 import { answer } from './kafka-library.ts'
 import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
 import { SHARDS } from '../topics.ts'
@@ -19,7 +20,7 @@ export const lastOffsets = async (
   for (let back = 4; left.length > 0; back *= 16) {
     const from = left.map((one) => ({ ...one, offset: Math.max(one.first, one.next - back) }))
     const named = new Map(left.map((one) => [`${prefix}${one.topic}/${one.partition}`, one]))
-    await readToEnd(consumer, prefix, from, SETTLE_MS, ({ topic, partition, offset }) => {
+    await readToEnd(consumer, prefix, from, 'settled', ({ topic, partition, offset }) => {
       const place = named.get(`${topic}/${partition}`)
       if (place !== undefined && offset < place.next) lasts.set(place, offset)
     })
@@ -45,7 +46,7 @@ export const standingOf = async (
     consumer,
     prefix,
     [{ ...place, first, next: open, offset: first }],
-    TRANSACTION_MS,
+    'end',
     ({ key, value }) => {
       if (String(key) === shard && value !== null) standing = JSON.parse(value.toString()) as Standing
     },
@@ -57,23 +58,36 @@ interface From extends Reach {
   readonly offset: number
 }
 
-/** Read committed records until every partition has been read up to where it ended. */
+/**
+ * Read committed records until every partition has been read up to where it ended: `end`; or, where a
+ * transaction that has not ended is in between, up to there: `settled`. Throws KT3031 when that takes too
+ * long: what was read then is not all there is.
+ */
 const readToEnd = async (
   consumer: KafkaConsumer,
   prefix: string,
   from: readonly From[],
-  patienceMs: number,
+  until: 'end' | 'settled',
   take: (message: KafkaMessage) => void,
 ): Promise<void> => {
   const left = new Map(from.map((one) => [`${prefix}${one.topic}/${one.partition}`, one.next]))
+  const settled = new Set<string>()
+  const ended = (place: KafkaPlace): void => {
+    settled.add(`${place.topic}/${place.partition}`)
+    reached(place)
+  }
   const reached = ({ topic, partition, offset }: KafkaPlace): void => {
     if (offset >= (left.get(`${topic}/${partition}`) ?? Infinity)) left.delete(`${topic}/${partition}`)
   }
-  consumer.on('partition.eof', reached)
+  consumer.on('partition.eof', ended)
   consumer.assign(from.map(({ topic, partition, offset }) => ({ topic: prefix + topic, partition, offset })))
-  const until = performance.now() + patienceMs
-  while (left.size > 0 && performance.now() < until) {
-    const messages = await answer<readonly KafkaMessage[]>((back) => consumer.consume(AT_ONCE, back))
+  const begun = performance.now()
+  const late = (ms: number): boolean => performance.now() - begun > ms
+  while (left.size > 0 && !late(LATE_MS)) {
+    if (until === 'settled' && late(SETTLE_MS) && [...left.keys()].every((key) => settled.has(key))) break
+    const messages = await answer<readonly KafkaMessage[]>((back) => consumer.consume(AT_ONCE, back)).catch(
+      () => [],
+    )
     for (const message of messages) {
       take(message)
       reached({ ...message, offset: message.offset + 1 })
@@ -81,11 +95,16 @@ const readToEnd = async (
     if (messages.length === 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
   }
   consumer.assign([])
+  consumer.off('partition.eof', ended)
+  const lacking = [...left.keys()].filter((key) => until === 'end' || !settled.has(key))
+  if (lacking.length > 0) throw unanswered(lacking.join(', '), 'They could not be read to their end.')
 }
 
 const AT_ONCE = 1000
 const PAUSE_MS = 2
 /** A transaction that has not ended by then is not waited for. */
 const SETTLE_MS = 2000
+/** A transaction in between has ended by then. */
+const LATE_MS = 40_000
 /** The brokers end a transaction whose writer has died after this at the latest. */
 export const TRANSACTION_MS = 30_000

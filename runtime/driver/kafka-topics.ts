@@ -1,12 +1,16 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { HostError } from '../../graph/error.ts'
 import type { Partition } from '../../graph/port.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
-import type { KafkaAdmin, KafkaClient, KafkaPlace, Settings } from './kafka-library.ts'
+import type { FoundOffset, KafkaAdmin, KafkaClient, KafkaPlace, Settings } from './kafka-library.ts'
 import { MESSAGE_BYTES_MAX, SHARDS, SHARD_CONFIG } from '../topics.ts'
 import type { TopicSettings } from '../topics.ts'
-import { FORBIDDEN, forbidden, rejected } from './kafka-access.ts'
+import { FORBIDDEN, forbidden, rejected, unanswered } from './kafka-access.ts'
 
 const TIMEOUT_MS = 10_000
+/** A partition is new, has no leader yet, or another one, or the same one anew. */
+const STALE: ReadonlySet<number> = new Set([-190, -188, 3, 5, 6, 74, 76])
+const AGAIN_MS = 200
 const EARLIEST = -2
 const LATEST = -1
 
@@ -18,7 +22,10 @@ export interface Reach extends Partition {
 
 /** The topics of one log: made when they are first used, and asked for their offsets. */
 export class KafkaTopics {
-  readonly #admin: KafkaAdmin
+  #admin: KafkaAdmin
+  readonly #connect: () => KafkaAdmin
+  /** Until what was asked of them has been answered. */
+  readonly #outdated = new Set<KafkaAdmin>()
   readonly #prefix: string
   readonly #settings: (topic: string) => TopicSettings
   readonly #brokers: string
@@ -32,7 +39,8 @@ export class KafkaTopics {
     prefix: string,
     settings: (topic: string) => TopicSettings,
   ) {
-    this.#admin = client.AdminClient.create(connection)
+    this.#connect = () => client.AdminClient.create(connection)
+    this.#admin = this.#connect()
     this.#brokers = String(connection['bootstrap.servers'])
     this.#prefix = prefix
     this.#settings = settings
@@ -91,12 +99,30 @@ export class KafkaTopics {
       partition,
       offset: { timestamp },
     }))
-    const options = { timeout: TIMEOUT_MS, isolationLevel: 0 }
-    const found = await this.#ask<readonly KafkaPlace[]>((back) =>
-      this.#admin.listOffsets(asked, options, back),
-    )
+    const found = await this.#found(asked)
+    if (found.length < asked.length) throw unanswered(this.#brokers, 'Some partitions were left out.')
     const offsets = new Map(found.map((one) => [`${one.topic}/${one.partition}`, one.offset]))
-    return asked.map(({ topic, partition }) => Math.max(0, offsets.get(`${topic}/${partition}`) ?? 0))
+    const ends = asked.map(({ topic, partition }) => offsets.get(`${topic}/${partition}`) ?? -1)
+    if (ends.every((end) => end >= 0)) return ends
+    throw unanswered(this.#brokers, 'The end of a partition is not known there.')
+  }
+
+  /**
+   * A partition that has no leader yet, or another one, has its error beside the offsets of the others: taken
+   * for an empty one, rows would come twice.
+   */
+  async #found(asked: Parameters<KafkaAdmin['listOffsets']>[0]): Promise<readonly FoundOffset[]> {
+    const options = { timeout: TIMEOUT_MS, isolationLevel: 0 }
+    for (const until = Date.now() + TIMEOUT_MS; ; await pause(AGAIN_MS)) {
+      const found = await this.#ask<readonly FoundOffset[]>((back) =>
+        this.#admin.listOffsets(asked, options, back),
+      )
+      const failed = found.find(({ error }) => error !== undefined && error !== null && error.code !== 0)
+      if (failed === undefined) return found
+      if (Date.now() > until || !STALE.has(kafkaError(failed.error).code))
+        throw refused(this.#brokers, failed.error)
+      this.#renew()
+    }
   }
 
   /** Let go of all records before these offsets. */
@@ -106,7 +132,18 @@ export class KafkaTopics {
   }
 
   close(): void {
-    this.#admin.disconnect()
+    for (const admin of [this.#admin, ...this.#outdated]) admin.disconnect()
+    this.#outdated.clear()
+  }
+
+  /** It keeps what it knows of leaders for minutes, also when they say that it is out of date. */
+  #renew(): void {
+    const before = this.#admin
+    this.#admin = this.#connect()
+    this.#outdated.add(before)
+    setTimeout(() => {
+      if (this.#outdated.delete(before)) before.disconnect()
+    }, 2 * TIMEOUT_MS).unref()
   }
 
   #make(topic: string, partitions: number): Promise<void> {

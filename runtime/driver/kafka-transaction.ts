@@ -1,3 +1,5 @@
+import { HostError } from '../../graph/error.ts'
+import { overtaken } from '../log.ts'
 import { SHARDS } from '../topics.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaError, KafkaProducer } from './kafka-library.ts'
@@ -12,6 +14,20 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 /** A fenced producer says so without calling it fatal. */
 export const isFatal = ({ code, isFatal: fatal }: KafkaError): boolean =>
   fatal === true || code === CODE.fenced
+
+/** KT3004, as Kafka says it. */
+export const fencedBy = (
+  { shard, epoch }: { readonly shard: string; readonly epoch: number },
+  said: KafkaError,
+): HostError => {
+  const error = overtaken(shard, epoch, epoch + 1)
+  return new HostError(error.code, error.message, {
+    why: `${error.why} Kafka says: ${said.message} (${said.code}).`,
+    fix: String(error.fix),
+    facts: { ...error.facts, kafka: said.code },
+    retry: 'never',
+  })
+}
 
 /** Hand a message over. The queue of the library is bounded: when it is full, it is sent first. */
 export const send = async (produce: () => void): Promise<void> => {

@@ -7,6 +7,7 @@ import type { Delivery, KafkaError, KafkaProducer } from './kafka-library.ts'
 import { headersOf, withOf } from './kafka-record.ts'
 import type { Standing } from './kafka-record.ts'
 import { unanswered } from './kafka-access.ts'
+import { TRANSACTION_MS } from './kafka-tail.ts'
 import { refused } from './kafka-topics.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import {
@@ -15,6 +16,7 @@ import {
   TURN_MS,
   commit,
   disconnect,
+  fencedBy,
   insist,
   isFatal,
   pause,
@@ -27,6 +29,8 @@ export interface KafkaWriting {
   readonly prefix: string
   readonly topics: KafkaTopics
   readonly producer: KafkaProducer
+  /** Take the shard again, unless somebody else has. */
+  readonly again: () => Promise<Taken | undefined>
   readonly shard: string
   /** Where in the topic of the shards it says how far it has come. */
   readonly place: number
@@ -42,6 +46,12 @@ export interface KafkaWriting {
   readonly closeMs: number
   /** A transaction failed and is tried again. */
   readonly retried: (error: unknown) => void
+}
+
+/** A shard that was taken again, and its last durable step. */
+export interface Taken {
+  readonly producer: KafkaProducer
+  readonly step: number
 }
 
 interface Pending {
@@ -63,6 +73,7 @@ export class KafkaWriter implements LogWriter {
   readonly last: LogWriter['last']
   readonly #writing: KafkaWriting
   readonly #queue: Pending[] = []
+  #producer: KafkaProducer
   #step: number
   #pendingBytes = 0
   #running: Promise<void> | undefined
@@ -76,6 +87,7 @@ export class KafkaWriter implements LogWriter {
   constructor(writing: KafkaWriting) {
     const { epoch, last } = writing
     this.#writing = writing
+    this.#producer = writing.producer
     this.epoch = epoch
     this.#step = last?.step ?? -1
     this.last = last === undefined ? undefined : { step: last.step, time: last.time, inputs: last.inputs }
@@ -127,7 +139,7 @@ export class KafkaWriter implements LogWriter {
     }
     // Nobody answers: what waits is refused, and the client is left to end with the process.
     if (this.#running !== undefined) return this.#refuse(late(this.#writing))
-    await disconnect(this.#writing.producer)
+    await disconnect(this.#producer)
   }
 
   async #run(): Promise<void> {
@@ -168,7 +180,8 @@ export class KafkaWriter implements LogWriter {
   }
 
   async #write(group: readonly Pending[]): Promise<void> {
-    const { topics, producer } = this.#writing
+    const { topics } = this.#writing
+    const producer = this.#producer
     const places = group.flatMap(({ step }) => step.records)
     if (!topics.has(places)) await topics.ensure(places)
     await answer<void>((back) => producer.beginTransaction(back))
@@ -186,7 +199,8 @@ export class KafkaWriter implements LogWriter {
     // Reports of an attempt before this one go to an array that nobody looks at.
     const offsets = step.records.map(() => -1)
     pending.offsets = offsets
-    const { prefix, producer } = this.#writing
+    const { prefix } = this.#writing
+    const producer = this.#producer
     const together = withOf(step.records)
     for (const [i, record] of step.records.entries()) {
       const { buffer, byteOffset, length } = record.bytes
@@ -206,37 +220,60 @@ export class KafkaWriter implements LogWriter {
   }
 
   #stand(standing: Standing): Promise<void> {
-    const { prefix, producer, shard, place } = this.#writing
-    return send(() => stand(producer, prefix, { shard, place }, standing))
+    const { prefix, shard, place } = this.#writing
+    return send(() => stand(this.#producer, prefix, { shard, place }, standing))
   }
 
   /** Abort, so that the same steps may come again; or give up, when another has the shard. */
   async #failed(error: unknown): Promise<void> {
-    const { producer, retried, brokers } = this.#writing
+    const { retried, brokers } = this.#writing
+    const producer = this.#producer
     if (error instanceof HostError && error.retry !== 'never') {
       retried(error)
       return pause(RETRY_MS)
     }
     const said = kafkaError(error)
-    if (isFatal(said)) return this.#refuse(this.#lost(said))
+    if (isFatal(said)) return this.#fenced(said)
     if (NEVER.has(said.code)) return this.#refuse(refused(brokers, said, 'never'))
     retried(error)
     try {
       await insist(() => answer<void>((back) => producer.abortTransaction(TIMEOUT_MS, back)))
     } catch (failure) {
-      return this.#refuse(this.#lost(kafkaError(failure)))
+      return this.#fenced(kafkaError(failure))
     }
     await pause(RETRY_MS)
   }
 
-  #lost(said: KafkaError): HostError {
-    const error = overtaken(this.#writing.shard, this.epoch, this.epoch + 1)
-    return new HostError(error.code, error.message, {
-      why: `${error.why} Kafka says: ${said.message} (${said.code}).`,
-      fix: String(error.fix),
-      facts: { ...error.facts, kafka: said.code },
-      retry: 'never',
-    })
+  /**
+   * Somebody has the shard, or the brokers were away for longer than a transaction may be open: they end it,
+   * and fence its writer, when they come back. Then the same steps come again, but for those that are there.
+   */
+  async #fenced(said: KafkaError): Promise<void> {
+    if (Date.now() - this.#committed < TRANSACTION_MS * 0.9)
+      return this.#refuse(fencedBy(this.#writing, said))
+    this.#writing.retried(said)
+    const taken = await this.#insistOnAgain()
+    if (taken === undefined) return this.#refuse(fencedBy(this.#writing, said))
+    await disconnect(this.#producer)
+    this.#producer = taken.producer
+    const beyond = this.#queue.findIndex(({ step }) => step.step > taken.step)
+    for (const { step, bytes, resolve } of this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond)) {
+      this.#pendingBytes -= bytes
+      resolve(step.records.map(() => -1))
+    }
+  }
+
+  async #insistOnAgain(): Promise<Taken | undefined> {
+    for (const until = Date.now() + AGAIN_MAX_MS; ;) {
+      try {
+        return await this.#writing.again()
+      } catch (error) {
+        // A process that starts anew may have more luck.
+        if (!(error instanceof HostError) || error.retry === 'never' || Date.now() > until) throw error
+        this.#writing.retried(error)
+        await pause(RETRY_MS)
+      }
+    }
   }
 
   #refuse(error: unknown): void {
@@ -248,6 +285,7 @@ export class KafkaWriter implements LogWriter {
 
 /** Without a report the place of a record is not known, which is no reason to fail. */
 const TOLD_MS = 1000
+const AGAIN_MAX_MS = 60_000
 /** Too large, or not allowed: trying again does not help. */
 const NEVER: ReadonlySet<number> = new Set([10, 18, 29, 30, 31, 53])
 
