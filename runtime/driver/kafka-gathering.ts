@@ -113,11 +113,13 @@ export class Gathering {
   #closed(first: Found): ReadonlyMap<Lane, number> | undefined {
     const open: Found[] = [first]
     const known = new Set<string>()
+    const steps = new Map<string, number>()
     const counts = new Map<Lane, number>()
     for (let found = open.pop(); found !== undefined; found = open.pop()) {
       const { shard, step } = found.placed
       if (known.has(`${shard}\n${step}`)) continue
       known.add(`${shard}\n${step}`)
+      steps.set(shard, Math.max(steps.get(shard) ?? 0, step))
       for (const [key, count] of found.counts) {
         const lane = this.#byKey.get(key)
         if (lane === undefined) continue
@@ -127,10 +129,20 @@ export class Gathering {
         counts.set(lane, Math.max(counts.get(lane) ?? 0, upTo))
       }
     }
+    for (const lane of this.#lanes) if (!counts.has(lane) && !pastAll(lane, steps)) return undefined
     return new Map(
       this.#lanes.flatMap((lane) => (counts.has(lane) ? [[lane, counts.get(lane)!] as const] : [])),
     )
   }
+}
+
+/** No earlier step of these shards is still to come there: the steps of a shard are read in order. */
+const pastAll = (lane: Lane, steps: ReadonlyMap<string, number>): boolean => {
+  for (const [shard, step] of steps) {
+    const first = lane.waiting.find(({ placed }) => placed.shard === shard)?.placed.step
+    if (first === undefined ? (lane.steps.get(shard) ?? -1) < step : first < step) return false
+  }
+  return true
 }
 
 /** How many waiting records of a lane end with the last one of a step. Undefined: some may still come. */
