@@ -25,7 +25,7 @@ export const goals: readonly Goal[] = [
   { name: 'G4', title: 'book and best bid and ask', least: 15, file: 'book.ts' },
   { name: 'G5', title: 'WebSocket receive', least: 5, file: 'receive.ts' },
   { name: 'G6', title: 'socket to book to columns', least: 12, file: 'socket.ts' },
-  { name: 'G7', title: 'socket to Kafka', least: 10, later: 'later: needs a broker' },
+  { name: 'G7', title: 'socket to Kafka', least: 10, file: 'kafka.ts' },
   { name: 'G8', title: 'service time and garbage', least: 10, file: 'service.ts' },
   { name: 'G9', title: 'log', least: 1.2, file: 'log.ts' },
   { name: 'G10', title: 'Arrow batches', least: 20, file: 'arrow.ts' },

@@ -56,12 +56,19 @@ interface NaiveBook {
   shown: string
 }
 
-/** What one writes first for Binance: parse, make objects, keep sorted arrays, write JSON lines. */
-export const naivePipeline = (): Pipeline => {
+/**
+ * What one writes first for Binance: parse, make objects, keep sorted arrays, write JSON lines; `written` gets
+ * each of them.
+ */
+export const naivePipeline = (written: (line: string) => void = () => {}): Pipeline => {
   const books = new Map<string, NaiveBook>()
   let [trades, deltas, bytes, frames] = [0, 0, 0, 0]
   let [bid, ask] = [Number.NaN, Number.NaN]
   let lines: string[] = []
+  const write = (line: string): void => {
+    lines.push(line)
+    written(line)
+  }
   const bookOf = (symbol: string): NaiveBook => {
     const known = books.get(symbol)
     if (known !== undefined) return known
@@ -76,7 +83,7 @@ export const naivePipeline = (): Pipeline => {
     const text = JSON.stringify(row)
     if (text === book.shown) return
     book.shown = text
-    lines.push(JSON.stringify({ ...row, time, received }))
+    write(JSON.stringify({ ...row, time, received }))
   }
   const apply = (book: NaiveBook, data: NonNullable<Message['data']>, received: number): void => {
     if (book.applied < 0) {
@@ -103,10 +110,10 @@ export const naivePipeline = (): Pipeline => {
     if (channel === 'seed') seed(bookOf(symbol), message, received)
     else if (data !== undefined && channel === 'trade') {
       trades++
-      lines.push(tradeLine(data, received))
+      write(tradeLine(data, received))
     } else if (data !== undefined) {
       deltas++
-      lines.push(deltaLine(data, received))
+      write(deltaLine(data, received))
       apply(bookOf(symbol), data, received)
     }
     if (++frames % STEP_FRAMES !== 0) return
