@@ -66,8 +66,8 @@ const flagCode = (into: string): string =>
   `if(!(${differs('true')})){${into}=1;i+=4}else if(${differs('false')})return -1;else{${into}=0;i+=5}`
 
 /**
- * Texts are passed four bytes at a time while none of them is a quote, an escape or beyond plain ASCII: each of
- * these sets a high bit in one of the sums, the lowest of them in its own byte.
+ * Texts are passed four bytes at a time while none of them is a quote, an escape or beyond plain ASCII: each
+ * of these sets a high bit in one of the sums, the lowest of them in its own byte.
  */
 const SKIP_TEXT =
   'for(;;){t=v.getInt32(i,true);d=((t^0x22222222)-0x01010101|(t^0x5c5c5c5c)-0x01010101|t-0x20202020|' +
