@@ -179,6 +179,7 @@ program
   .option('--into <name>', 'with --from-topic: its name; tables go to the database kt_NAME')
   .option('--follow', 'with --from-topic: go on as the run goes on, until Ctrl-C')
   .option('--for <duration>', 'with --follow: stop after this long (90s, 5m)')
+  .option('--drop', 'with --into: remove it, and what the log keeps for it')
   .option('--switch', 'with --into: point the views TABLE_current at it; --into live: back at the run')
   .option('--data <dir>', 'where everything is kept; with --into: which run')
   .option('--port <port>', 'ClickHouse HTTP port; 0 takes any', '0')

@@ -10,6 +10,7 @@ import { openRun } from '../opened-run.ts'
 import { command, EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { differs, remadeText } from '../rebuild-compare.ts'
+import { dropRebuild } from '../rebuild-drop.ts'
 import { lakePlace } from '../rebuild-past.ts'
 import type { PastPlace } from '../rebuild-past.ts'
 import { planned, runRebuild } from '../rebuild.ts'
@@ -24,6 +25,7 @@ export interface RebuildFlags extends GlobalOptions {
   readonly fromTopic?: readonly string[]
   readonly into?: string
   readonly switch?: boolean
+  readonly drop?: boolean
   readonly follow?: boolean
   readonly for?: string
   readonly graph?: string
@@ -42,6 +44,7 @@ const CURRENT = '_current'
 export const replayTopics = async (flags: RebuildFlags): Promise<number> => {
   const { root, run } = runFolder(flags.data)
   const name = nameOf(flags.into)
+  if (flags.fromTopic === undefined && flags.drop === true) return drop(root, name)
   if (flags.fromTopic === undefined) return switchTo(root, run, name)
   const to = join(root, 'rebuilds', name)
   const topics = flags.fromTopic.flatMap((one) => one.split(',')).filter((one) => one !== '')
@@ -216,13 +219,7 @@ const nextText = (root: string, name: string): string =>
  * table that it made. A view is replaced as a whole, so no question sees half of a switch.
  */
 const switchTo = async (root: string, run: RunFile, name: string): Promise<number> => {
-  const folder = join(root, 'rebuilds', name)
-  const made = name === 'live' ? run : existsSync(folder) ? loadRun(folder) : undefined
-  if (made === undefined)
-    throw new KtError('KT6415', `there is no rebuild "${name}"`, {
-      where: folder,
-      fix: `Make it first: kt replay --from-topic TOPIC --into ${name}.`,
-    })
+  const made = name === 'live' ? run : madeAs(root, name)
   const tables = name === 'live' ? await liveTables(root) : await tablesOf(made)
   const server = await openServer(root)
   try {
@@ -235,6 +232,29 @@ const switchTo = async (root: string, run: RunFile, name: string): Promise<numbe
   } finally {
     await server.close()
   }
+  return EXIT.ok
+}
+
+/** What was made under a name. Throws KT6415. */
+const madeAs = (root: string, name: string): RunFile => {
+  const folder = join(root, 'rebuilds', name)
+  const made = existsSync(folder) ? loadRun(folder) : undefined
+  if (made !== undefined) return made
+  throw new KtError('KT6415', `there is no rebuild "${name}"`, {
+    where: folder,
+    fix: `Make it first: kt replay --from-topic TOPIC --into ${name}.`,
+  })
+}
+
+const drop = async (root: string, name: string): Promise<number> => {
+  const made = madeAs(root, name)
+  const server = await serverOf(root)
+  try {
+    await dropRebuild(server, `kt_${name}`, join(root, 'rebuilds', name), made)
+  } finally {
+    await server?.close()
+  }
+  say(`${name} is gone: its tables, its rows, and what the log kept for it`)
   return EXIT.ok
 }
 

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
@@ -59,7 +59,7 @@ describe('what follows from topics', () => {
       expect((await live.ended).code).toBe(0)
       // The run has gone on since: so does what is made of it.
       const whole = await json<Remade>(...again)
-      expectEqual(whole, { quote: 1000, basis: 1000, candle: 1 })
+      expectEqual(whole, { quote: 1000, basis: 1000 })
       const verified = await kt('verify', '--data', made)
       expect(verified.out).toContain('log = ClickHouse = lake, row for row: 0 lost, 0 duplicated')
       expect((await kt('verify', ...where)).code).toBe(0)
@@ -69,8 +69,22 @@ describe('what follows from topics', () => {
         return Number(row!.rows)
       }
       expect(await count()).toBe(rowsOf(whole)['quote'])
+      const early = await kt('replay', '--into', 'second', '--drop', ...where)
+      expect([early.code, early.err]).toEqual([64, expect.stringContaining('KT6416') as string])
       expect((await kt('replay', '--into', 'live', '--switch', ...where)).code).toBe(0)
       expect(await count()).toBe(rowsOf(whole)['quote'])
+      // One that is killed and given up keeps nothing in the log of the run once it is dropped.
+      const { child, ended } = start(['replay', '--from-topic', 'trade', '--into', 'third', ...where])
+      while (!existsSync(join(folder.path, 'rebuilds', 'third', 'log', '000000000001.segment'))) await pause(50)
+      killTree(child)
+      await ended
+      for (const name of ['second', 'third'])
+        expect((await kt('replay', '--into', name, '--drop', ...where)).code).toBe(0)
+      expect(readdirSync(join(folder.path, 'rebuilds'))).toEqual([])
+      const holds = readdirSync(join(folder.path, 'log', 'holds')).filter((one) => one.endsWith('.json'))
+      expect(holds.filter((one) => one.includes('rebuilds'))).toEqual([])
+      const databases = await kt('sql', 'SHOW DATABASES', ...where)
+      expect(databases.out).not.toContain('kt_')
     },
     LONG,
   )
