@@ -18,7 +18,7 @@ const recordsByTopic = (): ReadonlyMap<string, readonly Placed[]> => {
   for (const market of ['spot', 'usdm'] as const) {
     let received = 0
     const kt = ktPipeline(`binance.${market}`, 'all', (records) => {
-      for (const record of records) all.push({ ...record, received })
+      for (const record of records) all.push({ ...record, bytes: record.bytes.slice(), received })
     })
     for (const frame of binanceFrames(market).frames) {
       received = frame.received

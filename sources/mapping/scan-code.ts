@@ -91,7 +91,8 @@ const JOIN = 't=(Math.imul(t,10)+(t>>>8))|0;t=(t&0xff)*100+((t>>>16)&0xff);'
 const decimal = (name: string): string => {
   const after = `l${name}`
   const four = `${word('i+1')}t=t<<(32-(${after}<<3));${CHECK}${JOIN}`
-  const eight = `${word('i+1')}${CHECK}${JOIN}u=t;${word('i+5')}t=t<<(64-(${after}<<3));${CHECK}${JOIN}t=Math.imul(u,I[${after}-4])+t|0;`
+  const more = `${word('i+5')}t=t<<(64-(${after}<<3));${CHECK}${JOIN}t=Math.imul(u,I[${after}-4])+t|0;`
+  const eight = `${word('i+1')}${CHECK}${JOIN}u=t;${more}`
   return (
     `z=i;d=-1;n=b[i]^48;if(n<=9){i++;while((y=b[i]^48)<=9){n=Math.imul(n,10)+y|0;i++}y=i+1+${after};` +
     `if(i-z<=7&&y<=end&&b[i]===46){d=0;if(${after}<=4){${four}}else{${eight}}` +
