@@ -96,7 +96,8 @@ const decimal = (name: string): string => {
   return (
     `z=i;d=-1;n=b[i]^48;if(n<=9){i++;while((y=b[i]^48)<=9){n=Math.imul(n,10)+y|0;i++}y=i+1+${after};` +
     `if(i-z<=7&&y<=end&&b[i]===46){d=0;if(${after}<=4){${four}}else{${eight}}` +
-    `n${name}=(n*P[${after}]+t)/P[${after}];i=y;if(b[i]-46>>>0<12)d=-1}}${again(name, 'G[1]<1?1:G[1]>8?8:G[1]')}`
+    `n${name}=(n*P[${after}]+t)/P[${after}];` +
+    `i=y;if(b[i]-46>>>0<12)d=-1}}${again(name, 'G[1]<1?1:G[1]>8?8:G[1]')}`
   )
 }
 
