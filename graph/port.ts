@@ -131,7 +131,7 @@ export interface Log {
   /** Take the shard's writing side: its epoch is one more than the last. */
   readonly write: (shard: string) => Promise<LogWriter>
   readonly read: (from: readonly ReadFrom[]) => Promise<LogReader>
-  /** First and next offset of every partition that exists. */
+  /** First and next offset of every partition that exists; rows and bytes are -1 where nobody counts them. */
   readonly ends: () => Promise<
     readonly (Partition & {
       readonly first: number

@@ -28,13 +28,19 @@ export const list = async (options: TopicOptions): Promise<number> => {
     const place = (name: string): number => (names.includes(name) ? names.indexOf(name) : names.length)
     const rows = ends
       .toSorted((a, b) => place(a.topic) - place(b.topic) || a.partition - b.partition)
-      .map((end) => [end.topic, end.partition, end.first, end.next, end.rows, sizeText(end.bytes)])
+      .map((end) => [end.topic, end.partition, end.first, end.next, ...heldIn(end)])
     const empty = names.filter((name) => ends.every(({ topic }) => topic !== name))
     const none = empty.map((name) => [name, NONE, NONE, NONE, 0, NONE])
     print(table(['topic', 'partition', 'first', 'next', 'rows', 'size'], [...rows, ...none]))
   }
   return EXIT.ok
 }
+
+/** Rows and size, where the log counts them. */
+const heldIn = ({ rows, bytes }: { readonly rows: number; readonly bytes: number }) => [
+  rows < 0 ? NONE : rows,
+  bytes < 0 ? NONE : sizeText(bytes),
+]
 
 /** The topics of the plan that ran, in its order. */
 const topicsOf = (plan: unknown): readonly string[] =>
