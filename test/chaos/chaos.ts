@@ -7,7 +7,7 @@ import { kt, killTree, start } from '../e2e/command.ts'
 import { randomOf } from '../random.ts'
 
 /** What a fault does to a run, and to which of its processes. */
-type Kind = 'kill' | 'stop' | 'tree' | 'disk'
+type Kind = 'kill' | 'stop' | 'tree' | 'disk' | 'broker'
 
 export interface ChaosOptions {
   readonly faults: number
@@ -16,6 +16,11 @@ export interface ChaosOptions {
   readonly folder: string
   /** The folder is a disk of its own, which may be filled. */
   readonly disk: boolean
+  /** The log is in Kafka, whose broker may be killed; `die` returns when it is up again. */
+  readonly kafka?: {
+    readonly environment: Readonly<Record<string, string>>
+    readonly die: () => Promise<void>
+  }
   readonly say: (text: string) => void
 }
 
@@ -54,6 +59,8 @@ const MIX: readonly (readonly [number, Kind, Part | undefined])[] = [
   [5, 'tree', undefined],
   [3, 'disk', undefined],
 ]
+/** Where there is a broker, it takes the place of so many of them. */
+const BROKER = 8
 const SETTLE_MS = 15_000
 const REST_BYTES = 1 << 18
 
@@ -78,26 +85,27 @@ export const chaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   const draw = randomOf(seed)
   const counts: Record<string, number> = {}
   const recoveryMs: number[] = []
-  let run = begin(folder)
+  let run = begin(options)
   try {
-    await ready(folder)
+    await ready(options)
     for (let at = 0; at < faults; at++) {
       await pause(800 + draw(2500))
-      const [, kind, part] = drawn(draw(100), options.disk)
+      const [, kind, part] = drawn(draw(100), options)
       const what = part === undefined ? kind : `${kind} ${part}`
       counts[what] = (counts[what] ?? 0) + 1
       const pid = part === undefined ? 0 : await alive(part, folder)
       const before = Date.now()
       if (kind === 'tree') {
         killTree(run)
-        run = begin(folder)
-        await ready(folder)
-      } else if (kind === 'disk') await full(folder, 500 + draw(3000))
+        run = begin(options)
+        await ready(options)
+      } else if (kind === 'broker') await options.kafka!.die()
+      else if (kind === 'disk') await full(folder, 500 + draw(3000))
       else if (kind === 'stop') await stop(pid, 300 + draw(6000))
       else {
         await kill(pid)
         if (part === 'shard') {
-          await grown(folder)
+          await grown(options)
           recoveryMs.push(Date.now() - before)
         }
       }
@@ -112,13 +120,14 @@ export const chaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   return { faults: counts, recoveryMs: recoveryMs.toSorted((a, b) => a - b), ...(await proof(folder)) }
 }
 
-const begin = (folder: string): ChildProcess => {
+const begin = ({ folder, kafka }: ChaosOptions): ChildProcess => {
   const where = ['--source', 'sim', '--data', folder, '--port', '0']
   const load = ['--pairs', '12', '--rate', '1500', '--faults', 'calm']
-  return start(['graph', 'run', ...where, ...load]).child
+  return start(['graph', 'run', ...where, ...load], kafka?.environment).child
 }
 
-const drawn = (number: number, disk: boolean): (typeof MIX)[number] => {
+const drawn = (number: number, { disk, kafka }: ChaosOptions): (typeof MIX)[number] => {
+  if (kafka !== undefined && number < BROKER) return [BROKER, 'broker', undefined]
   let rest = number
   for (const one of MIX) {
     rest -= one[0]
@@ -172,6 +181,14 @@ const full = async (folder: string, ms: number): Promise<void> => {
   rmSync(ballast, { force: true })
 }
 
+/** Grows when the log does. */
+const logSize = async ({ folder, kafka }: ChaosOptions): Promise<number> => {
+  if (kafka === undefined) return logBytes(folder)
+  const { out } = await kt('topic', 'ls', '--data', folder, '--json')
+  const ends = out.startsWith('[') ? (JSON.parse(out) as readonly { readonly next: number }[]) : []
+  return ends.reduce((sum, { next }) => sum + next, 0)
+}
+
 const logBytes = (folder: string): number =>
   globSync(join(folder, 'log/*.segment')).reduce((sum, file) => {
     try {
@@ -182,16 +199,17 @@ const logBytes = (folder: string): number =>
   }, 0)
 
 /** Wait until the log grows. */
-const grown = async (folder: string): Promise<void> => {
-  const before = logBytes(folder)
-  for (const until = Date.now() + 60_000; logBytes(folder) <= before; await pause(10))
-    if (Date.now() > until) throw new Error('the log has not grown for a minute')
+const grown = async (options: ChaosOptions): Promise<void> => {
+  const before = await logSize(options)
+  for (const until = Date.now() + 90_000; (await logSize(options)) <= before; await pause(10))
+    if (Date.now() > until) throw new Error(`the log has not grown: ${options.folder}/logs may say why`)
 }
 
-const ready = async (folder: string): Promise<void> => {
+const ready = async (options: ChaosOptions): Promise<void> => {
+  const { folder } = options
   for (const until = Date.now() + 60_000; pidOf(PARTS['sink-lake'], folder) === undefined; await pause(50))
     if (Date.now() > until) throw new Error('the run did not begin within a minute')
-  await grown(folder)
+  await grown(options)
 }
 
 const json = async <T>(...args: readonly string[]): Promise<T> => {

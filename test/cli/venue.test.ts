@@ -12,7 +12,7 @@ describe('kt venue check', () => {
     for (const source of ['binance.spot', 'binance.usdm', 'bybit.linear', 'bybit.spot'])
       for (const part of ['trade', 'ticker']) expect([source, part, tier(source, part)]).toEqual([source, part, 'scanned'])
     expect([tier('binance.spot', 'book'), tier('binance.usdm', 'mark'), tier('bybit.linear', 'book'), tier('binance.spot', 'book.seed'), tier('bybit.linear', 'mark')])
-      .toEqual(['scanned', 'scanned', 'mixed', 'parsed', 'parsed'])
+      .toEqual(['scanned', 'scanned', 'scanned', 'parsed', 'parsed'])
     expect(out).toMatch(/bybit.linear +mark +parsed .* messages say only what changed/)
   })
 
