@@ -66,25 +66,26 @@ export class Layout {
 
   numbers(column: Column, of: Strided): void {
     const { values, slot, stride } = of
+    const rows = this.#rows
     if (column.nullable) this.#strided(of)
     switch (column.kind) {
       case 'float':
         return this.#floats(of, column.nullable)
       case 'int': {
-        const at = this.#part(4 * this.#rows) >> 2
-        for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
-          this.#ints[at + row] = values[from]!
+        const at = this.#part(4 * rows) >> 2
+        const ints = this.#ints
+        for (let row = 0, from = slot; row < rows; row++, from += stride) ints[at + row] = values[from]!
         return
       }
       case 'choice': {
-        const at = this.#part(this.#rows)
-        for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
-          this.#bytes[at + row] = values[from]!
+        const at = this.#part(rows)
+        const bytes = this.#bytes
+        for (let row = 0, from = slot; row < rows; row++, from += stride) bytes[at + row] = values[from]!
         return
       }
       case 'flag': {
         const at = this.#bits()
-        for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+        for (let row = 0, from = slot; row < rows; row++, from += stride)
           if (values[from] === 1) this.#bit(at, row)
         return
       }
@@ -100,11 +101,13 @@ export class Layout {
     const at = this.#used
     let used = 0
     // A name is mostly that of the row before: a run of it is copied in ever larger pieces.
-    for (let row = 0, end = 0; row < this.#rows; row = end) {
+    const rows = this.#rows
+    for (let row = 0, end = 0; row < rows; row = end) {
       const name = values[row]!
-      for (end = row + 1; end < this.#rows && values[end] === name;) end++
+      for (end = row + 1; end < rows && values[end] === name;) end++
       const { length } = this.#put(encoded(name, known), at + used, end - row)
-      for (let next = row; next < end; next++) this.#ints[ends + next + 1] = used += length
+      const ints = this.#ints
+      for (let next = row; next < end; next++) ints[ends + next + 1] = used += length
     }
     this.#room(padded(at + used))
     this.#bytes.fill(0, at + used, padded(at + used))
@@ -143,32 +146,37 @@ export class Layout {
 
   /** A column without a value has a zero there, so that the same rows are the same bytes. */
   #floats({ values, slot, stride }: Strided, nullable: boolean): void {
-    const at = this.#part(8 * this.#rows) >> 3
-    for (let row = 0, from = slot; row < this.#rows; row++, from += stride) {
+    const rows = this.#rows
+    const at = this.#part(8 * rows) >> 3
+    const doubles = this.#doubles
+    for (let row = 0, from = slot; row < rows; row++, from += stride) {
       const value = values[from]!
-      this.#doubles[at + row] = nullable && Number.isNaN(value) ? 0 : value
+      doubles[at + row] = nullable && Number.isNaN(value) ? 0 : value
     }
   }
 
   #wholes({ values, slot, stride }: Strided): void {
-    const at = this.#part(8 * this.#rows) >> 2
-    for (let row = 0, from = slot; row < this.#rows; row++, from += stride) {
+    const rows = this.#rows
+    const at = this.#part(8 * rows) >> 2
+    const ints = this.#ints
+    for (let row = 0, from = slot; row < rows; row++, from += stride) {
       const value = values[from]!
       const high = Math.floor(value / HIGH)
-      this.#ints[at + 2 * row] = value - high * HIGH
-      this.#ints[at + 2 * row + 1] = high
+      ints[at + 2 * row] = value - high * HIGH
+      ints[at + 2 * row + 1] = high
     }
   }
 
   /** Which rows have a value, where some have none: a size, and perhaps a bitmap. */
   #strided({ values, slot, stride }: Strided): void {
+    const rows = this.#rows
     let missing = 0
-    for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+    for (let row = 0, from = slot; row < rows; row++, from += stride)
       if (Number.isNaN(values[from])) missing++
     this.#ints[this.#size()] = missing
     if (missing === 0) return
     const at = this.#bits()
-    for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+    for (let row = 0, from = slot; row < rows; row++, from += stride)
       if (!Number.isNaN(values[from])) this.#bit(at, row)
   }
 
@@ -202,8 +210,10 @@ export class Layout {
   }
 
   #copyEnds(ends: Int32Array): void {
+    const rows = this.#rows
     const at = this.#ends()
-    for (let row = 1; row <= this.#rows; row++) this.#ints[at + row] = ends[row]!
+    const ints = this.#ints
+    for (let row = 1; row <= rows; row++) ints[at + row] = ends[row]!
   }
 
   #ends(): number {
