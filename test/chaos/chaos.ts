@@ -3,7 +3,8 @@ import type { ChildProcess } from 'node:child_process'
 import { globSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { kt, killTree, start } from '../e2e/command.ts'
+import { kt, killTree, pidOf, start } from '../e2e/command.ts'
+import { holesIn } from '../e2e/holes.ts'
 import { randomOf } from '../random.ts'
 
 /** What a fault does to a run, and to which of its processes. */
@@ -64,17 +65,6 @@ const BROKER = 8
 const SETTLE_MS = 15_000
 const REST_BYTES = 1 << 18
 
-/** Trades whose ids are not one more than the last of their instrument, and that no gap row explains. */
-const HOLES = `
-  WITH t AS (
-    SELECT instrument, first, lag(first) OVER (PARTITION BY instrument ORDER BY _part, _off, _row) AS before
-    FROM trade WHERE first IS NOT NULL
-  )
-  SELECT count(*)::INT AS holes, (count(*) FILTER (WHERE NOT EXISTS (
-    SELECT 1 FROM gap WHERE gap.instrument = t.instrument AND gap.channel = 'trade' AND gap.event = 'opened'
-      AND gap.first = t.before + 1 AND gap.last = t.first - 1)))::INT AS unexplained
-  FROM t WHERE before IS NOT NULL AND first <> before + 1`
-
 /**
  * A run under load, and faults one after the other: processes are killed with -9 or stand still for some
  * seconds, the whole tree dies, the disk is full for a while; the exchange tears connections all the time.
@@ -134,18 +124,6 @@ const drawn = (number: number, { disk, kafka }: ChaosOptions): (typeof MIX)[numb
     if (rest < 0) return one[1] === 'disk' && !disk ? MIX[0]! : one
   }
   return MIX[0]!
-}
-
-const pidOf = (word: string, folder: string): number | undefined => {
-  for (const file of globSync('/proc/[0-9]*/cmdline')) {
-    try {
-      const line = readFileSync(file, 'utf8')
-      if (line.includes(word) && line.includes(folder)) return Number(file.split('/')[2])
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return undefined
 }
 
 const kill = async (pid: number): Promise<void> => {
@@ -212,19 +190,15 @@ const ready = async (options: ChaosOptions): Promise<void> => {
   await grown(options)
 }
 
-const json = async <T>(...args: readonly string[]): Promise<T> => {
-  const { out, err } = await kt(...args, '--json')
-  if (out === '') throw new Error(err)
-  return JSON.parse(out) as T
-}
-
 const proof = async (
   folder: string,
 ): Promise<Pick<ChaosReport, 'trades' | 'holes' | 'unexplained' | 'findings'>> => {
-  type Verified = { findings: readonly string[]; topics: readonly { topic: string; log: number }[] }
-  const { findings, topics } = await json<Verified>('verify', '--data', folder)
-  type Holes = { holes: number; unexplained: number }
-  const [found] = await json<Holes[]>('sql', '--on', 'lake', HOLES, '--data', folder)
+  const { out, err } = await kt('verify', '--data', folder, '--json')
+  if (out === '') throw new Error(err)
+  const { findings, topics } = JSON.parse(out) as {
+    readonly findings: readonly string[]
+    readonly topics: readonly { readonly topic: string; readonly log: number }[]
+  }
   const trades = topics.find(({ topic }) => topic === 'trade')?.log ?? 0
-  return { findings, trades, holes: Number(found!.holes), unexplained: Number(found!.unexplained) }
+  return { findings, trades, ...(await holesIn(folder)) }
 }

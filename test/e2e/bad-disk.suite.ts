@@ -14,9 +14,9 @@ import {
   nothingRuns,
   says,
   SMALL,
-  unexplained,
   verified,
 } from './bad-run.ts'
+import { holesIn } from './holes.ts'
 import { killTree, kt, temporary } from './command.ts'
 import type { Ended } from './command.ts'
 
@@ -138,7 +138,7 @@ test.skipIf(!mountable)(
       const ended = await drained(run)
       expect(ended.code, ended.err).toBe(0)
       expect((await verified(data)).findings).toEqual([])
-      expect(await unexplained(data)).toBe(0)
+      expect((await holesIn(data)).unexplained).toBe(0)
     } finally {
       for (const child of children) killTree(child)
       await pause(500)

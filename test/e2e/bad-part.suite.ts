@@ -10,9 +10,9 @@ import {
   rowsOf,
   says,
   SMALL,
-  unexplained,
   verified,
 } from './bad-run.ts'
+import { holesIn } from './holes.ts'
 import { kt } from './command.ts'
 
 test(
@@ -48,7 +48,7 @@ test(
     const first = await verified(data)
     expect(first.findings).toEqual([])
     expect(rowsOf(first, 'kt.gap')).toBeGreaterThan(0)
-    expect(await unexplained(data)).toBe(0)
+    expect((await holesIn(data)).unexplained).toBe(0)
     for (const part of ['sink-clickhouse', 'sink-lake', 'shard'])
       expect(logOf(data, part)).not.toContain('garbage collection')
 
@@ -62,7 +62,7 @@ test(
     const next = await verified(data)
     expect(next.findings).toEqual([])
     expect(rowsOf(next, 'trade')).toBeGreaterThan(rowsOf(first, 'trade'))
-    expect(await unexplained(data)).toBe(0)
+    expect((await holesIn(data)).unexplained).toBe(0)
   },
 )
 

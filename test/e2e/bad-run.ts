@@ -93,17 +93,6 @@ export const verified = async (data: string): Promise<Verified> => {
 export const rowsOf = ({ topics }: Verified, name: string): number =>
   topics.find(({ topic }) => topic === name)!.log
 
-/** Trades that follow another one with a hole between them that no gap row explains. */
-export const unexplained = async (data: string): Promise<number> => {
-  const query = `
-    WITH t AS (SELECT instrument, first, lag(first) OVER (PARTITION BY instrument ORDER BY _part, _off, _row) AS before FROM trade WHERE first IS NOT NULL)
-    SELECT count(*) AS holes FROM t WHERE before IS NOT NULL AND first <> before + 1 AND NOT EXISTS (
-      SELECT 1 FROM gap WHERE gap.instrument = t.instrument AND channel = 'trade' AND event = 'opened' AND gap.first = t.before + 1 AND gap.last = t.first - 1)`
-  const { out, err } = await kt('sql', '--on', 'lake', '--json', query, '--data', data)
-  if (out === '') throw new Error(err)
-  return Number((JSON.parse(out) as { holes: number }[])[0]!.holes)
-}
-
 export const flip = (file: string, at: number): void => {
   const bytes = readFileSync(file)
   for (let i = at; i < at + 4; i++) bytes[i]! ^= 0xff

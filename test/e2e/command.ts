@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -58,6 +58,19 @@ export const killTree = (child: ChildProcess): void => {
   } catch {
     // It is gone already.
   }
+}
+
+/** The process that has a word, and the folder of its run, on its command line. */
+export const pidOf = (word: string, data: string): number | undefined => {
+  for (const file of globSync('/proc/[0-9]*/cmdline')) {
+    try {
+      const line = readFileSync(file, 'utf8')
+      if (line.includes(word) && line.includes(data)) return Number(file.split('/')[2])
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return undefined
 }
 
 /** A folder that is there for the length of a test. */

@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import type { Broker } from '../../bin/kafka.ts'
 import { hasClient } from '../../runtime/driver/kafka-client.ts'
 import { alterTopics } from '../../runtime/driver/kafka-settings.ts'
 import { randomOf } from '../random.ts'
-import { start, temporary } from './command.ts'
+import { pidOf, start, temporary } from './command.ts'
 import type { Ended } from './command.ts'
 
 const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
@@ -46,18 +46,6 @@ const verify = async (data: string): Promise<Verified> => {
 const rowsOf = ({ topics }: Verified, topic: string): number =>
   topics.find((one) => one.topic === topic)?.log ?? 0
 
-/** The process of a part of a run. */
-const pidOf = (part: string, data: string): number | undefined => {
-  for (const file of globSync('/proc/[0-9]*/cmdline')) {
-    try {
-      const line = readFileSync(file, 'utf8')
-      if (line.includes(`part/${part}.ts`) && line.includes(data)) return Number(file.split('/')[2])
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return undefined
-}
 const failed = ({ code, err }: Ended, data: string): string =>
   `${code} ${err}\n${readFileSync(join(data, 'logs/shard.log'), 'utf8').slice(-2000)}`
 
@@ -114,7 +102,7 @@ function exactly(): void {
       const args = sim('graph/candles.ts', folder.path, 800, 25)
       const { ended } = run(...args)
       await pause(9000)
-      process.kill(pidOf('shard', folder.path)!, 'SIGKILL')
+      process.kill(pidOf('part/shard.ts', folder.path)!, 'SIGKILL')
       const end = await ended
       expect(end.code, failed(end, folder.path)).toBe(0)
       const verified = await verify(folder.path)
@@ -138,7 +126,7 @@ function killed(): void {
       await pause(6000)
       let kills = 0
       for (const until = Date.now() + (seconds - 14) * 1000; kills < KILLS && Date.now() < until;) {
-        const pid = pidOf('shard', folder.path)
+        const pid = pidOf('part/shard.ts', folder.path)
         if (pid !== undefined && ++kills > 0) process.kill(pid, 'SIGKILL')
         await pause(2500 + draw(5000))
       }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { kt, killTree, start, temporary } from './command.ts'
+import { holesIn } from './holes.ts'
 import { randomOf } from '../random.ts'
 
 /**
@@ -21,17 +22,6 @@ const json = async <T>(...args: readonly string[]): Promise<T> => {
   if (out === '') throw new Error(err)
   return JSON.parse(out) as T
 }
-
-/** Trades whose ids are not one more than the last of their instrument, and that no gap row explains. */
-const UNEXPLAINED = `
-  WITH t AS (
-    SELECT instrument, first, lag(first) OVER (PARTITION BY instrument ORDER BY _part, _off, _row) AS before FROM trade WHERE first IS NOT NULL
-  )
-  SELECT count(*) AS jumps,
-    count(*) FILTER (WHERE NOT EXISTS (
-      SELECT 1 FROM gap WHERE gap.instrument = t.instrument AND gap.channel = 'trade' AND gap.event = 'opened'
-        AND gap.first = t.before + 1 AND gap.last = t.first - 1)) AS unexplained
-  FROM t WHERE before IS NOT NULL AND first <> before + 1`
 
 test(
   `nothing is lost or doubled when the whole tree is killed ${KILLS} times`,
@@ -62,20 +52,13 @@ test(
     const { code, err } = await last.ended
     expect(code, err).toBe(0)
     const verified = await json<Verified>('verify', '--data', folder.path)
-    const [jumps] = await json<{ jumps: number; unexplained: number }[]>(
-      'sql',
-      '--on',
-      'lake',
-      UNEXPLAINED,
-      '--data',
-      folder.path,
-    )
+    const { holes, unexplained } = await holesIn(folder.path)
     const trades = verified.topics.find((one) => one.topic === 'trade')!.log
     console.log(
-      `${KILLS} kills: ${trades} trades in the log, ${jumps!.jumps} holes at the socket, ${jumps!.unexplained} of them without a gap row`,
+      `${KILLS} kills: ${trades} trades in the log, ${holes} holes at the socket, ${unexplained} of them without a gap row`,
     )
     expect(verified.findings).toEqual([])
     expect(trades).toBeGreaterThan(1000)
-    expect(jumps!.unexplained).toBe(0)
+    expect(unexplained).toBe(0)
   },
 )
