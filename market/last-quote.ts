@@ -23,7 +23,7 @@ export class LastQuote {
   #why = ''
   #first: number | null = null
   #last: number | null = null
-  /** Its time at the venue, and ours; its prices and sizes, as a book tells its best; its trusted depth. */
+  /** Its prices and sizes, as a book tells its best; its time at the venue, and ours; its trusted depth. */
   readonly #values = new Float64Array(7).fill(NaN)
   #said = false
 

@@ -99,7 +99,7 @@ export class Intake {
       inlet.reader.read(buffer, inlet.about, this.#emitTracked, from, to)
     } catch (error) {
       // Whatever it said is lost, so that the book must begin anew, even where the ids go on.
-      this.run(inlet).last = -1
+      this.run(inlet.key).last = -1
       throw error
     }
   }
@@ -127,7 +127,7 @@ export class Intake {
    */
   seed(inlet: Inlet, bytes: Uint8Array, received: number, limit: number): boolean {
     const rows: Row[] = []
-    const run = this.run(inlet)
+    const run = this.run(inlet.key)
     const reader = this.#readers.get(`${inlet.channel}.seed`) as Reader
     const about = { ...inlet.about, received, limit }
     let failure: unknown
@@ -155,8 +155,7 @@ export class Intake {
     return true
   }
 
-  run(inlet: { readonly channel: string; readonly symbol: string; readonly key?: undefined } | Inlet): Run {
-    const key = inlet.key ?? keyOf(inlet.channel, inlet.symbol)
+  run(key: string): Run {
     const known = this.runs.get(key)
     if (known !== undefined) return known
     const run: Run = { first: 0, last: -1, seeded: false, seededAt: 0, frames: 0 }
@@ -271,7 +270,7 @@ export class Intake {
   }
 
   #track(inlet: Inlet, row: Tracked): void {
-    const run = this.run(inlet)
+    const run = this.run(inlet.key)
     const { first, last, snapshot } = row
     run.frames += 1
     if (first === null || last === null) return

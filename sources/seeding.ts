@@ -1,5 +1,6 @@
 import type { SourceHost } from '../graph/source.ts'
 import { waitMs } from './backoff.ts'
+import { keyOf } from './inlet.ts'
 import type { InletLine } from './inlet.ts'
 import type { Intake } from './intake.ts'
 import type { Rest } from './rest.ts'
@@ -84,7 +85,7 @@ export class Seeding {
   #busiest(now: number): Ask | undefined {
     let [best, frames]: [Ask | undefined, number] = [undefined, -1]
     for (const ask of this.#waiting.values()) {
-      const run = this.#intake.run(ask)
+      const run = this.#intake.run(keyOf(ask.channel, ask.symbol))
       if (ask.notBefore > now || run.frames <= frames) continue
       best = ask
       frames = run.frames
