@@ -101,7 +101,9 @@ function exactly(): void {
       const run = kafka('stages')
       const args = sim('graph/candles.ts', folder.path, 800, 25)
       const { ended } = run(...args)
-      await pause(9000)
+      // Brokers that have just begun take some seconds to make the topics.
+      while (pidOf('part/shard.ts', folder.path) === undefined) await pause(100)
+      await pause(6000)
       process.kill(pidOf('part/shard.ts', folder.path)!, 'SIGKILL')
       const end = await ended
       expect(end.code, failed(end, folder.path)).toBe(0)
