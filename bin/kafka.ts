@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { kafkaCache } from '../runtime/driver/kafka-client.ts'
+import { Reading } from '../runtime/driver/kafka-wire.ts'
 
 const VERSION = '4.4.0'
 const READY_MS = 60_000
@@ -94,22 +95,32 @@ export interface BrokerExtras {
 
 const NOTHING: BrokerExtras = { settings: () => ({}), users: [] }
 
-const settingsOf = (folder: string, port: number, controller: number, extras: BrokerExtras): string =>
-  Object.entries({
+/** Where a node of a cluster listens: for clients and its peers, and as a controller. */
+interface Node {
+  readonly port: number
+  readonly controller: number
+}
+
+const settingsOf = (folder: string, nodes: readonly Node[], index: number, extras: BrokerExtras): string => {
+  const { port, controller } = nodes[index]!
+  const voters = nodes.map((one, i) => `${i + 1}@127.0.0.1:${one.controller}`).join(',')
+  const replicas = nodes.length
+  const enough = Math.max(1, replicas - 1)
+  return Object.entries({
     'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+    'node.id': index + 1,
+    'controller.quorum.voters': voters,
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(folder, 'data'),
-    'default.replication.factor': 1,
-    'offsets.topic.replication.factor': 1,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
-    'share.coordinator.state.topic.replication.factor': 1,
-    'share.coordinator.state.topic.min.isr': 1,
+    'default.replication.factor': replicas,
+    'offsets.topic.replication.factor': replicas,
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': enough,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': enough,
     // Fifty partitions each are the default, and a slow start.
     'offsets.topic.num.partitions': 4,
     'transaction.state.log.num.partitions': 4,
@@ -120,51 +131,60 @@ const settingsOf = (folder: string, port: number, controller: number, extras: Br
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1000,
     'broker.session.timeout.ms': 3000,
     'broker.heartbeat.interval.ms': 500,
+    // A replica that is away is not waited for any longer than its broker is.
+    'replica.lag.time.max.ms': 3000,
     ...extras.settings(port, controller),
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join('')
+}
 
-/** Metadata for no topics. A broker is listed once it may be used. */
-const ready = (port: number): Promise<boolean> =>
+/** The ports of the brokers that one of them lists: a broker is listed once it may be used. */
+const listedBy = (port: number): Promise<readonly number[]> =>
   new Promise((done) => {
+    // Metadata, for no topics.
     const request = '0000000f0003000400000001ffff0000000000'
     const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.from(request, 'hex')))
     let answer = Buffer.alloc(0)
-    const end = (is: boolean): void => {
+    const end = (ports: readonly number[]): void => {
       socket.destroy()
-      done(is)
+      done(ports)
     }
-    socket.setTimeout(1000, () => end(false))
-    socket.on('error', () => end(false))
-    socket.on('close', () => end(false))
+    socket.setTimeout(1000, () => end([]))
+    socket.on('error', () => end([]))
+    socket.on('close', () => end([]))
     socket.on('data', (bytes) => {
       answer = Buffer.concat([answer, bytes])
-      if (answer.length >= 16) end(answer.readInt32BE(12) >= 1)
+      if (answer.length < 4 || answer.length < 4 + answer.readInt32BE(0)) return
+      const reading = new Reading(answer.subarray(12))
+      const brokers = reading.list(() => {
+        const [, , at] = [reading.int(4), reading.text(), reading.int(4)]
+        reading.text()
+        return at
+      })
+      end(brokers)
     })
   })
 
-/**
- * Start the broker of a folder, or find that it runs; resolves when it may be used. It is a real one, from
- * Maven Central: one KRaft node on loopback, its programs in the cache, its topics in the folder, which may
- * be deleted. Needs Java 17 and Maven, no root.
- */
-export const brokerUp = async (folder: string, extras = NOTHING): Promise<Broker> => {
-  fetchPrograms()
-  mkdirSync(folder, { recursive: true })
-  const settings = settingsFile(folder)
-  if (!existsSync(settings)) {
-    writeFileSync(settings, settingsOf(folder, await freePort(), await freePort(), extras))
-    const id = createHash('sha256')
-      .update(folder)
-      .digest()
-      .subarray(0, 16)
-      .toString('base64url')
-      .replace(/^-/, 'a')
-    const users = extras.users.flatMap((user) => ['--add-scram', user])
-    const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', settings, ...users]
-    execFileSync('java', [...java(), ...format], { stdio: ['ignore', 'ignore', 'inherit'] })
+const idOf = (folder: string): string =>
+  createHash('sha256').update(folder).digest().subarray(0, 16).toString('base64url').replace(/^-/, 'a')
+
+/** Settings and empty storage in each of these folders, as nodes of one cluster. */
+const format = async (folders: readonly string[], extras: BrokerExtras): Promise<void> => {
+  const nodes: Node[] = []
+  for (const _ of folders) nodes.push({ port: await freePort(), controller: await freePort() })
+  const users = extras.users.flatMap((user) => ['--add-scram', user])
+  for (const [i, folder] of folders.entries()) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(settingsFile(folder), settingsOf(folder, nodes, i, extras))
+    const tool = ['kafka.tools.StorageTool', 'format', '-t', idOf(folders[0]!), '-c', settingsFile(folder)]
+    execFileSync('java', [...java(), ...tool, ...users], { stdio: ['ignore', 'ignore', 'inherit'] })
   }
+}
+
+/** Begin the node of a folder, unless it runs. */
+const launch = (folder: string): Broker => {
+  const settings = settingsFile(folder)
   const port = Number(/PLAINTEXT:\/\/127\.0\.0\.1:(\d+)/.exec(readFileSync(settings, 'utf8'))![1])
   if (runningPid(folder) === undefined) {
     const log = openSync(join(folder, 'broker.log'), 'a')
@@ -175,13 +195,62 @@ export const brokerUp = async (folder: string, extras = NOTHING): Promise<Broker
     writeFileSync(pidFile(folder), String(child.pid))
     child.unref()
   }
-  for (const started = Date.now(); Date.now() - started < READY_MS; await sleep(50))
-    if (await ready(port)) return { folder, port }
+  return { folder, port }
+}
+
+/** Wait until a broker lists all of these. */
+const usable = async ({ folder, port }: Broker, wanted: readonly Broker[]): Promise<void> => {
+  for (const started = performance.now(); performance.now() - started < READY_MS; await sleep(50)) {
+    const listed = await listedBy(port)
+    if (wanted.every((one) => listed.includes(one.port))) return
+  }
   throw new Error(`the broker is not ready after ${READY_MS} ms: see ${join(folder, 'broker.log')}`)
 }
 
-/** End the broker of a folder. Its topics stay. */
+/**
+ * Start the broker of a folder, or find that it runs; resolves when it may be used. It is a real one, from
+ * Maven Central: a KRaft node on loopback, its programs in the cache, its topics in the folder, which may
+ * be deleted. Needs Java 17 and Maven, no root. The folder may be that of a node of a cluster.
+ */
+export const brokerUp = async (folder: string, extras = NOTHING): Promise<Broker> => {
+  fetchPrograms()
+  if (!existsSync(settingsFile(folder))) await format([folder], extras)
+  const broker = launch(folder)
+  await usable(broker, [broker])
+  return broker
+}
+
+/** The nodes of a cluster in a folder: itself, or a folder in it for each. */
+const nodeFolders = (folder: string, brokers: number): readonly string[] =>
+  brokers === 1 ? [folder] : Array.from({ length: brokers }, (_, i) => join(folder, String(i + 1)))
+
+/**
+ * The same with several brokers, or as many as are there: each topic in all of them, and written when all but
+ * one have it. Each of them can be ended and started by its folder.
+ */
+export const clusterUp = async (folder: string, asked?: number): Promise<readonly Broker[]> => {
+  fetchPrograms()
+  const there = existsSync(settingsFile(folder)) ? 1 : nodesIn(folder).length
+  const brokers = asked ?? Math.max(1, there)
+  const folders = nodeFolders(folder, brokers)
+  if (there > 0 && there !== brokers)
+    throw new Error(`${folder} has ${there} brokers: delete it, or choose another KT_KAFKA_DIR`)
+  if (there === 0) await format(folders, NOTHING)
+  const nodes = folders.map(launch)
+  for (const node of nodes) await usable(node, nodes)
+  return nodes
+}
+
+const nodesIn = (folder: string): readonly string[] =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .map((name) => join(folder, name))
+        .filter((path) => existsSync(settingsFile(path)))
+    : []
+
+/** End the broker of a folder, or all of its cluster. Their topics stay. */
 export const brokerDown = async (folder: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+  await Promise.all(nodesIn(folder).map((node) => brokerDown(node, signal)))
   const pid = runningPid(folder)
   if (pid === undefined) return
   process.kill(pid, signal)
@@ -191,14 +260,24 @@ export const brokerDown = async (folder: string, signal: NodeJS.Signals = 'SIGTE
   rmSync(pidFile(folder), { force: true })
 }
 
+const usage = (): never => {
+  process.stderr.write('usage: kafka up [--brokers N]\n       kafka down\n')
+  process.exit(64)
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = resolve(process.env['KT_KAFKA_DIR'] ?? join(tmpdir(), 'kt-kafka'))
-  const started = Date.now()
-  const say = (text: string): void => void process.stdout.write(`${text} (${Date.now() - started} ms)\n`)
-  if (process.argv[2] === 'up') say(`127.0.0.1:${(await brokerUp(folder)).port}`)
-  else if (process.argv[2] === 'down') say(await brokerDown(folder).then(() => `${folder} is down`))
-  else {
-    process.stderr.write('usage: kafka up|down\n')
-    process.exit(64)
-  }
+  const started = performance.now()
+  const say = (text: string): void =>
+    void process.stdout.write(`${text} (${Math.round(performance.now() - started)} ms)\n`)
+  const [command, option, brokers] = process.argv.slice(2)
+  if (
+    command === 'up' &&
+    (option === undefined || (option === '--brokers' && /^[1-9]$/.test(brokers ?? '')))
+  ) {
+    const nodes = await clusterUp(folder, brokers === undefined ? undefined : Number(brokers))
+    say(nodes.map(({ port }) => `127.0.0.1:${port}`).join(','))
+  } else if (command === 'down' && option === undefined)
+    say(await brokerDown(folder).then(() => `${folder} is down`))
+  else usage()
 }
