@@ -1,6 +1,7 @@
 import type { Described } from '../graph/describe.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { KafkaPlace } from './kafka-place.ts'
+import type { RegistryPlace } from './registry-place.ts'
 import type { SimSettings } from './part/sim.ts'
 import type { Folders } from './settings.ts'
 import type { SourceChoice } from './source.ts'
@@ -13,6 +14,8 @@ export interface LaunchOptions {
   readonly source: SourceChoice
   /** Where the log is, when it is not in the folder. */
   readonly kafka: KafkaPlace | undefined
+  /** Where the schemas of `json` and `avro` topics are registered. */
+  readonly registry: RegistryPlace | undefined
   readonly folders: Folders
   readonly port: number
   readonly forMs: number | undefined

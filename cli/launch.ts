@@ -16,6 +16,7 @@ import type { LakeSettings } from './part/lake.ts'
 import type { SimSettings } from './part/sim.ts'
 import { EXIT, say } from './outcome.ts'
 import { saveRun } from './settings.ts'
+import type { RunFile } from './settings.ts'
 
 const part = (name: string): string => join(import.meta.dirname, 'part', `${name}.ts`)
 /** Rows of a demo should be seen in the lake while one watches; a real run takes the graph's own pace. */
@@ -80,11 +81,11 @@ export class Launch {
   }
 
   async #start(): Promise<void> {
-    const { folders, file, plan, described, source, kafka, sim } = this.#options
+    const { folders, file, source, sim } = this.#options
     const { speed, lingerMs, rowsMax, rebuild, eventsMax } = this.#options
     const endpoints = source.kind === 'sim' ? await this.#startSim(sim) : {}
     const clickhouse = await this.#startClickhouse()
-    saveRun(folders, { graph: plan.name, file, source: source.text, clickhouse, kafka, plan: described })
+    this.#save(clickhouse)
     const settings: ShardSettings = {
       root: folders.root,
       file,
@@ -138,6 +139,12 @@ export class Launch {
       metrics as string | undefined,
     )
     this.#board.lacks((absent ?? []) as readonly Absent[])
+  }
+
+  #save(clickhouse: NonNullable<RunFile['clickhouse']>): void {
+    const { folders, file, plan, described, source, kafka, registry } = this.#options
+    const { name: graph } = plan
+    saveRun(folders, { graph, file, source: source.text, clickhouse, kafka, registry, plan: described })
   }
 
   async #startSim(

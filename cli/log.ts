@@ -5,19 +5,34 @@ import { connectionOf } from '../runtime/driver/kafka-access.ts'
 import type { KafkaLog } from '../runtime/driver/kafka-log.ts'
 import { segmentLog } from '../runtime/driver/segment-log.ts'
 import type { KeptLog } from '../runtime/log.ts'
+import { formatted } from '../runtime/format/formatted-log.ts'
 import { wantedTopics } from '../runtime/topics.ts'
 import { accessOf, checkTopics } from './kafka.ts'
 import type { KafkaPlace } from './kafka-place.ts'
+import { registryOf } from './registry.ts'
 import { foldersOf, loadRun } from './settings.ts'
 
 /** The log of a run: embedded, or in Kafka, which keeps what it keeps whoever still reads. */
 export type RunLog = Log & Pick<KeptLog, 'hold'>
 
-/** Open the log of a run, where the run says that it is. `graph`: whose topics may have to be made. */
+/**
+ * Open the log of a run, where the run says that it is. `graph`: whose topics may have to be made, and have
+ * formats; without it records are handed out as they lie there.
+ */
 export const openLog = async (root: string, graph?: Plan): Promise<RunLog> => {
-  const place = loadRun(root)?.kafka
-  return place === undefined ? segmentLog(foldersOf(root).log) : openKafka(place, graph)
+  const { kafka, registry, graph: name } = loadRun(root) ?? {}
+  const log = kafka === undefined ? await segmentLog(foldersOf(root).log) : await openKafka(kafka, graph)
+  if (graph === undefined) return log
+  const of = formatted(log, {
+    topics: graph.topics,
+    registry: registry === undefined ? undefined : registryOf(registry),
+    prefix: prefixOf(kafka, name ?? graph.name),
+  })
+  return { ...of, hold: (reader, positions) => log.hold(reader, positions) }
 }
+
+/** What stands before the names of a graph's topics where others see them. */
+export const prefixOf = (kafka: KafkaPlace | undefined, graph: string): string => kafka?.prefix ?? `${graph}.`
 
 const openKafka = async (place: KafkaPlace, graph: Plan | undefined): Promise<RunLog> => {
   const log = await kafkaOf(place, graph)

@@ -40,7 +40,7 @@ export const openRun = async (root: string, run: RunFile): Promise<OpenedRun> =>
   const { rebuild } = run
   if (rebuild !== undefined) return openRebuild(root, run, rebuild)
   const plan = planOf(await loadGraph(run.file))
-  const log = await openLog(root)
+  const log = await openLog(root, plan)
   return {
     plan,
     stages: plan.stages.slice(1),

@@ -82,11 +82,13 @@ const errorText = (error: unknown): string => {
 const codeOf = (error: unknown): number => {
   // By its code, not its class: an error that crossed between two processes has lost its class.
   if (error instanceof KtError && /^KT[12]/.test(error.code)) return EXIT.graph
-  if (error instanceof KtError && (error.code.startsWith('KT69') || error.code === 'KT3031'))
+  if (error instanceof KtError && (error.code.startsWith('KT69') || UNREACHABLE.has(error.code)))
     return EXIT.unreachable
   if (error instanceof KtError && error.code.startsWith('KT64')) return EXIT.usage
   return EXIT.failed
 }
+
+const UNREACHABLE: ReadonlySet<string> = new Set(['KT3031', 'KT3040'])
 
 /** End with an error, in the form that was asked for. */
 export const fail = (error: unknown): never => {

@@ -99,7 +99,7 @@ export const rangesUpTo = async (
 }
 
 const openLogPast = async (root: string, rebuild: Rebuild, live: Plan): Promise<OpenPast> => {
-  const log = await openLog(root)
+  const log = await openLog(root, live)
   const past: Past = {
     read: (from) => log.read(from),
     ends: () => log.ends(),

@@ -5,6 +5,7 @@ import { KtError } from '../graph/error.ts'
 import { parseFaults } from '../sources/sim/fault.ts'
 import type { Faults } from '../sources/sim/fault.ts'
 import { kafkaPlace } from './kafka-place.ts'
+import { registryPlace } from './registry-place.ts'
 
 /** Where one run keeps everything, by name. */
 export interface Folders {
@@ -53,6 +54,8 @@ const runFile = z.object({
     .optional(),
   /** Where the log is, when it is not in the folder. */
   kafka: kafkaPlace.optional(),
+  /** Where the schemas of its topics are registered. */
+  registry: registryPlace.optional(),
   plan: z.unknown(),
 })
 export type RunFile = z.infer<typeof runFile>

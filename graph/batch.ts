@@ -165,7 +165,7 @@ const numberAt = (kind: Column['kind'], values: Uint8Array, floats: Float64Array
 const known = new ByteMap<string>()
 
 /** Names are few, so that each is decoded once; should they be many, what is known is enough. */
-const nameOf = (bytes: Uint8Array, from: number, to: number): string => {
+export const nameOf = (bytes: Uint8Array, from: number, to: number): string => {
   const found = known.get(bytes, from, to)
   if (found !== undefined) return found
   const name = decoder.decode(bytes.subarray(from, to))

@@ -57,6 +57,8 @@ const topicsOf = (stage: Stage): readonly DescribedNode[] =>
         key: topic.key.name,
         partitions: topic.partitions,
         lingerMs: topic.lingerMs,
+        // What all topics had before there was another is not said.
+        ...(topic.format === 'arrow' ? {} : { format: topic.format }),
       },
     }))
 
@@ -80,8 +82,11 @@ export const ascii = (plan: Plan): string => {
   const { nodes } = describe(plan)
   const width = Math.max(...nodes.map((node) => node.name.length))
   const line = ({ kind, name, from, detail }: DescribedNode): string => {
+    const written = detail['format'] === undefined ? '' : `, ${String(detail['format'])}`
     const tail =
-      kind === 'topic' ? `   by ${String(detail['key'])}, ${String(detail['partitions'])} partition(s)` : ''
+      kind === 'topic'
+        ? `   by ${String(detail['key'])}, ${String(detail['partitions'])} partition(s)${written}`
+        : ''
     const feeds = from.length === 0 ? '' : `  <- ${from.join(', ')}`
     return `  ${kind.padEnd(9)} ${name.padEnd(width)}${feeds}${tail}`.trimEnd()
   }

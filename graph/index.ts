@@ -3,7 +3,7 @@ export type { Builder, Graph, Logged, Node, SourceOptions, Stream } from './grap
 export { key, keyWithin } from './key.ts'
 export type { Key } from './key.ts'
 export { topic } from './topic.ts'
-export type { Topic, TopicOptions } from './topic.ts'
+export type { Format, Topic, TopicOptions } from './topic.ts'
 export { operator, plain, stateless } from './operator.ts'
 export type { Definition, Emit, Operator, StateOf } from './operator.ts'
 export { choice, count, flag, float, floats, int, micros, name, optional, schema, text } from './schema.ts'

@@ -213,7 +213,9 @@ export const inputTopics = (graph: Graph): readonly InputTopic[] =>
     if (logged || !below.some((one) => one.kind === 'operator')) return []
     const key = keptBy(graph, node)[0]!
     return node.is.outputs.map((schema) => ({
-      topic: Object.freeze({ name: `kt.input.${schema.name}`, schema, key, partitions: 1, lingerMs: 5 }),
+      topic: Object.freeze({ name: `kt.input.${schema.name}`, schema, key, ...OWN_TOPIC }),
       from: node.name,
     }))
   })
+
+const OWN_TOPIC = { partitions: 1, lingerMs: 5, format: 'arrow' } as const

@@ -51,13 +51,15 @@ export interface Partition {
   readonly partition: number
 }
 
-/** One batch of rows of one topic partition, as the log stores it. */
+/** One batch of rows of one topic partition, or one event of it in another form, as the log stores it. */
 export interface LogRecord extends Partition {
-  /** `trade/1`. */
+  /** `trade/1`; of an event that is a record by itself with its form: `trade/1+json`, `trade/1+avro`. */
   readonly schema: string
   readonly rows: number
   /** The batch: see `graph/batch.ts`. Of a step that is appended it is valid until `append` returns. */
   readonly bytes: Uint8Array
+  /** The text of the event's key, for logs whose records other programs read. Readers are not given it. */
+  readonly key?: string
 }
 
 /**

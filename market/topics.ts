@@ -10,6 +10,13 @@ const whole = key('shard', () => '')
  */
 export const systemTopics: readonly AnyTopic[] = Object.freeze(
   [control, gap, instrument, latency].map((schema) =>
-    Object.freeze({ name: `kt.${schema.name}`, schema, key: whole, partitions: 1, lingerMs: 5 }),
+    Object.freeze({
+      name: `kt.${schema.name}`,
+      schema,
+      key: whole,
+      partitions: 1,
+      lingerMs: 5,
+      format: 'arrow' as const,
+    }),
   ),
 )

@@ -14,6 +14,9 @@ import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { foldersOf, loadRun, oneOf } from '../settings.ts'
 import { absentOf, absentText } from '../replay.ts'
+import { kafkaAsked } from '../kafka.ts'
+import { prefixOf } from '../log.ts'
+import { avroTopics, registryAsked, subjectsOf, subjectText } from '../registry.ts'
 import { checkSimulated, defaultFolder, parseSource } from '../source.ts'
 
 /** Types as the editor shows them, then what only the plan can see. */
@@ -92,6 +95,9 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
   const before = loadRun(foldersOf(folder).root)
   const changed = changes(before?.plan as Described | undefined, described)
   const evolved = evolutions(before?.plan as Described | undefined, planned)
+  const prefix = prefixOf(before?.kafka ?? kafkaAsked(planned.name), planned.name)
+  const registry = registryAsked() ?? before?.registry
+  const subjects = await subjectsOf(planned, registry, prefix)
   const absent = await absentOf(planned, options.source)
   const tables = planned.sinks.flatMap(({ sink }) =>
     sink.engine === 'clickhouse' ? [createTable(sink as ClickhouseSink)] : [],
@@ -102,10 +108,12 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
     folder,
     changes: changed,
     evolved,
+    subjects,
     absent,
     plan: described,
     tables,
   }
+  const many = changed.length + subjects.filter(({ standing }) => standing.is === 'new').length
   if (options.out !== undefined) writeFileSync(options.out, JSON.stringify(document, null, 2))
   if (options.json === true) printJson(document)
   else {
@@ -114,11 +122,14 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
     for (const one of absent) print(`! absent    ${absentText(one)}`)
     for (const line of changed) print(line)
     for (const one of evolved) print(evolutionText(one))
+    for (const one of subjects) print(subjectText(one))
+    for (const one of registry === undefined ? avroTopics(planned) : [])
+      print(`! schema    topic "${one}" is avro: a run needs KT_SCHEMA_REGISTRY_URL`)
     print(
-      changed.length === 0
+      many === 0
         ? 'nothing would change'
-        : `${changed.length} would change. Run it with: kt graph run ${file} --source ${options.source}`,
+        : `${many} would change. Run it with: kt graph run ${file} --source ${options.source}`,
     )
   }
-  return changed.length === 0 ? EXIT.ok : EXIT.findings
+  return many === 0 ? EXIT.ok : EXIT.findings
 }

@@ -5,7 +5,8 @@ import { venueNames } from '../../sources/sim/universe.ts'
 import { evolutions } from '../evolve.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { kafkaAsked } from '../kafka.ts'
-import { checkLog } from '../log.ts'
+import { checkLog, prefixOf } from '../log.ts'
+import { checkRegistry, registryAsked } from '../registry.ts'
 import { Launch } from '../launch.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import type { RebuildFlags } from './rebuild.ts'
@@ -43,6 +44,8 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
     return (await import('./rebuild.ts')).runOnLake(file, flags.source, resolve(flags.data ?? folder), flags)
   evolutions(loadRun(root)?.plan as Described | undefined, plan)
   const kafka = await checkLog(root, asked, plan)
+  const registry = registryAsked()
+  await checkRegistry(plan, registry, prefixOf(kafka, plan.name))
   const speed = flags.speed ?? 'max'
   const faults = flags.faults ?? 'none'
   faultsOf(faults)
@@ -52,6 +55,7 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
     described: describe(plan),
     source,
     kafka,
+    registry,
     folders: foldersOf(root),
     port: wholeNumber(flags.port, '--port', 0, 65_535),
     forMs: flags.for === undefined ? undefined : durationMs(flags.for, '--for'),

@@ -1,6 +1,7 @@
 import { readBatch, rowOf } from '../../graph/batch.ts'
 import type { Described } from '../../graph/describe.ts'
 import { KtError } from '../../graph/error.ts'
+import type { Plan } from '../../graph/plan.ts'
 import type { LogReader, Placed } from '../../graph/port.ts'
 import { present } from '../../graph/present.ts'
 import { logged } from '../../graph/schema.ts'
@@ -57,8 +58,9 @@ export const tail = async (
   options: TopicOptions & { readonly n: string; readonly follow?: boolean },
 ): Promise<number> => {
   const { root, run } = runFolder(options.data)
-  const topic = await topicNamed(run.file, name)
-  const log = await openLog(root)
+  const plan = planOf(await loadGraph(run.file))
+  const topic = topicNamed(plan, name)
+  const log = await openLog(root, plan)
   const wanted = wholeNumber(options.n, '-n', 0, 1_000_000)
   const ends = (await log.ends()).filter((end) => end.topic === name)
   const stop = new AbortController()
@@ -99,8 +101,7 @@ const newest = async (
   return found
 }
 
-const topicNamed = async (file: string, name: string): Promise<AnyTopic> => {
-  const { topics } = planOf(await loadGraph(file))
+const topicNamed = ({ topics }: Plan, name: string): AnyTopic => {
   const topic = topics.find((one) => one.name === name)
   if (topic !== undefined) return topic
   throw new KtError('KT6405', `there is no topic "${name}"`, {

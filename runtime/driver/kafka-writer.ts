@@ -203,6 +203,7 @@ export class KafkaWriter implements LogWriter {
     const producer = this.#producer
     const together = withOf(step.records)
     for (const [i, record] of step.records.entries()) {
+      const { topic, partition, key = null } = record
       const { buffer, byteOffset, length } = record.bytes
       const value = Buffer.from(buffer, byteOffset, length)
       const headers = headersOf(step, this.epoch, record, together)
@@ -213,7 +214,7 @@ export class KafkaWriter implements LogWriter {
         },
       }
       await send(() =>
-        producer.produce(prefix + record.topic, record.partition, value, null, undefined, told, headers),
+        producer.produce(prefix + topic, partition, value, key, undefined, told, headers),
       )
       left.reports++
     }

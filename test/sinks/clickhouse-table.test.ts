@@ -12,7 +12,6 @@ import { createTable, describedAs } from '../../sinks/clickhouse/table.ts'
 import { DESCRIBE, IDENTITY } from '../../sinks/clickhouse/tables.ts'
 import { arrowSchema } from '../../sinks/driver/arrow.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
-import { jsonSchema } from '../../sinks/json-schema.ts'
 import { start } from './chdb-start.ts'
 import { marketTables } from '../../sinks/clickhouse/market.ts'
 
@@ -27,11 +26,6 @@ describe('what follows from an event schema', () => {
   test('is an Arrow schema', async () => {
     const lines = marketTables.map(({ schema }) => arrowLines(schema)).join('\n')
     await expect(lines).toMatchFileSnapshot('golden/arrow.txt')
-  })
-
-  test('is a JSON Schema', async () => {
-    const all = Object.fromEntries(marketTables.map(({ schema }) => [schema.name, jsonSchema(schema)]))
-    await expect(`${JSON.stringify(all, null, 2)}\n`).toMatchFileSnapshot('golden/json-schema.json')
   })
 })
 

@@ -4,6 +4,7 @@ import { operator, plain } from '../../graph/operator.ts'
 import type { FrameOf, Source } from '../../graph/source.ts'
 import type { Sink } from '../../graph/sink.ts'
 import { topic } from '../../graph/topic.ts'
+import type { Topic } from '../../graph/topic.ts'
 import { bookDelta, fundingInterval, funding, mark, quote, trade } from '../../market/event.ts'
 import type { Basis, BookDelta, Funding, FundingInterval, Mark, Quote, Trade } from '../../market/event.ts'
 import { basis } from '../../market/event.ts'
@@ -32,6 +33,9 @@ const spread = operator({
   on: { quote: (_s, _q: Quote, _e) => {}, funding: (_s, _f: Funding, _e) => {} },
 })
 const tradeTopic = topic('trade', { schema: trade, key: byPair })
+is<Topic<Trade, 'pair'>>()(topic('trade-json', { schema: trade, key: byPair, format: 'json' }))
+// @ts-expect-error There is no such format.
+topic('trade', { schema: trade, key: byPair, format: 'yaml' })
 const quoteByInstrument = topic('quote', { schema: quote, key: byInstrument })
 
 graph('types', (g) => {

@@ -1,9 +1,12 @@
-import { schemaId } from '../graph/schema.ts'
-import type { AnySchema, Column } from '../graph/schema.ts'
+import { schemaId } from '../../graph/schema.ts'
+import type { AnySchema, Column } from '../../graph/schema.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
-/** The JSON Schema (draft 2020-12) of an event as `format: 'json'` topics and `kt topic tail` write it. */
+/**
+ * The JSON Schema (draft 2020-12) of an event as a `json` topic holds it. A column that came with a later
+ * version need not be there, as records of older ones lack it.
+ */
 export const jsonSchema = (schema: AnySchema): Json => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: `kt:${schemaId(schema)}`,
@@ -13,7 +16,7 @@ export const jsonSchema = (schema: AnySchema): Json => ({
   properties: Object.fromEntries(
     schema.columns.map((column) => [column.name, { ...typeOf(column), description: column.about }]),
   ),
-  required: schema.columns.map((column) => column.name),
+  required: schema.columns.filter(({ since = 1 }) => since === 1).map((column) => column.name),
   additionalProperties: false,
 })
 

@@ -1,0 +1,10 @@
+import { HostError } from '../../graph/error.ts'
+
+/** KT3001: bytes that are no event of this schema. `where`: the record, once somebody knows it. */
+export const unread = (schema: string, why: string, where?: string): HostError =>
+  new HostError('KT3001', `a record of "${schema}" cannot be read`, {
+    why,
+    fix: 'The topic was written to by another program, or its registry holds another schema: run kt doctor.',
+    retry: 'never',
+    ...(where === undefined ? {} : { where }),
+  })

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { schemaRegistry } from '../../runtime/driver/schema-registry.ts'
+import { registeredOf } from '../../runtime/format/registry.ts'
+import { topic } from '../../graph/topic.ts'
+import { key } from '../../graph/key.ts'
+import { trade } from '../../market/event.ts'
+import { registryServer } from './registry-server.ts'
+import type { RegistryServer } from './registry-server.ts'
+import { codeOf } from './steps.ts'
+
+let server: RegistryServer
+beforeEach(async () => void (server = await registryServer()))
+afterEach(() => server.close())
+
+const byVenue = key('venue', (event: { readonly venue: string }) => event.venue)
+const avro = registeredOf(topic('trade', { schema: trade, key: byVenue, format: 'avro' }))!
+const json = registeredOf(topic('trade', { schema: trade, key: byVenue, format: 'json' }))!
+const TEXT = { type: 'AVRO', text: '"string"' } as const
+const NUMBER = { type: 'AVRO', text: '"int"' } as const
+
+describe('a schema registry', () => {
+  test('gives a schema one id, and gives the schema back', async () => {
+    const registry = schemaRegistry({ url: server.url })
+    expect(await registry.standing('a-value', avro)).toEqual({ is: 'new' })
+    const id = await registry.register('a-value', avro)
+    expect(await registry.register('a-value', avro)).toBe(id)
+    expect(await registry.standing('a-value', avro)).toEqual({ is: 'registered', id })
+    expect(await registry.find(id)).toEqual(avro)
+    const other = await registry.register('odd/name & more-value', json)
+    expect(await registry.find(other)).toEqual(json)
+    expect(server.versions('odd/name & more-value')).toMatchObject([{ id: other, schemaType: 'JSON' }])
+  })
+
+  test('is asked for a schema once', async () => {
+    const registry = schemaRegistry({ url: server.url })
+    const id = await registry.register('a-value', avro)
+    await Promise.all(Array.from({ length: 20 }, () => registry.find(id)))
+    await registry.find(id)
+    expect(server.asked.filter((one) => one.startsWith('GET'))).toHaveLength(1)
+  })
+
+  test('that was away is asked again', async () => {
+    const registry = schemaRegistry({ url: server.url })
+    const id = await registry.register('a-value', avro)
+    server.instead = async () => ({ status: 503, body: 'busy' })
+    expect(await codeOf(registry.find(id))).toBe('KT3040')
+    server.instead = async () => undefined
+    expect(await registry.find(id)).toEqual(avro)
+  })
+
+  test('refuses what cannot read the schema before it, and says so before as well', async () => {
+    const registry = schemaRegistry({ url: server.url })
+    await registry.register('a-value', TEXT)
+    expect(await registry.standing('a-value', NUMBER)).toMatchObject({ is: 'incompatible' })
+    const refused = registry.register('a-value', NUMBER)
+    await expect(refused).rejects.toMatchObject({
+      code: 'KT1029',
+      why: expect.stringMatching(/incompatible/) as unknown,
+    })
+    expect(server.versions('a-value')).toHaveLength(1)
+  })
+
+  test('lets in whom it knows', async () => {
+    server.login = 'me:secret'
+    expect(await codeOf(schemaRegistry({ url: server.url }).register('a-value', avro))).toBe('KT3041')
+    const wrong = schemaRegistry({ url: server.url, user: 'me', password: 'guess' })
+    expect(await codeOf(wrong.standing('a-value', avro))).toBe('KT3041')
+    const right = schemaRegistry({ url: server.url, user: 'me', password: 'secret' })
+    expect(await right.register('a-value', avro)).toBeGreaterThan(0)
+  })
+
+  test('that does not know an id says so, and is not asked thrice', async () => {
+    expect(await codeOf(schemaRegistry({ url: server.url }).find(7))).toBe('KT3042')
+    expect(server.asked).toEqual(['GET /schemas/ids/7'])
+  })
+
+  test.each([
+    ['errors for a while', async () => ({ status: 500, body: {} })],
+    ['a page of a proxy', async () => ({ status: 502, body: '<html>' })],
+  ])('is tried again: %s', async (_, answer) => {
+    let left = 2
+    server.instead = async () => (left-- > 0 ? answer() : undefined)
+    expect(await schemaRegistry({ url: server.url }).register('a-value', avro)).toBeGreaterThan(0)
+  })
+
+  test('that answers something else is KT3040', async () => {
+    for (const body of ['hello', {}, { id: 'x' }, [], null]) {
+      server.instead = async () => ({ status: 200, body })
+      expect(await codeOf(schemaRegistry({ url: server.url }).register('a-value', avro))).toBe('KT3040')
+    }
+  })
+
+  test('that hangs, or is not there, is KT3040; another address of it serves', async () => {
+    server.instead = () => new Promise(() => {})
+    expect(await codeOf(schemaRegistry({ url: server.url, timeoutMs: 100 }).find(1))).toBe('KT3040')
+    const dead = 'http://127.0.0.1:1'
+    expect(await codeOf(schemaRegistry({ url: dead }).find(1))).toBe('KT3040')
+    server.instead = async () => undefined
+    expect(
+      await schemaRegistry({ url: `${dead}, ${server.url}/` }).register('a-value', avro),
+    ).toBeGreaterThan(0)
+  })
+})
