@@ -119,7 +119,7 @@ interface Playing {
 }
 
 const playing = (player: Player, source: SourceName): Playing => {
-  const common = { source, received: 0, bytes: new Uint8Array(0) }
+  const common = { source, received: 0, bytes: new Uint8Array(0), from: 0, to: 0 }
   const message = { ...common, what: 'message', channel: '', symbol: '', connection: 1, epoch: 1 } as const
   return { player, message: { ...message } }
 }
@@ -134,7 +134,10 @@ const deliver = ({ player, message }: Playing, frame: MarketFrame): void => {
   else {
     message.channel = channel
     message.received = received
-    message.bytes = bytes
+    const { memory, from } = frame
+    message.bytes = memory ?? bytes
+    message.from = from ?? 0
+    message.to = message.from + bytes.length
     message.symbol = symbol
     player.deliver(message)
   }

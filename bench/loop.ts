@@ -25,12 +25,13 @@ export class Loop {
 
   constructor(set: FrameSet) {
     const kept = withoutOldChanges(set.frames)
-    const memory = new ArrayBuffer(kept.reduce((size, { bytes }) => size + bytes.length, ROOM))
+    const memory = new Uint8Array(kept.reduce((size, { bytes }) => size + bytes.length, ROOM))
     let used = 0
     this.#mutable = kept.map((one) => {
-      const bytes = Buffer.from(memory, used, one.bytes.length)
+      const from = used
+      const bytes = Buffer.from(memory.buffer, from, one.bytes.length)
       used += one.bytes.copy(bytes)
-      return { ...one, bytes }
+      return { ...one, bytes, memory, from }
     })
     this.frames = this.#mutable
     this.#received = kept.map((one) => one.received)

@@ -2,7 +2,11 @@
 // [--quick]`.
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
+import { joinHotCode } from '../runtime/driver/engine.ts'
 import type { Result } from './goal/result.ts'
+
+// As a shard does; so all that run in this process have it.
+joinHotCode()
 
 const [file = ''] = process.argv.slice(2)
 const exported = (await import(pathToFileURL(join(import.meta.dirname, 'goal', file)).href)) as Readonly<

@@ -2,6 +2,7 @@
 import { PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
+import { joinHotCode } from '../runtime/driver/engine.ts'
 import { ktPipeline } from './kt.ts'
 import { ownCpuNs } from './measure.ts'
 import { naivePipeline } from './naive.ts'
@@ -11,6 +12,7 @@ import { tardisPipelines } from './tardis.ts'
 import { workload } from './workload.ts'
 import type { WorkloadName } from './workload.ts'
 
+joinHotCode()
 const [name = 'kt', kind = 'one', count = '100000'] = process.argv.slice(2)
 
 const made = async (): Promise<Pipeline> => {

@@ -1,4 +1,4 @@
-import type { AnySchema, Column } from './schema.ts'
+import type { AnySchema } from './schema.ts'
 
 const HIGH = 2 ** 32
 const encoder = new TextEncoder()
@@ -18,13 +18,6 @@ export const sizesOf = ({ columns }: AnySchema): number =>
       sum + (nullable ? 1 : 0) + (kind === 'text' || kind === 'name' || kind === 'floats' ? 1 : 0),
     0,
   )
-
-/** Numbers that wait row by row: those of one column are one in every `stride`. */
-export interface Strided {
-  readonly values: Float64Array
-  readonly slot: number
-  readonly stride: number
-}
 
 /**
  * The bytes of one batch while its columns are laid out: the Arrow buffers of each column, in the order of
@@ -64,54 +57,69 @@ export class Layout {
     return this.#bytes.subarray(this.#from, this.#used)
   }
 
-  numbers(column: Column, of: Strided): void {
-    const { values, slot, stride } = of
+  /** A column without a value has a zero there, so that the same rows are the same bytes. */
+  floats(values: Float64Array, slot: number, stride: number, nullable: boolean): void {
     const rows = this.#rows
-    if (column.nullable) this.#strided(of)
-    switch (column.kind) {
-      case 'float':
-        return this.#floats(of, column.nullable)
-      case 'int': {
-        const at = this.#part(4 * rows) >> 2
-        const ints = this.#ints
-        for (let row = 0, from = slot; row < rows; row++, from += stride) ints[at + row] = values[from]!
-        return
-      }
-      case 'choice': {
-        const at = this.#part(rows)
-        const bytes = this.#bytes
-        for (let row = 0, from = slot; row < rows; row++, from += stride) bytes[at + row] = values[from]!
-        return
-      }
-      case 'flag': {
-        const at = this.#bits()
-        for (let row = 0, from = slot; row < rows; row++, from += stride)
-          if (values[from] === 1) this.#bit(at, row)
-        return
-      }
-      default:
-        return this.#wholes(of)
+    const at = this.#part(8 * rows) >> 3
+    const doubles = this.#doubles
+    for (let row = 0, from = slot; row < rows; row++, from += stride) {
+      const value = values[from]!
+      doubles[at + row] = nullable && value !== value ? 0 : value
     }
   }
 
-  names(column: Column, values: readonly (string | null)[], known: Map<string, Uint8Array>): void {
-    if (column.nullable) this.#named(values)
-    const ends = this.#ends()
+  wholes(values: Float64Array, slot: number, stride: number): void {
+    const rows = this.#rows
+    const at = this.#part(8 * rows) >> 2
+    const ints = this.#ints
+    for (let row = 0, from = slot; row < rows; row++, from += stride) {
+      const value = values[from]!
+      const high = Math.floor(value / HIGH)
+      ints[at + 2 * row] = value - high * HIGH
+      ints[at + 2 * row + 1] = high
+    }
+  }
+
+  ints(values: Float64Array, slot: number, stride: number): void {
+    const rows = this.#rows
+    const at = this.#part(4 * rows) >> 2
+    const ints = this.#ints
+    for (let row = 0, from = slot; row < rows; row++, from += stride) ints[at + row] = values[from]!
+  }
+
+  /** Choices, by their places. */
+  codes(values: Float64Array, slot: number, stride: number): void {
+    const rows = this.#rows
+    const at = this.#part(rows)
+    const bytes = this.#bytes
+    for (let row = 0, from = slot; row < rows; row++, from += stride) bytes[at + row] = values[from]!
+  }
+
+  flags(values: Float64Array, slot: number, stride: number): void {
+    const at = this.#bits()
+    for (let row = 0, from = slot; row < this.#rows; row++, from += stride)
+      if (values[from] === 1) this.#bit(at, row)
+  }
+
+  /** The names of runs of rows, and the rows after the last of each. */
+  names(
+    names: readonly (string | null)[],
+    ends: readonly number[],
+    runs: number,
+    known: Map<string, Uint8Array>,
+  ): void {
+    const to = this.#ends()
     const size = this.#size()
     const at = this.#used
     let used = 0
-    // A name is mostly that of the row before: a run of it is copied in ever larger pieces.
-    const rows = this.#rows
-    for (let row = 0, end = 0; row < rows; row = end) {
-      const name = values[row]!
-      for (end = row + 1; end < rows && values[end] === name;) end++
-      const { length } = this.#put(encoded(name, known), at + used, end - row)
+    for (let run = 0, row = 0; run < runs; run++) {
+      const end = ends[run]!
+      // A run is copied in ever larger pieces.
+      const { length } = this.#put(encoded(names[run]!, known), at + used, end - row)
       const ints = this.#ints
-      for (let next = row; next < end; next++) ints[ends + next + 1] = used += length
+      for (; row < end; row++) ints[to + row + 1] = used += length
     }
-    this.#room(padded(at + used))
-    this.#bytes.fill(0, at + used, padded(at + used))
-    this.#used = padded(at + used)
+    this.#end(at + used)
     this.#ints[size] = used
   }
 
@@ -126,8 +134,7 @@ export class Layout {
     return name
   }
 
-  texts(column: Column, ends: Int32Array, bytes: Uint8Array, used: number, present: Uint8Array): void {
-    if (column.nullable) this.#presence(present)
+  texts(ends: Int32Array, bytes: Uint8Array, used: number): void {
     this.#copyEnds(ends)
     const size = this.#size()
     const at = this.#part(used)
@@ -144,31 +151,8 @@ export class Layout {
     else for (let i = 0; i < used; i++) this.#doubles[at + i] = values[i]!
   }
 
-  /** A column without a value has a zero there, so that the same rows are the same bytes. */
-  #floats({ values, slot, stride }: Strided, nullable: boolean): void {
-    const rows = this.#rows
-    const at = this.#part(8 * rows) >> 3
-    const doubles = this.#doubles
-    for (let row = 0, from = slot; row < rows; row++, from += stride) {
-      const value = values[from]!
-      doubles[at + row] = nullable && Number.isNaN(value) ? 0 : value
-    }
-  }
-
-  #wholes({ values, slot, stride }: Strided): void {
-    const rows = this.#rows
-    const at = this.#part(8 * rows) >> 2
-    const ints = this.#ints
-    for (let row = 0, from = slot; row < rows; row++, from += stride) {
-      const value = values[from]!
-      const high = Math.floor(value / HIGH)
-      ints[at + 2 * row] = value - high * HIGH
-      ints[at + 2 * row + 1] = high
-    }
-  }
-
-  /** Which rows have a value, where some have none: a size, and perhaps a bitmap. */
-  #strided({ values, slot, stride }: Strided): void {
+  /** Which rows have a number, where some have none: a size, and perhaps a bitmap. */
+  presence(values: Float64Array, slot: number, stride: number): void {
     const rows = this.#rows
     let missing = 0
     for (let row = 0, from = slot; row < rows; row++, from += stride)
@@ -180,16 +164,18 @@ export class Layout {
       if (!Number.isNaN(values[from])) this.#bit(at, row)
   }
 
-  #named(values: readonly (string | null)[]): void {
+  namePresence(names: readonly (string | null)[], ends: readonly number[], runs: number): void {
     let missing = 0
-    for (let row = 0; row < this.#rows; row++) if (values[row] === null) missing++
+    for (let run = 0, row = 0; run < runs; row = ends[run++]!)
+      if (names[run] === null) missing += ends[run]! - row
     this.#ints[this.#size()] = missing
     if (missing === 0) return
     const at = this.#bits()
-    for (let row = 0; row < this.#rows; row++) if (values[row] !== null) this.#bit(at, row)
+    for (let run = 0, row = 0; run < runs; run++)
+      for (; row < ends[run]!; row++) if (names[run] !== null) this.#bit(at, row)
   }
 
-  #presence(present: Uint8Array): void {
+  textPresence(present: Uint8Array): void {
     let missing = 0
     for (let row = 0; row < this.#rows; row++) if (present[row] === 0) missing++
     this.#ints[this.#size()] = missing
@@ -227,6 +213,14 @@ export class Layout {
     return this.#sizes++
   }
 
+  /** A part that ends here is padded with zeros. */
+  #end(at: number): void {
+    const end = padded(at)
+    this.#room(end)
+    for (let i = at; i < end; i++) this.#bytes[i] = 0
+    this.#used = end
+  }
+
   /** Room for a part, with zeros up to its padding; returns where it begins. */
   #part(length: number): number {
     const at = this.#used
@@ -248,9 +242,21 @@ export class Layout {
 }
 
 /** What is longer is worth a view of it, so that it is copied in one piece. */
-export const LOOP_MAX = 64
+const LOOP_MAX = 64
 const NAMES_MAX = 4_096
 const NOTHING = new Uint8Array(0)
+
+/** Write a text at a place; returns how many bytes it takes. */
+export const encodeText = (text: string, bytes: Uint8Array, at: number): number => {
+  const { length } = text
+  if (length > LOOP_MAX) return encoder.encodeInto(text, bytes.subarray(at)).written
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return encoder.encodeInto(text, bytes.subarray(at)).written
+    bytes[at + i] = code
+  }
+  return length
+}
 
 const encoded = (name: string | null, known: Map<string, Uint8Array>): Uint8Array => {
   if (name === null) return NOTHING

@@ -10,8 +10,9 @@ import { tierCounts } from './mapping/templates.ts'
 import type { TierCounts } from './mapping/templates.ts'
 import { Mappings } from './mappings.ts'
 import { createReader, partSchemas } from './reader.ts'
-import type { MessageAbout, Named, Reader, ReaderCounts, Skipped } from './reader.ts'
-import { ByteMap } from '../graph/byte-map.ts'
+import { Names } from './names.ts'
+import type { Named } from './names.ts'
+import type { MessageAbout, Reader, ReaderCounts, Skipped } from './reader.ts'
 import type { AnyChannel, MarketRules } from './venue.ts'
 
 type Row = { readonly schema: string; readonly row: object }
@@ -29,8 +30,7 @@ export class Intake {
   readonly #market: MarketRules
   readonly #host: SourceHost
   readonly #readers = new Map<string, Reader>()
-  readonly #names = new Map<string, Named>()
-  readonly #namesInBytes = new ByteMap<Named>()
+  readonly #names = new Names()
   readonly #skipped = new Map<string, Skipped>()
   readonly #letter: Letter
   /** How the letter at hand is read, and what it came through. */
@@ -65,12 +65,11 @@ export class Intake {
    * Give a symbol its name. Rows of a symbol that is not wanted are dropped; one that is not listed breaks
    * the contract.
    */
-  name(symbol: string, named: Named): void {
+  name(symbol: string, named: Readonly<Named>): void {
     this.#names.set(symbol, named)
-    this.#namesInBytes.set(symbol, named)
   }
 
-  named(symbol: string): Named | undefined {
+  named(symbol: string): Readonly<Named> | undefined {
     return this.#names.get(symbol)
   }
 
@@ -208,7 +207,7 @@ export class Intake {
       hash: this.mappings.hash,
       whole: card.model === 'patch' || part !== channel,
       named: (symbol) => this.#names.get(symbol),
-      namedAt: (bytes, from, to) => this.#namesInBytes.get(bytes, from, to),
+      namedAt: (bytes, from, to) => this.#names.at(bytes, from, to),
       counts: this.counts,
       tiers: this.#tiersOf(channel),
       learned: (shape, refused) => this.#learned(channel, shape, refused),
@@ -242,7 +241,7 @@ export class Intake {
     const skipped = this.#skipped.get(key) ?? { first: -1, last: -1 }
     this.#skipped.set(key, skipped)
     const symbolBytes = new TextEncoder().encode(symbol ?? '')
-    return { symbol, symbolBytes, received: 0, limit: 0, last: undefined, skipped }
+    return { symbol, symbolBytes, named: undefined, received: 0, limit: 0, last: undefined, skipped }
   }
 
   #hand(

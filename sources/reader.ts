@@ -14,6 +14,7 @@ import type { Learned, TierCounts } from './mapping/templates.ts'
 import { ValueError } from './mapping/value.ts'
 import type { MappingPart } from './mappings.ts'
 import { breach, parseMessage } from './message.ts'
+import type { Named } from './names.ts'
 import { createScanned } from './scanned.ts'
 
 /** Turns messages of one channel into rows. */
@@ -31,6 +32,8 @@ export interface MessageAbout {
   readonly symbol: string | undefined
   /** The same, as it stands in messages. */
   readonly symbolBytes: Uint8Array
+  /** What it is called here, once that is known; it changes in place. */
+  named: Named | undefined
   readonly received: number
   /** Levels a side that a book was asked for, where it was asked for. */
   readonly limit: number
@@ -43,12 +46,6 @@ export interface MessageAbout {
 export interface Skipped {
   first: number
   last: number
-}
-
-/** What a symbol is called here, and whether it is read at all. */
-export interface Named {
-  readonly instrument: string
-  readonly wanted: boolean
 }
 
 /** Counts of what a reader did besides mapping. */

@@ -19,6 +19,9 @@ export type Recorded = { readonly received: number; readonly source: string } & 
       readonly connection: number
       readonly epoch: number
       readonly bytes: Uint8Array
+      /** Where it stands in the bytes; left out: it is all of them. */
+      readonly from?: number
+      readonly to?: number
     }
   | {
       readonly what: 'seed'
@@ -153,7 +156,7 @@ export class Player implements OpenSource {
   }
 
   #message(message: Extract<Recorded, { what: 'message' }>): void {
-    const { bytes, received } = message
+    const { bytes, received, from, to } = message
     const played = this.#playedOf(message)
     if (played === undefined) return
     const { line, inlet } = played
@@ -164,7 +167,7 @@ export class Player implements OpenSource {
       line.told = received
       for (const one of line.channels.keys()) this.#control('alive', line, one, undefined, '', received)
     }
-    this.#intake.take(inlet, bytes, received)
+    this.#intake.take(inlet, bytes, received, from, to)
   }
 
   /** The topic of a message: most often that of the one before it. Undefined: nobody wants it. */

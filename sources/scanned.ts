@@ -4,7 +4,8 @@ import type { EmitRow } from '../graph/source.ts'
 import { FILLED } from './mapping/check.ts'
 import { columnsMax, FIRST_COLUMN, SYMBOL_FROM, SYMBOL_TO, TARGET } from './mapping/scan-row.ts'
 import type { Templates } from './mapping/templates.ts'
-import type { MessageAbout, Named, ReaderOf, Skipped } from './reader.ts'
+import type { Named } from './names.ts'
+import type { MessageAbout, ReaderOf, Skipped } from './reader.ts'
 
 /** Where in the cells of a schema stands what the reader fills in. */
 interface Target {
@@ -37,11 +38,12 @@ export const createScanned = (
   const named: (Named | undefined)[] = []
   const name = (found: number, about: MessageAbout): boolean => {
     const { rows, bytes } = templates
-    const own = about.symbol === undefined ? undefined : of.named(about.symbol)
+    const { symbol } = about
+    const own = symbol === undefined ? undefined : (about.named ??= of.named(symbol))
     for (let row = 0; row < found; row++) {
       const from = rows[row * width + SYMBOL_FROM]! | 0
       const to = rows[row * width + SYMBOL_TO]! | 0
-      if (about.symbol === undefined) named[row] = of.namedAt(bytes, from, to)
+      if (symbol === undefined) named[row] = of.namedAt(bytes, from, to)
       else if (own === undefined || !sameBytes(bytes, from, to, about.symbolBytes)) return false
       else named[row] = own
     }
@@ -62,8 +64,9 @@ export const createScanned = (
       if (!templates.direct) fill(target, templates.rows, at + FIRST_COLUMN, ends, templates.bytes)
       const { cells } = target
       if (covers(target, about.skipped)) continue
-      cells.names[target.venue] = of.venue
-      cells.names[target.instrument] = one.instrument
+      const { names } = cells
+      if (names[target.venue] !== of.venue) names[target.venue] = of.venue
+      if (names[target.instrument] !== one.instrument) names[target.instrument] = one.instrument
       cells.numbers[target.received] = about.received
       emit(target.schema, cells.row)
     }

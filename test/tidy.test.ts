@@ -113,10 +113,11 @@ describe('the house', () => {
     expect([...wrong, ...erased]).toEqual([])
   })
 
-  test('new Function stands in the mapping compiler alone', () => {
+  // Both write code for a table that a user declares: a mapping, and the columns of a schema.
+  test('new Function stands in the mapping compiler and in the columns of a batch alone', () => {
     expect(
       files
-        .filter(({ file, text }) => /new Function\(/.test(text) && !file.startsWith('sources/mapping/'))
+        .filter(({ file, text }) => /new Function\(/.test(text) && !/^(sources\/mapping\/|graph\/waiting)/.test(file))
         .map(({ file }) => file),
     ).toEqual([])
   })

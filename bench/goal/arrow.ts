@@ -1,5 +1,6 @@
 import { cellOf, readBatch } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
+import { Layout } from '../../graph/layout.ts'
 import type { Placed } from '../../graph/port.ts'
 import { logged, schemaId } from '../../graph/schema.ts'
 import { trade } from '../../market/index.ts'
@@ -59,13 +60,16 @@ export const arrow = async (quick: boolean): Promise<readonly Result[]> => {
       rows.slice(at * size, (at + 1) * size),
     )
     const columns = new Columns(logged(trade))
-    const taken = (batch: readonly Trade[]): Placed => {
+    const layout = new Layout()
+    // A shard lays its batches out in the same memory, step by step.
+    const taken = (batch: readonly Trade[], into = layout): Placed => {
       for (let at = 0; at < batch.length; at++) columns.add(batch[at]!, at)
-      return placed(columns.take())
+      into.clear()
+      return placed(columns.take(into))
     }
     const encode = arrowEncoder()
     const encoded = (record: Placed): Uint8Array => encode(joined(trade, [record]))
-    const records = batches.map(taken)
+    const records = batches.map((batch) => taken(batch, new Layout()))
     const peer = await arrowWriter(stored(trade))
     const tables = records.map((record) => peer.ready(joined(trade, [record])))
     const ops = batches.length * size

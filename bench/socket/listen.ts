@@ -1,6 +1,7 @@
 // One listener to `bench/socket/venue.ts`: `node bench/socket/listen.ts kt binance.spot all 40000 100000`.
 // The CPU time of this process alone counts, from half of the messages on.
 import { systemClock } from '../../runtime/driver/clock.ts'
+import { joinHotCode } from '../../runtime/driver/engine.ts'
 import { openNet } from '../../sources/driver/net.ts'
 import type { SourceName } from '../frames.ts'
 import { channelsOf, ktShard, marketOf, still } from '../kt.ts'
@@ -12,6 +13,7 @@ import type { Ended, Pipeline, Reach } from '../pipeline.ts'
 import { tardisPipelines } from '../tardis.ts'
 import type { Heard } from '../goal/socket.ts'
 
+joinHotCode()
 const [name = 'kt', sourceName = 'binance.spot', reachName = 'all', port = '0', count = '100000'] =
   process.argv.slice(2)
 const [source, reach] = [sourceName as SourceName, reachName as Reach]

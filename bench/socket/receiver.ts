@@ -2,6 +2,7 @@
 import { WebSocket } from 'ws'
 import { openWebSocket } from '../../sources/driver/websocket.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
+import { joinHotCode } from '../../runtime/driver/engine.ts'
 import { ownCpuNs } from '../measure.ts'
 
 /** What a receiver says at its end. */
@@ -12,6 +13,7 @@ export interface Received {
   readonly sum: readonly [messages: number, bytes: number, ends: number]
 }
 
+joinHotCode()
 const [name = 'kt', url = '', words = '0', ca = ''] = process.argv.slice(2)
 /** The first part is not timed: a shard runs for days. */
 const warm = Math.floor(Number(words) / 4)

@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { systemClock } from '../../runtime/driver/clock.ts'
+import { joinHotCode } from '../../runtime/driver/engine.ts'
 import { clientFolder } from '../../runtime/driver/kafka-client.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
 import { openNet } from '../../sources/driver/net.ts'
@@ -13,6 +14,7 @@ import { ownCpuNs } from '../measure.ts'
 import { naivePipeline } from '../naive.ts'
 import { loadPeer } from '../peer/install.ts'
 
+joinHotCode()
 const [name = 'kt', port = '0', count = '100000', brokers = '', prefix = ''] = process.argv.slice(2)
 const [wanted, address] = [Number(count), `127.0.0.1:${port}`]
 const warm = Math.floor(wanted / 2)

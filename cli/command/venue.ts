@@ -173,6 +173,7 @@ const taking = (
     const about = abouts.get(symbol) ?? {
       symbol,
       symbolBytes: new TextEncoder().encode(symbol ?? ''),
+      named: undefined,
       received,
       limit: 0,
       last: market.channels[channel]!.card.model === 'patch' ? new Map() : undefined,

@@ -5,6 +5,7 @@ import type { Clock } from '../../graph/port.ts'
 import type { ConnectionStatus, OpenSource } from '../../graph/source.ts'
 import { serveMetrics } from '../../deploy/driver/metrics.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
+import { joinHotCode } from '../../runtime/driver/engine.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { systemReport } from '../../runtime/driver/report.ts'
 import { Meter } from '../../runtime/meter.ts'
@@ -47,6 +48,7 @@ const CHECKPOINT_EVERY_MS = 10_000
 const REPLAY_CHECKPOINT_EVERY_MS = 120_000
 const PENDING_MAX_BYTES = 64 << 20
 
+joinHotCode()
 await servePart<ShardSettings>(async (settings, parent) => {
   const folders = foldersOf(settings.root)
   const plan = planOf(await loadGraph(settings.file))

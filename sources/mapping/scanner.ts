@@ -11,8 +11,9 @@ import type { Use, Uses } from './use.ts'
 /**
  * Read one message of a template. Returns how many rows it has written; -1 when the message is not of the
  * template, or has a value that only the other tiers can judge; -2 when there is no room for the rows. Lists
- * go to the cells at once. The bytes must be followed by eight zeros: what is read beyond them is no digit,
- * and no part of any template.
+ * go to the cells at once. Eight bytes more must be there to be read: whatever they are, a message that only
+ * goes on with them is none of the template, as its end is not where it should be. Throws RangeError when the
+ * memory ends before a text does.
  */
 export type Scan = (
   bytes: Uint8Array,

@@ -96,23 +96,12 @@ export class Templates {
   /** Rows of a message, or -1 when no template fits it. */
   scan(bytes: Uint8Array, received: number, from = 0, to = bytes.length): number {
     if (this.#scanners.length === 0 || to - from > BYTES_MAX) return -1
-    const inPlace = known(bytes, to)
-    const memory = inPlace ? held : scratch
-    if (!inPlace) scratch.bytes.set(to - from === bytes.length ? bytes : bytes.subarray(from, to))
-    const begin = inPlace ? bytes.byteOffset + from : 0
-    const end = begin + to - from
-    const { view } = memory
-    const [first, second] = [view.getInt32(end), view.getInt32(end + 4)]
-    this.bytes = memory.bytes
-    try {
-      view.setInt32(end, 0)
-      view.setInt32(end + 4, 0)
-      return this.#try(memory, begin, end, received)
-    } finally {
-      // What follows a message is often the next one.
-      view.setInt32(end, first)
-      view.setInt32(end + 4, second)
+    if (known(bytes, to)) {
+      const begin = bytes.byteOffset + from
+      return this.#try(held, begin, begin + to - from, received)
     }
+    scratch.bytes.set(to - from === bytes.length ? bytes : bytes.subarray(from, to))
+    return this.#try(scratch, 0, to - from, received)
   }
 
   /** A message was parsed whole, and was right: learn its shape, or say why not. */
@@ -126,6 +115,7 @@ export class Templates {
 
   #try(memory: Memory, begin: number, end: number, received: number): number {
     const scanners = this.#scanners
+    this.bytes = memory.bytes
     for (let at = 0; at < scanners.length; at++) {
       const { scan, direct } = scanners[at]!
       const found = this.#run(scan, memory, begin, end, received)
@@ -139,11 +129,17 @@ export class Templates {
   }
 
   #run(scan: Scan, { bytes, view }: Memory, begin: number, end: number, received: number): number {
-    for (;;) {
-      const found = scan(bytes, view, begin, end, this.rows, received)
-      if (found !== -2) return found
-      if (this.rows.length >= ROWS_MAX * this.width) return -1
-      this.rows = new Float64Array(this.rows.length * 2)
+    try {
+      for (;;) {
+        const found = scan(bytes, view, begin, end, this.rows, received)
+        if (found !== -2) return found
+        if (this.rows.length >= ROWS_MAX * this.width) return -1
+        this.rows = new Float64Array(this.rows.length * 2)
+      }
+    } catch (error) {
+      // A text that does not end was followed to the end of the memory.
+      if (error instanceof RangeError) return -1
+      throw error
     }
   }
 
@@ -209,7 +205,7 @@ export class Templates {
 
 const VALUE = 'a value that its template does not take'
 
-/** Did messages come from this memory before, and has it room for the zeros that end this one? */
+/** Did messages come from this memory before, and has it room for what is read beyond this one? */
 const known = (bytes: Uint8Array, to: number): boolean => {
   const end = bytes.byteOffset + to + 8
   if (bytes === given && end <= held.bytes.length) return true

@@ -5,7 +5,7 @@ import type { Example } from '../../cli/frames.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import { loadMapping, parseMapping } from '../../sources/driver/jsonata.ts'
 import { markets } from '../../sources/index.ts'
-import type { Named } from '../../sources/reader.ts'
+import type { Named } from '../../sources/names.ts'
 import { anySchema } from './tiers.ts'
 import type { TiersOf } from './tiers.ts'
 

@@ -241,6 +241,20 @@ describe('what learns from messages stands whatever comes', () => {
     expect(templates.bytes.buffer === piece.buffer).toBe(false)
   })
 
+  test('a message that ends within a text, which nothing ends before the memory does, is none', () => {
+    const target = sharedCells(anySchema({ v: 'float', t: 'text' }))
+    const { tree } = new Mappings([parseMapping('test', '{ "p": { "any": { "symbol": s, "v": v, "t": t } } }')]).part('p', [target.schema], { long: 0 })!
+    const templates = new Templates(tree, [target], tierCounts(), () => {})
+    const one = '{"v":1,"s":"X","t":"some words"}'
+    for (let i = 0; i < 2; i++) templates.learn(bytes(one))
+    const piece = bytes(`${one}${one.slice(0, -6)}${'w'.repeat(64)}`)
+    const whole = (): number => templates.scan(piece, 0, 0, one.length)
+    expect([whole(), whole()]).toEqual([1, 1])
+    expect(templates.bytes.buffer === piece.buffer).toBe(true)
+    for (let cut = 1; cut < one.length - 6; cut++) expect(templates.scan(piece, 0, one.length, one.length + cut), `${cut}`).toBe(-1)
+    expect(whole()).toBe(1)
+  })
+
   test('a new shape is learned after many that came once', () => {
     const one = of()
     for (let i = 0; i < 150; i++) one.feed(bytes(`{"s":"X","v":1,"x${i}":1}`))

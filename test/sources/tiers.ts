@@ -7,7 +7,8 @@ import { tierCounts } from '../../sources/mapping/templates.ts'
 import type { TierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
 import { createReader, partSchemas } from '../../sources/reader.ts'
-import type { MessageAbout, Named, Reader, ReaderCounts } from '../../sources/reader.ts'
+import type { MessageAbout, Reader, ReaderCounts } from '../../sources/reader.ts'
+import type { Named } from '../../sources/names.ts'
 import { ByteMap } from '../../graph/byte-map.ts'
 
 /** What is read with both tiers: one part of a mapping, for one symbol or for all of them. */
@@ -88,7 +89,7 @@ const side = (of: TiersOf, whole: boolean): Side => {
     learned: (shape, refused) => learned.push([shape, refused]),
   })
   const about: MessageAbout = {
-    symbol: of.symbol, symbolBytes: new TextEncoder().encode(of.symbol ?? ''), received: RECEIVED, limit: 1000,
+    symbol: of.symbol, symbolBytes: new TextEncoder().encode(of.symbol ?? ''), named: undefined, received: RECEIVED, limit: 1000,
     last: undefined, skipped: { first: -1, last: -1 },
   }
   return { counts, tiers: read, about, reader, out: [], learned }
