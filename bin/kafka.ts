@@ -133,6 +133,8 @@ const settingsOf = (folder: string, nodes: readonly Node[], index: number, extra
     'broker.heartbeat.interval.ms': 500,
     // A replica that is away is not waited for any longer than its broker is.
     'replica.lag.time.max.ms': 3000,
+    // So long a broker waits for one that died before it ends transactions elsewhere: else half a minute.
+    'request.timeout.ms': 3000,
     ...extras.settings(port, controller),
   })
     .map(([key, value]) => `${key}=${value}\n`)

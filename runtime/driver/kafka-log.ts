@@ -39,6 +39,11 @@ export interface KafkaOptions {
   readonly commitEveryMs?: number
   readonly commitBytesMax?: number
   readonly pendingBytesMax?: number
+  /**
+   * The brokers end a transaction that is open for longer, so that what a writer that died left open holds up
+   * readers no longer than this.
+   */
+  readonly transactionMs?: number
   /** A close waits no longer than this for steps that the brokers do not take: they are refused. */
   readonly closeMs?: number
   /** More settings of librdkafka, for TLS and SASL. */
@@ -78,6 +83,7 @@ export class KafkaLog implements Log {
       commitEveryMs: 100,
       commitBytesMax: 8 << 20,
       pendingBytesMax: 256 << 20,
+      transactionMs: TRANSACTION_MS,
       closeMs: 30_000,
       connection: {},
       reading: {},
@@ -143,7 +149,7 @@ export class KafkaLog implements Log {
 
   async #claim(shard: string): Promise<LogWriter> {
     const { prefix, shardPartitions, commitEveryMs, commitBytesMax } = this.#options
-    const { pendingBytesMax, closeMs, retried } = this.#options
+    const { pendingBytesMax, transactionMs, closeMs, retried } = this.#options
     const before = this.#writers.get(shard)
     if (before !== undefined) await before.overtake(before.epoch + 1)
     this.#writers.delete(shard)
@@ -159,7 +165,14 @@ export class KafkaLog implements Log {
       const { brokers } = this.#options
       const again = () => this.#again({ shard, place }, epoch)
       const writing = { brokers, prefix, topics, producer, again, shard, place, epoch, last, commitEveryMs }
-      const writer = new KafkaWriter({ ...writing, commitBytesMax, pendingBytesMax, closeMs, retried })
+      const writer = new KafkaWriter({
+        ...writing,
+        commitBytesMax,
+        pendingBytesMax,
+        transactionMs,
+        closeMs,
+        retried,
+      })
       this.#writers.set(shard, writer)
       return writer
     } catch (error) {
@@ -195,11 +208,11 @@ export class KafkaLog implements Log {
   }
 
   async #producer(shard: string): Promise<KafkaProducer> {
-    const { prefix, brokers } = this.#options
+    const { prefix, brokers, transactionMs } = this.#options
     const producer = new this.#client.Producer({
       ...this.#connection,
       'transactional.id': `${prefix}kt/${shard}`,
-      'transaction.timeout.ms': TRANSACTION_MS,
+      'transaction.timeout.ms': transactionMs,
       'linger.ms': 2,
       dr_cb: true,
       'compression.codec': 'lz4',

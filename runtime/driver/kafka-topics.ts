@@ -8,8 +8,8 @@ import type { TopicSettings } from '../topics.ts'
 import { FORBIDDEN, forbidden, rejected, unanswered } from './kafka-access.ts'
 
 const TIMEOUT_MS = 10_000
-/** A partition is new, has no leader yet, or another one, or the same one anew. */
-const STALE: ReadonlySet<number> = new Set([-190, -188, 3, 5, 6, 74, 76])
+/** A partition is new, has no leader yet, or another one that does not know its end yet, or the same anew. */
+const STALE: ReadonlySet<number> = new Set([-190, -188, 3, 5, 6, 74, 76, 78])
 const AGAIN_MS = 200
 const EARLIEST = -2
 const LATEST = -1
@@ -100,7 +100,6 @@ export class KafkaTopics {
       offset: { timestamp },
     }))
     const found = await this.#found(asked)
-    if (found.length < asked.length) throw unanswered(this.#brokers, 'Some partitions were left out.')
     const offsets = new Map(found.map((one) => [`${one.topic}/${one.partition}`, one.offset]))
     const ends = asked.map(({ topic, partition }) => offsets.get(`${topic}/${partition}`) ?? -1)
     if (ends.every((end) => end >= 0)) return ends
@@ -108,18 +107,20 @@ export class KafkaTopics {
   }
 
   /**
-   * A partition that has no leader yet, or another one, has its error beside the offsets of the others: taken
-   * for an empty one, rows would come twice.
+   * A partition that has no leader yet, or another one, is left out, or has its error beside the offsets of
+   * the others: taken for an empty one, rows would come twice.
    */
   async #found(asked: Parameters<KafkaAdmin['listOffsets']>[0]): Promise<readonly FoundOffset[]> {
     const options = { timeout: TIMEOUT_MS, isolationLevel: 0 }
-    for (const until = Date.now() + TIMEOUT_MS; ; await pause(AGAIN_MS)) {
+    for (const until = performance.now() + TIMEOUT_MS; ; await pause(AGAIN_MS)) {
       const found = await this.#ask<readonly FoundOffset[]>((back) =>
         this.#admin.listOffsets(asked, options, back),
       )
       const failed = found.find(({ error }) => error !== undefined && error !== null && error.code !== 0)
-      if (failed === undefined) return found
-      if (Date.now() > until || !STALE.has(kafkaError(failed.error).code))
+      if (failed === undefined && found.length === asked.length) return found
+      const late = performance.now() > until
+      if (late && failed === undefined) throw unanswered(this.#brokers, 'Some partitions were left out.')
+      if (failed !== undefined && (late || !STALE.has(kafkaError(failed.error).code)))
         throw refused(this.#brokers, failed.error)
       this.#renew()
     }

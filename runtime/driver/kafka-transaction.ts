@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HostError } from '../../graph/error.ts'
 import { overtaken } from '../log.ts'
+import { unanswered } from './kafka-access.ts'
 import { SHARDS } from '../topics.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaError, KafkaProducer } from './kafka-library.ts'
@@ -11,9 +13,19 @@ export const TIMEOUT_MS = 10_000
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+/** Until `performance.now()` is that; aborted without an error. */
+export const pauseUntil = (until: number, signal: AbortSignal): Promise<void> =>
+  sleep(Math.max(0, until - performance.now()), undefined, { signal, ref: false }).catch(() => undefined)
+
 /** A fenced producer says so without calling it fatal. */
 export const isFatal = ({ code, isFatal: fatal }: KafkaError): boolean =>
   fatal === true || code === CODE.fenced
+
+/** The brokers know a newer writer, or ended a transaction that was open for too long. */
+export const isFencing = ({ code }: KafkaError): boolean =>
+  code === CODE.fenced || code === INVALID_EPOCH || code === PRODUCER_FENCED
+const INVALID_EPOCH = 47
+const PRODUCER_FENCED = 90
 
 /** KT3004, as Kafka says it. */
 export const fencedBy = (
@@ -28,6 +40,13 @@ export const fencedBy = (
     retry: 'never',
   })
 }
+
+/** KT3031: a close does not wait for ever. */
+export const lateClose = (of: { readonly brokers: string; readonly closeMs: number }): HostError =>
+  unanswered(
+    of.brokers,
+    `The log was closed, and they have not taken the last steps within ${of.closeMs / 1000} s.`,
+  )
 
 /** Hand a message over. The queue of the library is bounded: when it is full, it is sent first. */
 export const send = async (produce: () => void): Promise<void> => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { connect as connectPlain, isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { HostError } from '../../graph/error.ts'
 import { rejected, unanswered } from './kafka-access.ts'
 import type { KafkaAccess } from './kafka-access.ts'
 import { authenticate } from './kafka-sasl.ts'
@@ -96,7 +97,7 @@ export class Wire {
     this.#brokers = brokers
     socket.on('data', (bytes: Buffer) => this.#take(bytes))
     socket.on('error', (error) => this.#end(error))
-    socket.on('close', () => this.#end(new Error('the broker closed the connection')))
+    socket.on('close', () => this.#end(CLOSED))
   }
 
   /** Ask one thing at a time. */
@@ -146,12 +147,17 @@ export class Wire {
   }
 }
 
+const CLOSED = new Error('the broker closed the connection')
 const ANSWER_BYTES_MAX = 64 << 20
 
-/** Connect to the first broker that answers, and say who we are. Throws KT3031 and KT3032. */
+/**
+ * Connect to the first broker that answers, and say who we are. One that hangs up or says nothing may just be
+ * starting, or dying: the next one is tried. Throws KT3031 and KT3032.
+ */
 export const openWire = async (access: KafkaAccess): Promise<Wire> => {
   const { brokers, sasl } = access
   const whys: string[] = []
+  let closed: Error | undefined
   for (const broker of brokers.split(',')) {
     const socket = await socketTo(broker.trim(), access).catch((error: Error) => error)
     if (socket instanceof Error) {
@@ -167,11 +173,13 @@ export const openWire = async (access: KafkaAccess): Promise<Wire> => {
       return wire
     } catch (error) {
       wire.close()
-      if (error instanceof Error && 'code' in error && error.code === 'KT3031') throw error
-      throw rejected(broker, error instanceof Error ? error.message : String(error))
+      const why = error instanceof Error ? error.message : String(error)
+      if (error instanceof HostError) whys.push(error.why ?? why)
+      else if (error === CLOSED) closed ??= rejected(broker, why)
+      else throw rejected(broker, why)
     }
   }
-  throw unanswered(brokers, whys.join('; '))
+  throw closed ?? unanswered(brokers, whys.join('; '))
 }
 
 export const METADATA = 3

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { HostError } from '../../graph/error.ts'
 import type { LogWriter, Step } from '../../graph/port.ts'
 import { closed, full, overtaken, owned, refusalOf } from '../log.ts'
@@ -6,8 +5,6 @@ import { answer, kafkaError } from './kafka-library.ts'
 import type { Delivery, KafkaError, KafkaProducer } from './kafka-library.ts'
 import { headersOf, withOf } from './kafka-record.ts'
 import type { Standing } from './kafka-record.ts'
-import { unanswered } from './kafka-access.ts'
-import { TRANSACTION_MS } from './kafka-tail.ts'
 import { refused } from './kafka-topics.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import {
@@ -19,7 +16,10 @@ import {
   fencedBy,
   insist,
   isFatal,
+  isFencing,
+  lateClose,
   pause,
+  pauseUntil,
   send,
   stand,
 } from './kafka-transaction.ts'
@@ -42,6 +42,8 @@ export interface KafkaWriting {
   readonly commitBytesMax: number
   /** Appends beyond this are refused (KT3007) until the brokers have caught up. */
   readonly pendingBytesMax: number
+  /** The brokers end a transaction that is open for longer, and fence its writer. */
+  readonly transactionMs: number
   /** A close waits no longer than this for what is on its way. */
   readonly closeMs: number
   /** A transaction failed and is tried again. */
@@ -79,7 +81,8 @@ export class KafkaWriter implements LogWriter {
   #running: Promise<void> | undefined
   #refusal: unknown
   #open = true
-  #committed = 0
+  /** When the last transaction was begun, by a clock that nobody sets. */
+  #committed = -Infinity
   /** A close or a newer writer waits for what is on its way. */
   #hurried = false
   #ended: Promise<void> | undefined
@@ -131,14 +134,14 @@ export class KafkaWriter implements LogWriter {
 
   async #finish(): Promise<void> {
     this.#hurried = true
-    const until = Date.now() + this.#writing.closeMs
-    while (this.#running !== undefined && Date.now() < until) {
+    const until = performance.now() + this.#writing.closeMs
+    while (this.#running !== undefined && performance.now() < until) {
       const patience = new AbortController()
       await Promise.race([this.#running, pauseUntil(until, patience.signal)])
       patience.abort()
     }
     // Nobody answers: what waits is refused, and the client is left to end with the process.
-    if (this.#running !== undefined) return this.#refuse(late(this.#writing))
+    if (this.#running !== undefined) return this.#refuse(lateClose(this.#writing))
     await disconnect(this.#producer)
   }
 
@@ -146,7 +149,7 @@ export class KafkaWriter implements LogWriter {
     // Appends of the same turn leave together.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#queue.length > 0) {
-      const waitMs = this.#committed + this.#writing.commitEveryMs - Date.now()
+      const waitMs = this.#committed + this.#writing.commitEveryMs - performance.now()
       if (waitMs > 0 && !this.#hurried && this.#pendingBytes < this.#writing.commitBytesMax)
         await pause(Math.min(waitMs, TURN_MS))
       else await this.#commit()
@@ -156,7 +159,7 @@ export class KafkaWriter implements LogWriter {
 
   /** One transaction over what waits. Its steps settle, or stay to be tried again. */
   async #commit(): Promise<void> {
-    this.#committed = Date.now()
+    this.#committed = performance.now()
     const group = this.#group()
     try {
       await this.#write(group)
@@ -191,7 +194,8 @@ export class KafkaWriter implements LogWriter {
     await this.#stand({ epoch: this.epoch, step, time, inputs })
     await commit(producer)
     // All messages were delivered; what the library tells of them is one turn of the loop behind at most.
-    for (const until = Date.now() + TOLD_MS; left.reports > 0 && Date.now() < until;) await turn()
+    for (const until = performance.now() + TOLD_MS; left.reports > 0 && performance.now() < until;)
+      await turn()
   }
 
   async #produce(pending: Pending, left: { reports: number }): Promise<void> {
@@ -213,9 +217,7 @@ export class KafkaWriter implements LogWriter {
           left.reports--
         },
       }
-      await send(() =>
-        producer.produce(prefix + topic, partition, value, key, undefined, told, headers),
-      )
+      await send(() => producer.produce(prefix + topic, partition, value, key, undefined, told, headers))
       left.reports++
     }
   }
@@ -246,11 +248,13 @@ export class KafkaWriter implements LogWriter {
   }
 
   /**
-   * Somebody has the shard, or the brokers were away for longer than a transaction may be open: they end it,
-   * and fence its writer, when they come back. Then the same steps come again, but for those that are there.
+   * Somebody has the shard; or the brokers were away for longer than a transaction may be open: they end it,
+   * and fence its writer, when they come back; or the client and they differ on what has ended. Where nobody
+   * has the shard the same steps come again, but for those that are there.
    */
   async #fenced(said: KafkaError): Promise<void> {
-    if (Date.now() - this.#committed < TRANSACTION_MS * 0.9)
+    const spentMs = performance.now() - this.#committed
+    if (isFencing(said) && spentMs < this.#writing.transactionMs * 0.9)
       return this.#refuse(fencedBy(this.#writing, said))
     this.#writing.retried(said)
     const taken = await this.#insistOnAgain()
@@ -265,12 +269,12 @@ export class KafkaWriter implements LogWriter {
   }
 
   async #insistOnAgain(): Promise<Taken | undefined> {
-    for (const until = Date.now() + AGAIN_MAX_MS; ;) {
+    for (const until = performance.now() + AGAIN_MAX_MS; ;) {
       try {
         return await this.#writing.again()
       } catch (error) {
         // A process that starts anew may have more luck.
-        if (!(error instanceof HostError) || error.retry === 'never' || Date.now() > until) throw error
+        if (!(error instanceof HostError) || error.retry === 'never' || performance.now() > until) throw error
         this.#writing.retried(error)
         await pause(RETRY_MS)
       }
@@ -290,11 +294,4 @@ const AGAIN_MAX_MS = 60_000
 /** Too large, or not allowed: trying again does not help. */
 const NEVER: ReadonlySet<number> = new Set([10, 18, 29, 30, 31, 53])
 
-const pauseUntil = (until: number, signal: AbortSignal): Promise<void> =>
-  sleep(Math.max(0, until - Date.now()), undefined, { signal, ref: false }).catch(() => undefined)
-const late = ({ brokers, closeMs }: KafkaWriting): HostError =>
-  unanswered(
-    brokers,
-    `The log was closed, and they have not taken the last steps within ${closeMs / 1000} s.`,
-  )
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
