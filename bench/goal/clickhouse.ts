@@ -16,6 +16,7 @@ import { clickhouse } from '../../sinks/index.ts'
 import { measure, resultOf } from '../measure.ts'
 import { withTreeCpuNs } from '../tree.ts'
 import { placed, realTrades } from './arrow.ts'
+import { fromLog } from './clickhouse-log.ts'
 import type { Result } from './result.ts'
 
 /** Trades in a record of the log: what a busy shard writes in one step. */
@@ -131,7 +132,8 @@ export const load = async (quick: boolean): Promise<readonly Result[]> => {
   const tables = connectTables({ url: chdb.url, password })
   const client = createClient({ url: chdb.url, password, database: 'kt' })
   try {
-    return [await besideJson(tables, client, () => withTreeCpuNs(chdb.pid), quick)]
+    const cost = await besideJson(tables, client, () => withTreeCpuNs(chdb.pid), quick)
+    return [cost, ...(await fromLog(tables, quick))]
   } finally {
     await client.close()
     await tables.close()

@@ -101,6 +101,9 @@ const PASSING: ReadonlySet<number> = new Set([
 /** Of a full disk ClickHouse speaks in many places, under the code of what it was about to do there. */
 const FULL = /No space left on device|Disk quota exceeded|errno: (?:28|122)\b/
 
+/** It knows neither user nor password, or does not let the user do this. */
+const REFUSING: ReadonlySet<number> = new Set([192, 193, 194, 497, 516])
+
 const asked = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {
   try {
     return await ask()
@@ -115,6 +118,15 @@ const asked = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {
         fix: 'Nothing is lost: rows wait in the log, and are loaded when it answers.',
         retry: { afterMs: 200 },
         cause: thrown,
+      })
+    }
+    if (REFUSING.has(code)) {
+      throw new HostError('KT6108', 'clickhouse does not let kt in', {
+        where: url,
+        why,
+        fix: 'Correct KT_CLICKHOUSE_USER and KT_CLICKHOUSE_PASSWORD, or grant the user what it may not do.',
+        retry: 'never',
+        facts: { code },
       })
     }
     throw new HostError('KT6102', `clickhouse refused a statement with its error ${code}`, {

@@ -1,11 +1,11 @@
-"""Talks to kt's embedded ClickHouse with clickhouse-connect: python chdb-python.py PORT PASSWORD. Prints one line a check."""
+"""Talks to kt's embedded ClickHouse with clickhouse-connect: python chdb-python.py HOST PORT USER PASSWORD. Prints one line a check."""
 import datetime
 import decimal
 import sys
 
 import clickhouse_connect
 
-port, password = int(sys.argv[1]), sys.argv[2]
+host, port, user, password = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 failed = 0
 
 
@@ -21,7 +21,7 @@ def check(name, expected, run):
 
 
 def connect(**more):
-    return clickhouse_connect.get_client(host="127.0.0.1", port=port, username="default", password=password, database="kt", **more)
+    return clickhouse_connect.get_client(host=host, port=port, username=user, password=password, database="kt", **more)
 
 
 def error_of(run):
@@ -64,7 +64,7 @@ check("version", True, lambda: client.server_version.startswith("2"))
 check("parameters", [(42, ["a'b", "\\"])], lambda: client.query("SELECT {n:Int32} + 1, {a:Array(String)}", parameters={"n": 41, "a": ["a'b", "\\"]}).result_rows)
 check("settings", [(3,)], lambda: client.query("SELECT getSetting('max_threads')", settings={"max_threads": 3}).result_rows)
 check("error type", "DatabaseError", lambda: error_of(lambda: client.query("SELECT nope")))
-check("wrong password", "DatabaseError", lambda: error_of(lambda: clickhouse_connect.get_client(host="127.0.0.1", port=port, password="nope")))
+check("wrong password", "DatabaseError", lambda: error_of(lambda: clickhouse_connect.get_client(host=host, port=port, username=user, password="nope")))
 
 
 def temporary():

@@ -16,7 +16,8 @@ afterAll(() => started?.end())
 
 const talk = async (command: string, list: readonly string[], cwd: string) => {
   const { chdb, password } = started ?? expect.unreachable()
-  const found = await run(command, [...list, new URL(chdb.url).port, password()], { cwd }).catch(
+  const { hostname, port } = new URL(chdb.url)
+  const found = await run(command, [...list, hostname, port, chdb.user, password()], { cwd }).catch(
     (error: unknown) => error as { stdout: string },
   )
   const lines = found.stdout.trim().split('\n')

@@ -5,24 +5,39 @@ import { Readable } from 'node:stream'
 import { createClient } from '@clickhouse/client'
 import type { ClickHouseClient, ClickHouseClientConfigOptions } from '@clickhouse/client'
 import { startChdb } from '../../sinks/driver/chdb.ts'
-import type { ChdbOptions, RunningChdb } from '../../sinks/driver/chdb.ts'
+import type { ChdbOptions } from '../../sinks/driver/chdb.ts'
+import { connectTables } from '../../sinks/driver/clickhouse.ts'
+import type { ClickhouseServer, ConnectedTables } from '../../sinks/driver/clickhouse.ts'
+import { startListener } from './chdb-listener.ts'
+import type { Embedded } from './chdb-listener.ts'
 
 export interface Started {
-  readonly chdb: RunningChdb
+  readonly chdb: Embedded
   readonly dir: string
   readonly password: () => string
   /** A plain client, as a user would make it. */
   client(options?: ClickHouseClientConfigOptions): ClickHouseClient
+  /** As a sink connects. */
+  tables(options?: Partial<ClickhouseServer>): ConnectedTables
   end(): Promise<void>
 }
 
-/** A fresh embedded ClickHouse on any port, or nothing where chDB is not installed. */
+/** kt's own front, or with `KT_ENGINE=listener` the HTTP listener of ClickHouse itself. */
+export const engine: string = process.env['KT_ENGINE'] ?? 'front'
+
+const engineIn = async (dir: string, options: Partial<ChdbOptions>): Promise<Embedded | undefined> => {
+  if (engine === 'listener') return startListener(dir, options)
+  const chdb = await startChdb({ dir, port: 0, ...options })
+  return chdb.kind === 'absent' ? undefined : chdb
+}
+
+/** A fresh embedded ClickHouse on any port, or nothing where it cannot run. */
 export const start = async (options: Partial<ChdbOptions> = {}): Promise<Started | undefined> => {
   const dir = mkdtempSync(join(tmpdir(), 'kt-chdb-'))
-  const chdb = await startChdb({ dir, port: 0, ...options })
+  const chdb = await engineIn(dir, options)
   const remove = () => rmSync(dir, { recursive: true, force: true })
-  if (chdb.kind === 'absent') return void remove()
-  const clients: ClickHouseClient[] = []
+  if (chdb === undefined) return void remove()
+  const clients: { close(): Promise<void> }[] = []
   const password = () => readFileSync(chdb.passwordFile, 'utf8').trim()
   return {
     chdb,
@@ -32,6 +47,7 @@ export const start = async (options: Partial<ChdbOptions> = {}): Promise<Started
       // 127: the client's own log stays silent about errors that a test provokes.
       const client = createClient({
         url: chdb.url,
+        username: chdb.user,
         password: password(),
         database: 'kt',
         log: { level: 127 },
@@ -39,6 +55,11 @@ export const start = async (options: Partial<ChdbOptions> = {}): Promise<Started
       })
       clients.push(client)
       return client
+    },
+    tables(more = {}) {
+      const tables = connectTables({ url: chdb.url, user: chdb.user, password: password(), ...more })
+      clients.push(tables)
+      return tables
     },
     async end() {
       for (const client of clients) await client.close()
@@ -74,7 +95,7 @@ export const insertBytes = async (
   return summary
 }
 
-/** Basic auth of the only user. */
-export const basic = (password: string) => ({
-  authorization: `Basic ${Buffer.from(`default:${password}`).toString('base64')}`,
+/** Basic auth, of the front's only user if none is named. */
+export const basic = (password: string, user = 'default') => ({
+  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
 })

@@ -15,7 +15,7 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
   const { chdb, password } = started
   const client = started.client()
   const post = (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
-    fetch(chdb.url + path, { method: 'POST', body, headers: { ...basic(password()), ...headers } })
+    fetch(chdb.url + path, { method: 'POST', body, headers: { ...basic(password(), chdb.user), ...headers } })
   const text = async (query: string, path = '/') => (await post(path, query)).text()
 
   beforeAll(async () => {
@@ -145,7 +145,7 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
     const refused = await post('/', 'SELECT 1', { 'content-encoding': 'snappy' })
     expect([refused.status, refused.headers.get('x-clickhouse-exception-code')]).toEqual([501, '48'])
     const raw = await new Promise<Buffer>((resolve, reject) => {
-      const headers = { ...basic(password()), 'accept-encoding': 'gzip' }
+      const headers = { ...basic(password(), chdb.user), 'accept-encoding': 'gzip' }
       const take = async (answer: IncomingMessage) => resolve(Buffer.concat(await answer.toArray()))
       get(
         `${chdb.url}/?enable_http_compression=1&query=SELECT+1`,
@@ -238,7 +238,7 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
 
   test('talks to curl', () => {
     const curl = (...more: string[]) =>
-      execFileSync('curl', ['-sS', '-u', `default:${password()}`, chdb.url, ...more], { encoding: 'utf8' })
+      execFileSync('curl', ['-sS', '-u', `${chdb.user}:${password()}`, chdb.url, ...more], { encoding: 'utf8' })
     expect(curl('--data-binary', 'SELECT 1 + 1')).toBe('2\n')
     expect(curl('--compressed', '--data-binary', "SELECT 'a', NULL FORMAT CSV")).toBe('"a",\\N\n')
   })

@@ -15,15 +15,12 @@ afterAll(() => started?.end())
 afterEach(stopAll)
 
 describe.skipIf(started === undefined)(
-  'loading into the embedded ClickHouse (skipped where chdb is not installed)',
+  'loading into the embedded ClickHouse (skipped where it cannot run)',
   () => {
     if (started === undefined) return
     const { chdb } = started
-    const direct = connectTables({ url: chdb.url, password: started.password() })
-    const port = Number(new URL(chdb.url).port)
-    afterAll(() => direct.close())
-    const through = (url: string): ConnectedTables =>
-      connectTables({ url, password: started.password(), timeoutMs: 5000 })
+    const direct = started.tables()
+    const through = (url: string): ConnectedTables => started.tables({ url, timeoutMs: 5000 })
 
     test.each(['trade', 'quote'] as const)('brings %s rows with every value as it was', async (kind) => {
       const topic = new Topic(`values_${kind}`, kind)
@@ -53,7 +50,7 @@ describe.skipIf(started === undefined)(
 
     test('is exact when the answer to an insert is lost after it was applied', async () => {
       const topic = new Topic('answers')
-      const wire = await startWire(port)
+      const wire = await startWire(chdb.url)
       const tables = through(wire.url)
       wire.loseAnswers = 5
       const loading = topic.run(tables)
@@ -62,13 +59,12 @@ describe.skipIf(started === undefined)(
       expect(wire.lost()).toBe(5)
       await expectExact(direct, topic)
       await loading.stop()
-      await tables.close()
       await wire.close()
     })
 
     test('is exact when an insert arrives long after its client gave up', async () => {
       const topic = new Topic('late')
-      const wire = await startWire(port)
+      const wire = await startWire(chdb.url)
       const tables = through(wire.url)
       wire.delayMs = 1500
       const loading = topic.run(tables)
@@ -79,7 +75,6 @@ describe.skipIf(started === undefined)(
       await pause(1700)
       await expectExact(direct, topic)
       await loading.stop()
-      await tables.close()
       await wire.close()
     })
 

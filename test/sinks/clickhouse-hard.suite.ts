@@ -7,7 +7,6 @@ import { trade } from '../../market/event.ts'
 import { joined } from '../../sinks/arrow.ts'
 import { ready } from '../../sinks/clickhouse/migrate.ts'
 import { clickhouse } from '../../sinks/clickhouse/sink.ts'
-import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { start } from './chdb-start.ts'
 import { caughtUp, counted, expectExact, stopAll, Topic, until } from './clickhouse-topic.ts'
 import { startWire } from './wire.ts'
@@ -17,17 +16,16 @@ const started = await start()
 afterAll(() => started?.end())
 afterEach(stopAll)
 
-describe.skipIf(started === undefined)('loading under fire (skipped where chdb is not installed)', () => {
+describe.skipIf(started === undefined)('loading under fire (skipped where it cannot run)', () => {
   if (started === undefined) return
   const { chdb } = started
-  const direct = connectTables({ url: chdb.url, password: started.password() })
-  afterAll(() => direct.close())
+  const direct = started.tables()
 
   test('is exact through a dozen kills of ClickHouse, lost answers and inserts that come late', async () => {
     const topic = new Topic('fire')
     const random = diceOf(Number(process.env['KT_SEED'] ?? 11))
-    const wire = await startWire(Number(new URL(chdb.url).port))
-    const tables = connectTables({ url: wire.url, password: started.password(), timeoutMs: 5000 })
+    const wire = await startWire(chdb.url)
+    const tables = started.tables({ url: wire.url, timeoutMs: 5000 })
     const loading = topic.run(tables, { lingerMs: 5, rowsMax: 1500 })
     for (let round = 0; round < 12; round++) {
       const before = chdb.pid
@@ -46,7 +44,6 @@ describe.skipIf(started === undefined)('loading under fire (skipped where chdb i
     expect(await counted(direct, topic)).toEqual([72_000, 72_000])
     await expectExact(direct, topic)
     await loading.stop()
-    await tables.close()
     await wire.close()
   }, 300_000)
 

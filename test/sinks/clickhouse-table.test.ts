@@ -1,18 +1,13 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { GraphError } from '../../graph/error.ts'
-import { float, micros, name, optional, schema } from '../../graph/schema.ts'
-import type { AnySchema, Event } from '../../graph/schema.ts'
-import { since } from '../../graph/schema-versions.ts'
+import type { AnySchema } from '../../graph/schema.ts'
 import { basis, candle, trade } from '../../market/event.ts'
 import { latency } from '../../market/system.ts'
 import { stored } from '../../sinks/arrow.ts'
-import { driftOf, ready } from '../../sinks/clickhouse/migrate.ts'
+import { driftOf } from '../../sinks/clickhouse/migrate.ts'
 import { clickhouse } from '../../sinks/clickhouse/sink.ts'
 import { createTable, describedAs } from '../../sinks/clickhouse/table.ts'
-import { DESCRIBE, IDENTITY } from '../../sinks/clickhouse/tables.ts'
 import { arrowSchema } from '../../sinks/driver/arrow.ts'
-import { connectTables } from '../../sinks/driver/clickhouse.ts'
-import { start } from './chdb-start.ts'
 import { marketTables } from '../../sinks/clickhouse/market.ts'
 
 describe('what follows from an event schema', () => {
@@ -65,58 +60,6 @@ describe('a sink in a graph', () => {
     expect(() => clickhouse(trade, { ttlDays: 0 })).toThrow(expect.objectContaining({ code: 'KT1031' }))
   })
 })
-
-const started = await start()
-afterAll(() => started?.end())
-
-interface Tick extends Event<'tick'> {
-  readonly venue: string
-  readonly time: number
-}
-interface TickWithFee extends Tick {
-  readonly fee: number | null
-  readonly liquidity: string | null
-}
-const fields = { venue: name('who'), time: micros('when') }
-const tick = schema<Tick>('tick', 'ticks', fields)
-const newer = {
-  fee: since(2, optional(float('quote currency'))),
-  liquidity: since(2, optional(name('maker or taker'))),
-}
-const tickWithFee = schema<TickWithFee>('tick', 'ticks', { ...fields, ...newer }, 2)
-
-describe.skipIf(started === undefined)(
-  'tables in the embedded ClickHouse (skipped where chdb is not installed)',
-  () => {
-    if (started === undefined) return
-    const tables = connectTables({ url: started.chdb.url, password: started.password() })
-    afterAll(() => tables.close())
-
-    test.each(marketTables.map((sink) => [sink.table, sink] as const))(
-      '%s is described as its schema says',
-      async (table, sink) => {
-        await ready(tables, sink)
-        expect(await tables.query(DESCRIBE, { table })).toEqual(describedAs(sink.schema))
-      },
-    )
-
-    test('gets the columns that its event has gained, when rows may lack them', async () => {
-      await ready(tables, clickhouse(tick))
-      const [before] = await tables.query(IDENTITY, { table: 'tick' })
-      expect(await ready(tables, clickhouse(tickWithFee))).toBe(before?.['uuid'])
-      const columns = new Map(
-        (await tables.query(DESCRIBE, { table: 'tick' })).map(({ name, type }) => [name, type]),
-      )
-      expect(columns.get('fee')).toBe('Nullable(Float64)')
-      expect(columns.get('liquidity')).toBe('LowCardinality(Nullable(String))')
-    })
-
-    test('fits still when people add columns of their own', async () => {
-      await tables.exec('ALTER TABLE tick ADD COLUMN day Date MATERIALIZED toDate(time)')
-      await ready(tables, clickhouse(tickWithFee))
-    })
-  },
-)
 
 test('a table that differs otherwise is left alone, and the error says what to run', () => {
   const has = new Map(describedAs(trade).map(({ name, type }) => [name, type]))

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createViews } from '../../sinks/clickhouse/views.ts'
-import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { start } from './chdb-start.ts'
 import { GAP_ANSWERS, gapCaseRows } from './gap-cases.ts'
 
@@ -16,9 +15,9 @@ const INVERSE = 'bybit:perp:BTC-USD:BTC'
 const at = (clock: string): string => `2026-03-01 ${clock}`
 const venueOf = (instrument: string): string => instrument.split(':')[0]!
 
-describe.skipIf(started === undefined)('views on the embedded ClickHouse (skipped where chdb is not installed)', () => {
+describe.skipIf(started === undefined)('views on the embedded ClickHouse (skipped where it cannot run)', () => {
   if (started === undefined) return
-  const tables = connectTables({ url: started.chdb.url, password: started.password() })
+  const tables = started.tables()
   const client = started.client()
   const sql = readFileSync(new URL('../../sql/clickhouse/views.sql', import.meta.url), 'utf8')
   let offset = 0
@@ -44,7 +43,6 @@ describe.skipIf(started === undefined)('views on the embedded ClickHouse (skippe
     ])
     await insert('instrument', [listed(PEPE, { multiplier: 1000, time: at('00:00:01') })])
   })
-  afterAll(() => tables.close())
 
   test('are all there when they are created again', async () => {
     await createViews(tables, [], sql)

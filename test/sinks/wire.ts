@@ -14,15 +14,14 @@ export interface Wire {
   readonly close: () => Promise<void>
 }
 
-/**
- * A wire to a port of this machine that can be cut at the worst moments. `inserts` alone: only requests
- * that insert are hit.
- */
-export const startWire = async (port: number): Promise<Wire> => {
+/** A wire to a server that can be cut at the worst moments. Only requests that insert are hit. */
+export const startWire = async (to: string): Promise<Wire> => {
+  const { hostname, port } = new URL(to)
+  const host = hostname.replace(/^\[|\]$/g, '')
   const sockets = new Set<Socket>()
   let lost = 0
   const server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1')
+    const upstream = connect(Number(port), host)
     let hit: 'answer' | 'delay' | undefined
     for (const socket of [client, upstream]) {
       sockets.add(socket)
