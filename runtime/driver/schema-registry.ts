@@ -210,6 +210,6 @@ export const incompatible = (subject: string, why: string): GraphError =>
   new GraphError('KT1029', `the schema registry takes the schema of "${subject}" for incompatible`, {
     where: subject,
     why,
-    fix: 'Keep what is registered: docs/change-an-event.md says what may change. Or give the topic another name.',
+    fix: 'See docs/change-an-event.md for what may change, or give the topic another name.',
     facts: { subject },
   })

@@ -2,6 +2,7 @@ import { intAt, wholeAt } from '../../graph/batch.ts'
 import type { Batch, Buffers } from '../../graph/batch.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import type { Bytes } from './bytes.ts'
+import { putNumber } from './decimal.ts'
 
 const encoder = new TextEncoder()
 const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, BRACE] = [0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7d]
@@ -33,7 +34,7 @@ const putValue = (to: Bytes, from: Buffers, row: number, choices: readonly Uint8
     case 'name':
       return putText(to, values, offsets[row]!, offsets[row + 1]!)
     case 'float':
-      return putFloat(to, floats[row]!)
+      return putNumber(to, floats[row]!)
     case 'floats':
       return putList(to, floats, offsets[row]!, offsets[row + 1]!)
     case 'choice':
@@ -41,7 +42,7 @@ const putValue = (to: Bytes, from: Buffers, row: number, choices: readonly Uint8
     case 'flag':
       return to.ascii(((values[row >> 3]! >> (row & 7)) & 1) === 1 ? 'true' : 'false')
     case 'int':
-      return to.ascii(String(intAt(values, 4 * row)))
+      return putNumber(to, intAt(values, 4 * row))
     default:
       return to.ascii(String(wholeAt(values, row)))
   }
@@ -68,16 +69,11 @@ const putText = (to: Bytes, from: Uint8Array, start: number, end: number): void 
   to.length = at
 }
 
-const putFloat = (to: Bytes, value: number): void => {
-  if (!Number.isFinite(value)) to.ascii(`"${value}"`)
-  else to.ascii(Object.is(value, -0) ? '-0' : String(value))
-}
-
 const putList = (to: Bytes, floats: Float64Array, start: number, end: number): void => {
   to.byte(OPEN)
   for (let i = start; i < end; i++) {
     if (i > start) to.byte(COMMA)
-    putFloat(to, floats[i]!)
+    putNumber(to, floats[i]!)
   }
   to.byte(CLOSE)
 }
