@@ -19,7 +19,7 @@ export interface Cells {
 }
 
 /** A text of bytes, which becomes a string only where somebody reads it. */
-export class ByteText {
+class ByteText {
   bytes = new Uint8Array(32)
   /** -1: there is no text. */
   length = 0
@@ -166,7 +166,7 @@ export const fillCells = (cells: Cells, row: Readonly<Record<string, unknown>>):
 export const kept = <E extends object>(row: E): E => {
   const copy: Record<string, unknown> = { ...(row as Readonly<Record<string, unknown>>) }
   for (const [name, value] of Object.entries(copy)) {
-    if (value instanceof Float64Array) copy[name] = Array.from(value)
+    if (value instanceof Float64Array) copy[name] = value.slice()
   }
   return copy as E
 }

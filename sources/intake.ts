@@ -205,7 +205,7 @@ export class Intake {
       schemas,
       part: found,
       hash: this.mappings.hash,
-      whole: card.model === 'patch' || part !== channel,
+      whole: card.model === 'patch',
       named: (symbol) => this.#names.get(symbol),
       namedAt: (bytes, from, to) => this.#names.at(bytes, from, to),
       counts: this.counts,

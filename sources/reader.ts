@@ -75,7 +75,7 @@ export interface ReaderOf {
   readonly schemas: readonly AnySchema[]
   readonly part: MappingPart
   readonly hash: string
-  /** Are messages parsed whole: those that say only what changed, and the few that were asked for? */
+  /** Are messages parsed whole: those that say only what changed? */
   readonly whole: boolean
   readonly named: (symbol: string) => Named | undefined
   /** The same, of bytes that name a symbol. */

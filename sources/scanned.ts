@@ -43,14 +43,17 @@ export const createScanned = (
     for (let row = 0; row < found; row++) {
       const from = rows[row * width + SYMBOL_FROM]! | 0
       const to = rows[row * width + SYMBOL_TO]! | 0
-      if (symbol === undefined) named[row] = of.namedAt(bytes, from, to)
-      else if (own === undefined || !sameBytes(bytes, from, to, about.symbolBytes)) return false
+      if (symbol === undefined) {
+        if (from < 0) return false
+        named[row] = of.namedAt(bytes, from, to)
+      } else if (own === undefined || (from >= 0 && !sameBytes(bytes, from, to, about.symbolBytes)))
+        return false
       else named[row] = own
     }
     return true
   }
   return (bytes, about, emit, from, to) => {
-    const found = templates.scan(bytes, about.received, from, to)
+    const found = templates.scan(bytes, about.received, from, to, about.limit)
     if (found < 0 || !name(found, about)) return false
     of.tiers.scanned++
     for (let row = 0; row < found; row++) {

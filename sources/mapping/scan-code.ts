@@ -82,7 +82,7 @@ const SKIP_NUMBER =
 const word = (at: string): string => `t=v.getInt32(${at},true)^0x30303030;`
 const CHECK = 'd|=(t+0x76767676)|t;'
 /** Pairs of digits, then of pairs, are joined by one multiplication. */
-const JOIN = 't=(Math.imul(t,10)+(t>>>8))|0;t=(t&0xff)*100+((t>>>16)&0xff);'
+const JOIN = 't=Math.imul(Math.imul(t,2561)>>>8&0xff00ff,6553601)>>>16;'
 
 /**
  * A decimal with as many digits after its point as the last one had: so it is known where they end, and what

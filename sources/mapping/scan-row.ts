@@ -8,7 +8,10 @@ import { Symbolic } from './symbolic.ts'
 import { braces, pairsOf } from './tree.ts'
 import type { Tree } from './tree.ts'
 
-/** Where the head of a scanned row stands: which schema, and which bytes name its symbol. Columns follow. */
+/**
+ * Where the head of a scanned row stands: which schema, and which bytes name its symbol, -1 where it is the
+ * one that was asked for. Columns follow.
+ */
 export const TARGET = 0
 export const SYMBOL_FROM = 1
 export const SYMBOL_TO = 2
@@ -96,9 +99,7 @@ const rowsIn = (value: Value, tests: readonly string[] = []): readonly Found[] =
 
 const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], into: Into): string => {
   const cells = targets[row.target]!
-  const symbol = row.fields.get('symbol')
-  if (symbol?.is !== 'leaf' || symbol.leaf.kind !== 'text') throw new Unscannable('a symbol that is no text')
-  const [from, to] = symbolic.uses.text(symbol.leaf)
+  const [from, to] = symbolOf(row, symbolic)
   const store = new Store(symbolic, into.direct ? undefined : columnsMax(targets))
   const columns = cells.schema.columns.map((column, place) => {
     const value = row.fields.get(column.name) ?? NOTHING
@@ -114,6 +115,13 @@ const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], into:
   const head = `${place}o[q]=${row.target};o[q+1]=${from};o[q+2]=${to};`
   const code = `${head}${columns.join('')}r++;`
   return row.tests.length === 0 ? code : `if(${row.tests.join('&&')}){${code}}`
+}
+
+const symbolOf = ({ fields }: Row, { uses }: Symbolic): readonly [from: string, to: string] => {
+  const symbol = fields.get('symbol')
+  if (symbol?.is === 'asked') return ['-1', '-1']
+  if (symbol?.is === 'leaf' && symbol.leaf.kind === 'text') return uses.text(symbol.leaf)
+  throw new Unscannable('a symbol that is no text')
 }
 
 const NOTHING: Value = { is: 'constant', value: undefined }

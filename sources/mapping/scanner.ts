@@ -22,6 +22,7 @@ export type Scan = (
   end: number,
   rows: Float64Array,
   received: number,
+  limit: number,
 ) => number
 
 export interface Scanner {
@@ -81,7 +82,7 @@ class Writer {
       'const{readDecimal,numberEnd}=k,F=new Float64Array(1),G=new Int32Array(2);',
       ...lists.map(({ target, place }, at) => `const l${at}=k.cells[${target}].lists[${place}];`),
       ...this.#rows.cells,
-      `return (b,v,from,end,o,R)=>{let i=from,t=0,d=0,n=0,m=0,u=0,y=0,z=0,r=0,q=0,x=0`,
+      `return (b,v,from,end,o,R,H)=>{let i=from,t=0,d=0,n=0,m=0,u=0,y=0,z=0,r=0,q=0,x=0`,
       ...[...counters, ...uses.flatMap(variables)].map((variable) => `,${variable}`),
       ...this.decimals.map(({ name }, at) => `,l${name}=L[${at}]`),
       ';',

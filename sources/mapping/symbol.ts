@@ -18,6 +18,8 @@ export type Value =
   | { readonly is: 'object'; readonly fields: ReadonlyMap<string, Value> }
   /** A value for each member of a list. */
   | { readonly is: 'each'; readonly list: Listing; readonly value: Value }
+  /** The symbol that the message answers for. */
+  | { readonly is: 'asked' }
 
 /** A number, as code, and what is known of its magnitude. */
 export interface Amount {
@@ -95,4 +97,6 @@ export const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>='])
 /** What the reader binds and a scanner is told; as a number it is exact. */
 export const BOUND: ReadonlyMap<string, Value> = new Map([
   ['received', { is: 'number', code: 'R', most: 2 ** 53, least: 0 }],
+  ['limit', { is: 'number', code: 'H', most: 2 ** 31, least: 0 }],
+  ['symbol', { is: 'asked' }],
 ])

@@ -94,14 +94,14 @@ export class Templates {
   }
 
   /** Rows of a message, or -1 when no template fits it. */
-  scan(bytes: Uint8Array, received: number, from = 0, to = bytes.length): number {
+  scan(bytes: Uint8Array, received: number, from = 0, to = bytes.length, limit = 0): number {
     if (this.#scanners.length === 0 || to - from > BYTES_MAX) return -1
     if (known(bytes, to)) {
       const begin = bytes.byteOffset + from
-      return this.#try(held, begin, begin + to - from, received)
+      return this.#try(held, begin, begin + to - from, received, limit)
     }
     scratch.bytes.set(to - from === bytes.length ? bytes : bytes.subarray(from, to))
-    return this.#try(scratch, 0, to - from, received)
+    return this.#try(scratch, 0, to - from, received, limit)
   }
 
   /** A message was parsed whole, and was right: learn its shape, or say why not. */
@@ -113,12 +113,12 @@ export class Templates {
     countParsed(this.#counts, this.#why)
   }
 
-  #try(memory: Memory, begin: number, end: number, received: number): number {
+  #try(memory: Memory, begin: number, end: number, received: number, limit: number): number {
     const scanners = this.#scanners
     this.bytes = memory.bytes
     for (let at = 0; at < scanners.length; at++) {
       const { scan, direct } = scanners[at]!
-      const found = this.#run(scan, memory, begin, end, received)
+      const found = this.#run(scan, memory, begin, end, received, limit)
       if (found < 0) continue
       this.direct = direct
       // The template that fits most often comes to be tried first.
@@ -128,10 +128,17 @@ export class Templates {
     return -1
   }
 
-  #run(scan: Scan, { bytes, view }: Memory, begin: number, end: number, received: number): number {
+  #run(
+    scan: Scan,
+    { bytes, view }: Memory,
+    begin: number,
+    end: number,
+    received: number,
+    limit: number,
+  ): number {
     try {
       for (;;) {
-        const found = scan(bytes, view, begin, end, this.rows, received)
+        const found = scan(bytes, view, begin, end, this.rows, received, limit)
         if (found !== -2) return found
         if (this.rows.length >= ROWS_MAX * this.width) return -1
         this.rows = new Float64Array(this.rows.length * 2)

@@ -4,6 +4,7 @@ import { fillFrom, readBatch, rowsOf } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
 import { cellsOf, fillCells, kept, sharedCells } from '../../graph/row.ts'
 import { choice, count, flag, float, floats, int, logged, micros, name, optional, schema, text } from '../../graph/schema.ts'
+import { listed } from '../listed.ts'
 import type { AnySchema, Event, FieldsOf, Floats } from '../../graph/schema.ts'
 
 interface All extends Event<'all'> {
@@ -87,7 +88,7 @@ describe('the columns of a batch', () => {
       const cells = sharedCells(all)
       rows!.forEach((one, at) => {
         fillFrom(cells, batch, at)
-        expect(kept(cells.row)).toEqual(asWritten(one))
+        expect(listed(kept(cells.row))).toEqual(asWritten(one))
       })
     }), { numRuns: 100 })
   })
@@ -108,7 +109,7 @@ describe('a row in cells', () => {
   test('reads as the object that filled it, and can be spread, listed and written as JSON', () => {
     fc.assert(fc.property(row, (one) => {
       const found = flown(all, one)
-      expect(kept(found)).toEqual(one)
+      expect(listed(kept(found))).toEqual(one)
       expect(Object.keys(found)).toEqual(Object.keys(fields))
       expect(cellsOf(found)).toBe(sharedCells(all))
       expect(cellsOf(one)).toBeUndefined()
@@ -117,9 +118,9 @@ describe('a row in cells', () => {
 
   test('changes when the next row comes; a copy that was kept does not', () => {
     const [first, second] = fc.sample(row, { numRuns: 2, seed: 11 }) as [All, All]
-    const copy = kept(flown(all, first) as All)
+    const copy = listed(kept(flown(all, first) as All))
     const now = flown(all, second)
-    expect(kept(now)).toEqual(second)
+    expect(listed(kept(now))).toEqual(second)
     expect(copy).toEqual(first)
   })
 })

@@ -54,6 +54,22 @@ export const channelTargets = (examples: readonly Example[]): readonly Target[] 
     })
   })
 
+const BOOKS = [
+  '{"lastUpdateId":1027024,"E":1589436922972,"T":1589436922959,"bids":[["4.00000000","431.00000000"]],"asks":[["4.00000200","12.00000000"]]}',
+  '{"lastUpdateId":160,"bids":[["0.0024","10"],["0.0023","2"],["0.0001","0.5"]],"asks":[["0.0026","100"],["0.003","1"]]}',
+  '{"lastUpdateId":-1,"bids":[],"asks":[["1","2"]]}', '{"lastUpdateId":7,"bids":[],"asks":[]}',
+]
+
+/** The beginnings of books that are asked for: a message names no symbol. */
+export const seedTargets = (): readonly Target[] =>
+  markets.flatMap(({ market }) =>
+    Object.entries(market.channels).flatMap(([channel, { schemas, seed }]): readonly Target[] => {
+      if (seed === undefined) return []
+      const part = `${channel}.seed`
+      const of = { mappings: market.mappings.map(loadMapping), part, schemas: schemas as readonly AnySchema[], names }
+      return ['BTCUSDT', undefined].map((symbol) => ({ name: `${market.name}.${part} of ${symbol ?? 'all'}`, of: { ...of, symbol }, messages: BOOKS }))
+    }))
+
 const skipping = '"skip": k = 9 ? { "symbol": s, "first": a, "last": b }'
 
 /** Mappings of no venue, for what those of venues do not use. */
@@ -90,4 +106,4 @@ export const oddTargets = (): readonly Target[] => {
 
 /** All messages that are changed: of venues as the simulated exchange writes them, as they were recorded, and odd ones. */
 export const allTargets = async (): Promise<readonly Target[]> =>
-  [...channelTargets(simulatedFrames(3)), ...channelTargets(await recorded(300)), ...oddTargets()]
+  [...channelTargets(simulatedFrames(3)), ...channelTargets(await recorded(300)), ...seedTargets(), ...oddTargets()]

@@ -1,3 +1,4 @@
+import { listed } from '../listed.ts'
 import type { Answer, Clock, Net, Socket, SocketEvents } from '../../graph/port.ts'
 import { kept } from '../../graph/row.ts'
 import type { AnySource, Opening, SourceHost } from '../../graph/source.ts'
@@ -151,7 +152,7 @@ export const scripted = (clock = new VirtualClock()): {
     random: { below: (n) => (seed = (seed * 48271) % 2147483647) % n },
     frame: (frame) => {
       try {
-        frame.read((schema, row) => rows.push({ schema, row: kept(row) as Row }))
+        frame.read((schema, row) => rows.push({ schema, row: listed(kept(row)) as Row }))
       } catch (error) {
         errors.push(error)
       }
