@@ -25,7 +25,7 @@ export const openLog = async (root: string, graph?: Plan): Promise<RunLog> => {
   if (graph === undefined) return log
   const of = formatted(log, {
     topics: graph.topics,
-    registry: registry === undefined ? undefined : registryOf(registry),
+    registry: registry === undefined ? undefined : registryOf(registry, root),
     prefix: prefixOf(kafka, name ?? graph.name),
   })
   return { ...of, hold: (reader, positions) => log.hold(reader, positions) }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { KtError } from '../graph/error.ts'
 import type { Plan } from '../graph/plan.ts'
+import { rememberedRegistry } from '../runtime/driver/remembered-registry.ts'
 import { incompatible, schemaRegistry } from '../runtime/driver/schema-registry.ts'
 import { registeredOf, subjectOf, unnamed } from '../runtime/format/registry.ts'
 import type { Registry, Standing } from '../runtime/format/registry.ts'
@@ -41,15 +42,18 @@ const checkUrl = (text: string): void => {
     )
 }
 
-/** The registry, with the password, which is read now. */
-export const registryOf = ({ passwordFile, ...place }: RegistryPlace): Registry =>
-  schemaRegistry({
-    ...place,
-    password:
-      passwordFile === undefined
-        ? process.env['KT_SCHEMA_REGISTRY_PASSWORD']
-        : readable('KT_SCHEMA_REGISTRY_PASSWORD_FILE', passwordFile).trim(),
-  })
+/**
+ * The registry, with the password, which is read now. `root`: the data folder of the run that asks; what it is
+ * told is kept there.
+ */
+export const registryOf = ({ passwordFile, ...place }: RegistryPlace, root?: string): Registry => {
+  const password =
+    passwordFile === undefined
+      ? process.env['KT_SCHEMA_REGISTRY_PASSWORD']
+      : readable('KT_SCHEMA_REGISTRY_PASSWORD_FILE', passwordFile).trim()
+  const registry = schemaRegistry({ ...place, password })
+  return root === undefined ? registry : rememberedRegistry(registry, place.url, join(root, 'registry.json'))
+}
 
 /** A topic whose schema a registry is to know, and what it says of it. */
 export interface Subject {
@@ -67,9 +71,10 @@ export const subjectsOf = async (
   { topics }: Pick<Plan, 'topics'>,
   place: RegistryPlace | undefined,
   prefix: string,
+  root?: string,
 ): Promise<readonly Subject[]> => {
   if (place === undefined) return []
-  const registry = registryOf(place)
+  const registry = registryOf(place, root)
   const subjects: Subject[] = []
   for (const topic of topics) {
     const schema = registeredOf(topic)
@@ -87,10 +92,11 @@ export const checkRegistry = async (
   plan: Pick<Plan, 'topics'>,
   place: RegistryPlace | undefined,
   prefix: string,
+  root?: string,
 ): Promise<void> => {
   const [avro] = avroTopics(plan)
   if (place === undefined && avro !== undefined) throw unnamed(avro)
-  await subjectsOf(plan, place, prefix)
+  await subjectsOf(plan, place, prefix, root)
 }
 
 /** Topics that a run cannot write without a registry. */

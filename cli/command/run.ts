@@ -45,7 +45,7 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
   evolutions(loadRun(root)?.plan as Described | undefined, plan)
   const kafka = await checkLog(root, asked, plan)
   const registry = registryAsked()
-  await checkRegistry(plan, registry, prefixOf(kafka, plan.name))
+  await checkRegistry(plan, registry, prefixOf(kafka, plan.name), root)
   const speed = flags.speed ?? 'max'
   const faults = flags.faults ?? 'none'
   faultsOf(faults)

@@ -1,4 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { rememberedRegistry } from '../../runtime/driver/remembered-registry.ts'
 import { schemaRegistry } from '../../runtime/driver/schema-registry.ts'
 import { registeredOf } from '../../runtime/format/registry.ts'
 import { topic } from '../../graph/topic.ts'
@@ -99,5 +103,45 @@ describe('a schema registry', () => {
     expect(
       await schemaRegistry({ url: `${dead}, ${server.url}/` }).register('a-value', avro),
     ).toBeGreaterThan(0)
+  })
+})
+
+describe('a registry that is remembered', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kt-registry-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const remembered = (file: string, url = server.url) =>
+    rememberedRegistry(schemaRegistry({ url, timeoutMs: 200 }), url, join(folder, file, 'registry.json'))
+  const away = () => (server.instead = async () => ({ status: 503, body: {} }))
+
+  test('has its ids and schemas while it is away, and nothing else', async () => {
+    const id = await remembered('a').register('a-value', avro)
+    const found = await schemaRegistry({ url: server.url }).register('b-value', json)
+    expect(await remembered('a').find(found)).toEqual(json)
+    away()
+    expect(await remembered('a').register('a-value', avro)).toBe(id)
+    expect(await remembered('a').standing('a-value', avro)).toEqual({ is: 'registered', id })
+    expect(await remembered('a').find(id)).toEqual(avro)
+    expect(await remembered('a').find(found)).toEqual(json)
+    expect(await codeOf(remembered('a').register('a-value', TEXT))).toBe('KT3040')
+    expect(await codeOf(remembered('a').register('b-value', avro))).toBe('KT3040')
+    expect(await codeOf(remembered('b').find(id))).toBe('KT3040')
+  })
+
+  test('is believed when it says something else now', async () => {
+    await remembered('c').register('c-value', TEXT)
+    server.instead = async () => ({ status: 200, body: { id: 7 } })
+    expect(await remembered('c').register('c-value', TEXT)).toBe(7)
+    away()
+    expect(await remembered('c').register('c-value', TEXT)).toBe(7)
+  })
+
+  test('is not mixed up with another, and a torn file is as none', async () => {
+    await remembered('d').register('d-value', TEXT)
+    const other = 'http://127.0.0.1:1'
+    expect(await codeOf(remembered('d', other).register('d-value', TEXT))).toBe('KT3040')
+    writeFileSync(join(folder, 'd', 'registry.json'), '{"url":')
+    expect(await remembered('d').register('d-value', TEXT)).toBeGreaterThan(0)
+    away()
+    expect(await remembered('d').register('d-value', TEXT)).toBeGreaterThan(0)
   })
 })
