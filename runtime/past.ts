@@ -103,21 +103,22 @@ export interface Point {
 
 /**
  * The point that every writer of a past has come to. `writers`: the partitions that each writes, whether
- * they are read or not.
+ * they are read or not. A log may look at its partitions one after the other while it grows: what is durable
+ * of the last step that was seen is found by looking again.
  */
 export const pointOf = async (past: Past, writers: readonly (readonly Partition[])[]): Promise<Point> => {
-  const ends = await past.ends()
+  const seenEnds = await past.ends()
   let step = Infinity
   for (const partitions of writers) {
     let seen = -1
     for (const { topic, partition } of partitions) {
-      const end = ends.find((one) => one.topic === topic && one.partition === partition)
+      const end = seenEnds.find((one) => one.topic === topic && one.partition === partition)
       if (end !== undefined) seen = Math.max(seen, await lastStepIn(past, end))
     }
     step = Math.min(step, seen)
   }
   const nexts = new Map<string, number>()
-  for (const end of ends)
+  for (const end of await past.ends())
     if (past.has(end)) nexts.set(partitionKey(end.topic, end.partition), await offsetBehind(past, end, step))
   return { step, nexts }
 }

@@ -69,14 +69,16 @@ export class Gathering {
   }
 
   /**
-   * The partitions ended there, as seen when these steps waited. True: all of them have been read up to
-   * there, so that nothing is to come of these steps.
+   * The partitions ended there, as seen when these steps waited: nothing is to come of these steps in one that
+   * has been read up to there. True: all of them have been.
    */
   passed(ends: readonly number[], newest: ReadonlyMap<string, number>): boolean {
-    if (this.#lanes.some(({ reached }, i) => reached < ends[i]!)) return false
-    for (const { steps } of this.#lanes)
-      for (const [shard, step] of newest) steps.set(shard, Math.max(steps.get(shard) ?? 0, step))
-    return true
+    let all = true
+    for (const [i, { reached, steps }] of this.#lanes.entries()) {
+      if (reached < ends[i]!) all = false
+      else for (const [shard, step] of newest) steps.set(shard, Math.max(steps.get(shard) ?? 0, step))
+    }
+    return all
   }
 
   /** The next whole steps, until there are about so many bytes. */
@@ -86,13 +88,14 @@ export class Gathering {
     while (taken.length === 0 || bytes < bytesMax) {
       const prefix = this.#next()
       if (prefix === undefined) break
-      for (const [lane, count] of prefix) {
-        for (const { placed } of lane.waiting.splice(0, count)) {
+      const parts = Array.from(prefix, ([lane, count]) =>
+        lane.waiting.splice(0, count).map(({ placed }) => {
           lane.steps.set(placed.shard, Math.max(lane.steps.get(placed.shard) ?? 0, placed.step))
           bytes += placed.bytes.length
-          taken.push(placed)
-        }
-      }
+          return placed
+        }),
+      )
+      taken.push(...inOrder(parts))
     }
     this.bytes -= bytes
     return taken
@@ -100,10 +103,16 @@ export class Gathering {
 
   /** How many records of each lane are the next whole step, or steps, when they lie across each other. */
   #next(): ReadonlyMap<Lane, number> | undefined {
-    const heads = this.#lanes.filter(({ waiting }) => waiting.length > 0)
-    heads.sort((a, b) => a.waiting[0]!.placed.time - b.waiting[0]!.placed.time)
-    for (const { waiting } of heads) {
-      const closed = this.#closed(waiting[0]!)
+    // Of each shard its earliest step: a later one of it cannot come before.
+    const heads = new Map<string, Found>()
+    for (const { waiting } of this.#lanes) {
+      const [head] = waiting
+      if (head === undefined) continue
+      const known = heads.get(head.placed.shard)
+      if (known === undefined || head.placed.step < known.placed.step) heads.set(head.placed.shard, head)
+    }
+    for (const head of [...heads.values()].sort((a, b) => a.placed.time - b.placed.time)) {
+      const closed = this.#closed(head)
       if (closed !== undefined) return closed
     }
     return undefined
@@ -113,53 +122,50 @@ export class Gathering {
   #closed(first: Found): ReadonlyMap<Lane, number> | undefined {
     const open: Found[] = [first]
     const known = new Set<string>()
-    const steps = new Map<string, number>()
     const counts = new Map<Lane, number>()
     for (let found = open.pop(); found !== undefined; found = open.pop()) {
       const { shard, step } = found.placed
       if (known.has(`${shard}\n${step}`)) continue
       known.add(`${shard}\n${step}`)
-      steps.set(shard, Math.max(steps.get(shard) ?? 0, step))
-      for (const [key, count] of found.counts) {
-        const lane = this.#byKey.get(key)
-        if (lane === undefined) continue
-        const upTo = upToStep(lane, found, count)
+      for (const lane of this.#lanes) {
+        const upTo = upToStep(lane, found)
         if (upTo === undefined) return undefined
         for (let i = counts.get(lane) ?? 0; i < upTo; i++) open.push(lane.waiting[i]!)
         counts.set(lane, Math.max(counts.get(lane) ?? 0, upTo))
       }
     }
-    for (const lane of this.#lanes) if (!counts.has(lane) && !pastAll(lane, steps)) return undefined
-    return new Map(
-      this.#lanes.flatMap((lane) => (counts.has(lane) ? [[lane, counts.get(lane)!] as const] : [])),
-    )
+    return counts
   }
 }
 
-/** No earlier step of these shards is still to come there: the steps of a shard are read in order. */
-const pastAll = (lane: Lane, steps: ReadonlyMap<string, number>): boolean => {
-  for (const [shard, step] of steps) {
-    const first = lane.waiting.find(({ placed }) => placed.shard === shard)?.placed.step
-    if (first === undefined ? (lane.steps.get(shard) ?? -1) < step : first < step) return false
+/** The records of each partition as they lie there, and the steps of each shard in their order. */
+const inOrder = (parts: readonly (readonly Placed[])[]): readonly Placed[] => {
+  const left = parts.map((part) => [...part])
+  const ordered: Placed[] = []
+  const later = ({ shard, step }: Placed): boolean =>
+    left.some((part) => (part.find((one) => one.shard === shard)?.step ?? step) < step)
+  for (;;) {
+    const some = left.filter((part) => part.length > 0)
+    if (some.length <= 1) return [...ordered, ...(some[0] ?? [])]
+    const next = some.find((part) => !later(part[0]!)) ?? some[0]!
+    ordered.push(next.shift()!)
   }
-  return true
 }
 
-/** How many waiting records of a lane end with the last one of a step. Undefined: some may still come. */
-const upToStep = ({ waiting, steps }: Lane, { placed }: Found, count: number): number | undefined => {
+/**
+ * How many waiting records of a lane end with the last one of a step, or of an earlier one of its shard: the
+ * steps of a shard are read in order. Undefined: some may still come.
+ */
+const upToStep = ({ key, waiting, steps }: Lane, { placed, counts }: Found): number | undefined => {
   const { shard, step } = placed
+  const count = counts.get(key) ?? 0
   let upTo = 0
   let seen = 0
-  let past = (steps.get(shard) ?? -1) >= step
   for (const [i, one] of waiting.entries()) {
     if (one.placed.shard !== shard) continue
-    if (one.placed.step > step) {
-      past = true
-      break
-    }
-    if (one.placed.step < step) continue
+    if (one.placed.step > step) return upTo
     upTo = i + 1
-    if (++seen === count) break
+    if (one.placed.step === step && ++seen === count) return upTo
   }
-  return seen === count || past ? upTo : undefined
+  return (steps.get(shard) ?? -1) >= step ? upTo : undefined
 }

@@ -85,11 +85,9 @@ export class KafkaReader implements LogReader {
         seen ??= await this.#patiently(() => this.#look())
         if (seen === undefined) continue
         const over = this.#gathering.passed(seen.ends, seen.waiting)
-        if (over) {
-          const rest = this.#gathering.take(bytesMax)
-          if (rest.length > 0) return rest
-          seen = undefined
-        }
+        const rest = this.#gathering.take(bytesMax)
+        if (rest.length > 0) return rest
+        if (over) seen = undefined
         const ended = spentMs > waitMs + SETTLE_MS || (over && this.#gathering.bytes === 0)
         if (spentMs >= waitMs && ended) return []
       }
