@@ -43,8 +43,8 @@ const checkUrl = (text: string): void => {
 }
 
 /**
- * The registry, with the password, which is read now. `root`: the data folder of the run that asks; what it is
- * told is kept there.
+ * The registry, with the password, which is read now. `root`: the data folder of the run that asks; what it
+ * is told is kept there.
  */
 export const registryOf = ({ passwordFile, ...place }: RegistryPlace, root?: string): Registry => {
   const password =

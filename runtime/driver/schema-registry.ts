@@ -77,9 +77,10 @@ const standingOf = async (
   if (checked.status === 404) return { is: 'new' }
   if (checked.status !== 200) throw refused(access, checked)
   if (checked.body['is_compatible'] === true) return { is: 'new' }
-  const messages = checked.body['messages']
-  const why = Array.isArray(messages) && messages.length > 0 ? messages.join('; ') : 'it does not say why'
-  return { is: 'incompatible', why }
+  // Apicurio has one reason where others have messages.
+  const { messages = [], reason = 'it does not say why' } = checked.body
+  const why = [messages].flat().map(String).join('; ')
+  return { is: 'incompatible', why: why === '' ? String(reason) : why }
 }
 
 const find = async (access: RegistryAccess, ask: Ask, id: number): Promise<RegisteredSchema> => {

@@ -4,11 +4,11 @@ import type { AnySchema, Column } from '../../graph/schema.ts'
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
 /**
- * The JSON Schema (draft 2020-12) of an event as a `json` topic holds it. A column that came with a later
- * version need not be there, as records of older ones lack it.
+ * The JSON Schema of an event as a `json` topic holds it, in the draft that all registries know (07). What
+ * came with a later version need not be there, as records of older ones lack it.
  */
 export const jsonSchema = (schema: AnySchema): Json => ({
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $schema: 'http://json-schema.org/draft-07/schema#',
   $id: `kt:${schemaId(schema)}`,
   title: schema.name,
   description: schema.about,

@@ -4,22 +4,9 @@ import { readBatch, rowsOf } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
 import { present } from '../../graph/present.ts'
 import { sharedCells } from '../../graph/row.ts'
-import {
-  choice,
-  count,
-  flag,
-  float,
-  floats,
-  int,
-  logged,
-  micros,
-  name,
-  optional,
-  schema,
-  text,
-} from '../../graph/schema.ts'
-import type { AnySchema, Field } from '../../graph/schema.ts'
-import { schemaAt, since, widened } from '../../graph/schema-versions.ts'
+import { count, logged, micros, schema } from '../../graph/schema.ts'
+import type { AnySchema } from '../../graph/schema.ts'
+import { schemaAt } from '../../graph/schema-versions.ts'
 import { avroReading } from '../../runtime/format/avro-reading.ts'
 import { avroSchema } from '../../runtime/format/avro-schema.ts'
 import { avroWriting } from '../../runtime/format/avro-writing.ts'
@@ -27,42 +14,7 @@ import { Bytes } from '../../runtime/format/bytes.ts'
 import { peerType } from './avro-peer.ts'
 import { batchBytes, batchOf, eventOf } from './events.ts'
 import type { Row } from './events.ts'
-
-type AnyField = Field<never>
-
-const missing = (of: AnyField): AnyField => optional(of) as unknown as AnyField
-
-/** What a column was, and all that kt lets it become. */
-const WAYS: readonly (readonly [AnyField, AnyField])[] = (
-  [
-    [int('a'), int('a')],
-    [int('a'), count('a')],
-    [int('a'), float('a')],
-    [count('a'), float('a')],
-    [name('a'), text('a')],
-    [choice('a', 'x', 'y'), choice('a', 'x', 'y', 'z')],
-    [choice('a', 'x', 'y'), name('a')],
-    [choice('a', 'x', 'y'), text('a')],
-    [float('a'), float('a')],
-    [micros('a'), micros('a')],
-    [flag('a'), flag('a')],
-  ] as unknown as readonly (readonly [AnyField, AnyField])[]
-).flatMap(
-  ([from, to]) =>
-    [
-      [from, to],
-      [missing(from), missing(to)],
-      [from, missing(to)],
-    ] as const,
-)
-
-const BESIDE: Readonly<Record<string, AnyField>> = {
-  list: floats('b') as unknown as AnyField,
-  more: since(2, optional(float('c'))) as unknown as AnyField,
-}
-
-const evolved = (from: AnyField, to: AnyField): AnySchema =>
-  schema('e' as never, 'an event', { ...BESIDE, one: from === to ? to : widened(2, from, to) } as never, 2)
+import { evolved, WAYS } from './evolved-events.ts'
 
 const evolutions = fc.constantFrom(...WAYS).chain(([from, to]) => {
   const now = evolved(from, to)
