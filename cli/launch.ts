@@ -12,6 +12,7 @@ import type { Absent } from './replay.ts'
 import { claimFolder } from './claim.ts'
 import type { ShardSettings } from './part/shard.ts'
 import type { ClickhouseSettings } from './part/clickhouse.ts'
+import { replicationAsked } from './server.ts'
 import type { LakeSettings } from './part/lake.ts'
 import type { SimSettings } from './part/sim.ts'
 import { EXIT, say } from './outcome.ts'
@@ -165,7 +166,10 @@ export class Launch {
     const { folders, port } = this.#options
     const user = process.env['KT_CLICKHOUSE_USER'] ?? 'default'
     const named = process.env['KT_CLICKHOUSE_URL']
-    if (named !== undefined) return { url: named, user, passwordFile: undefined }
+    if (named !== undefined) {
+      replicationAsked()
+      return { url: named, user, passwordFile: undefined }
+    }
     const chdb = await startChdb({ dir: folders.clickhouse, port })
     if (chdb.kind === 'running') {
       this.#chdb = chdb

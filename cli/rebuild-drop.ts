@@ -4,6 +4,8 @@ import { shardOf } from '../runtime/producer.ts'
 import { claimFolder } from './claim.ts'
 import { openLog } from './log.ts'
 import { planned } from './rebuild.ts'
+import { onCluster } from '../sinks/clickhouse/replication.ts'
+import { replicationBeside } from './server.ts'
 import type { Server } from './server.ts'
 import type { RunFile } from './settings.ts'
 
@@ -26,7 +28,9 @@ export const dropRebuild = async (
         await server.client.query({ query, format: 'JSONEachRow' })
       ).json<{ readonly name: string }>()
       if (view !== undefined) throw isRead(view.name, database)
-      await server.client.command({ query: `DROP DATABASE IF EXISTS ${database}` })
+      await server.client.command({
+        query: `DROP DATABASE IF EXISTS ${database}${onCluster(replicationBeside())}`,
+      })
     }
     const { rebuild, sinks } = await planned(file, made?.topics ?? [])
     const readers = [...rebuild.runs.map(shardOf), ...sinks.map(({ sink }) => sink.name)]

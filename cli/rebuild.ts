@@ -16,6 +16,7 @@ import { remake } from '../runtime/remake.ts'
 import type { ShardReport } from '../runtime/status.ts'
 import { runClickhouse } from '../sinks/clickhouse/load.ts'
 import type { Loading } from '../sinks/clickhouse/load.ts'
+import type { Replication } from '../sinks/clickhouse/replication.ts'
 import { connectTables } from '../sinks/driver/clickhouse.ts'
 import { parquet } from '../sinks/driver/parquet.ts'
 import { clickhouse, lake } from '../sinks/index.ts'
@@ -49,6 +50,7 @@ export interface Access {
   readonly user: string
   readonly password: string
   readonly database: string
+  readonly replication: Replication | undefined
 }
 
 /** How far a rebuild has come. */

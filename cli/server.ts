@@ -2,6 +2,8 @@ import { createClient } from '@clickhouse/client'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { existsSync, readFileSync } from 'node:fs'
 import { HostError } from '../graph/error.ts'
+import { replicationOf } from '../sinks/clickhouse/replication.ts'
+import type { Replication } from '../sinks/clickhouse/replication.ts'
 import { startChdb } from '../sinks/driver/chdb.ts'
 import { foldersOf, loadRun } from './settings.ts'
 
@@ -15,6 +17,21 @@ export interface Server {
   readonly user: string
   readonly password: string
   readonly close: () => Promise<void>
+}
+
+/** How the tables of a server that is named are replicated, as it was asked. The embedded one is alone. */
+export const replicationAsked = (): Replication | undefined =>
+  process.env['KT_CLICKHOUSE_URL'] === undefined
+    ? undefined
+    : replicationOf(process.env['KT_CLICKHOUSE_REPLICATED'])
+
+/**
+ * As `replicationAsked`, for a database of its own that is made beside: only the statement for a cluster can
+ * make one that is replicated.
+ */
+export const replicationBeside = (): Replication | undefined => {
+  const asked = replicationAsked()
+  return asked?.cluster === undefined ? undefined : asked
 }
 
 /** `answering`: the embedded one is not opened, because a run has it, or is just starting it again. */

@@ -8,6 +8,7 @@ import { GraphError } from '../../graph/error.ts'
 import { venueNames } from '../../sources/sim/universe.ts'
 import { createTable } from '../../sinks/clickhouse/table.ts'
 import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
+import { replicationAsked } from '../server.ts'
 import { evolutions, evolutionText } from '../evolve.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
@@ -100,7 +101,7 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
   const subjects = await subjectsOf(planned, registry, prefix)
   const absent = await absentOf(planned, options.source)
   const tables = planned.sinks.flatMap(({ sink }) =>
-    sink.engine === 'clickhouse' ? [createTable(sink as ClickhouseSink)] : [],
+    sink.engine === 'clickhouse' ? [createTable(sink as ClickhouseSink, replicationAsked())] : [],
   )
   const document = {
     graph: planned.name,

@@ -15,7 +15,8 @@ import { lakePlace } from '../rebuild-past.ts'
 import type { PastPlace } from '../rebuild-past.ts'
 import { planned, runRebuild } from '../rebuild.ts'
 import type { Access } from '../rebuild.ts'
-import { openServer } from '../server.ts'
+import { onCluster } from '../../sinks/clickhouse/replication.ts'
+import { openServer, replicationAsked, replicationBeside } from '../server.ts'
 import type { Server } from '../server.ts'
 import { durationMs, foldersOf, loadRun, runFolder, saveRun, wholeNumber, writeRun } from '../settings.ts'
 import type { RunFile } from '../settings.ts'
@@ -55,13 +56,16 @@ export const replayTopics = async (flags: RebuildFlags): Promise<number> => {
   try {
     server = await serverOf(root)
     const database = `kt_${name}`
-    await server?.client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database} ENGINE = Atomic` })
+    await server?.client.command({
+      query: `CREATE DATABASE IF NOT EXISTS ${database}${onCluster(replicationBeside())} ENGINE = Atomic`,
+    })
     const clickhouse = { url: server?.url ?? '', user: server?.user ?? '', database, of: root }
     const rebuild = { kind: 'log', where: root, topics } as const
     checkSame(loadRun(to), rebuild)
     const file_ = { graph: live.name, file, source: `topics:${topics.join(',')}`, plan: describe(live) }
     writeRun(to, { ...file_, clickhouse, rebuild })
-    const access = server === undefined ? undefined : { ...server, database }
+    const access =
+      server === undefined ? undefined : { ...server, database, replication: replicationBeside() }
     const step = await make({ root: to, file, place: rebuild, topics, access, flags })
     writeRun(to, { ...file_, clickhouse, rebuild: { ...rebuild, ...stepOf(step) } })
   } finally {
@@ -106,7 +110,10 @@ export const runOnLake = async (
       own === undefined
         ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
         : readFileSync(own.passwordFile, 'utf8').trim()
-    const access = clickhouse === undefined ? undefined : { ...clickhouse, password, database: 'kt' }
+    const access =
+      clickhouse === undefined
+        ? undefined
+        : { ...clickhouse, password, database: 'kt', replication: replicationAsked() }
     const step = await make({ root, file, place, topics: [], access, flags })
     saveRun(folders, { ...run, rebuild: { ...rebuild, ...stepOf(step) } })
   } finally {
@@ -225,7 +232,8 @@ const switchTo = async (root: string, run: RunFile, name: string): Promise<numbe
   try {
     for (const one of tables) {
       const from = name === 'live' ? `kt.${one}` : `kt_${name}.${one}`
-      const query = `CREATE OR REPLACE VIEW kt.${one}${CURRENT} AS SELECT * FROM ${from}`
+      const name = `kt.${one}${CURRENT}${onCluster(replicationAsked())}`
+      const query = `CREATE OR REPLACE VIEW ${name} AS SELECT * FROM ${from}`
       await server.client.command({ query })
       print(`${one}${CURRENT} is ${from}`)
     }

@@ -10,6 +10,7 @@ import type { Loading } from '../../sinks/clickhouse/load.ts'
 import { connectTables } from '../../sinks/driver/clickhouse.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { openLog } from '../log.ts'
+import { replicationAsked } from '../server.ts'
 import { foldersOf } from '../settings.ts'
 import { sinkStatus } from './lag.ts'
 
@@ -35,7 +36,7 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
     passwordFile === undefined
       ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
       : readFileSync(passwordFile, 'utf8').trim()
-  const tables = connectTables({ url, user, password })
+  const tables = connectTables({ url, user, password, replication: replicationAsked() })
   const loading = runClickhouse({
     log,
     tables,

@@ -115,6 +115,7 @@ export class Loader {
     while (!this.#stop.asked) {
       const full = this.#lanes.reduce((sum, lane) => sum + lane.bytes, 0) >= BUFFER_BYTES
       for (const lane of this.#lanes) {
+        if (this.#mustWait(flights)) break
         const due = lane.dueIn()
         if (due === 0 || (full && due !== undefined)) this.#launch(lane, flights, failures)
       }
@@ -147,7 +148,13 @@ export class Loader {
     flights.add(flight)
   }
 
+  /** A majority of replicas takes one insert into a table after the other. */
+  #mustWait(flights: ReadonlySet<unknown>): boolean {
+    return this.#run.tables.replication !== undefined && flights.size > 0
+  }
+
   #waitMs(flights: ReadonlySet<unknown>): number {
+    if (this.#mustWait(flights)) return BUSY_WAIT_MS
     const due = this.#lanes
       .map((lane) => lane.dueIn() ?? Infinity)
       .reduce((least, one) => Math.min(least, one), Infinity)

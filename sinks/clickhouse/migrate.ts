@@ -2,10 +2,12 @@ import { KtError } from '../../graph/error.ts'
 import { snake } from '../../graph/schema.ts'
 import type { Column } from '../../graph/schema.ts'
 import { stored } from '../arrow.ts'
+import { SHARDS } from './replication.ts'
+import type { Replication } from './replication.ts'
 import type { ClickhouseSink } from './sink.ts'
 import { clickhouseType, columnOf, createTable, quoted } from './table.ts'
 import { DESCRIBE, IDENTITY } from './tables.ts'
-import type { Tables } from './tables.ts'
+import type { Row, Tables } from './tables.ts'
 
 /** What a table has to become before rows of the sink's schema fit. Empty: it fits. */
 export interface Drift {
@@ -21,23 +23,62 @@ export interface Drift {
  * narrower type is widened. Throws KT6103 when the table differs otherwise.
  */
 export const ready = async (tables: Tables, sink: ClickhouseSink): Promise<string> => {
-  await tables.exec(createTable(sink))
-  const [found] = await tables.query(IDENTITY, { table: sink.table })
-  if (found === undefined)
-    throw different(sink, 'It was dropped while it was being created.', 'Start kt again.')
-  const engine = String(found['engine'])
-  if (!engine.endsWith('MergeTree')) {
-    throw different(
-      sink,
-      `Its engine is ${engine}.`,
-      'Move it away with RENAME TABLE; kt then creates its own.',
-    )
-  }
+  const found = (await identityOf(tables, sink)) ?? (await created(tables, sink))
+  checkEngine(sink, String(found['engine']), tables.replication)
   const described = await tables.query(DESCRIBE, { table: sink.table })
   const has = new Map(described.map((row) => [String(row['name']), String(row['type'])]))
   const { add, widen } = driftOf(sink, has)
   for (const sql of [...add, ...widen]) await tables.exec(sql)
   return String(found['uuid'])
+}
+
+const identityOf = async (tables: Tables, { table }: ClickhouseSink): Promise<Row | undefined> =>
+  (await tables.query(IDENTITY, { table }))[0]
+
+/** A statement for a whole cluster waits for every server of it, so it is asked only when it is needed. */
+const created = async (tables: Tables, sink: ClickhouseSink): Promise<Row> => {
+  const { replication } = tables
+  if (replication?.cluster !== undefined) await checkShards(tables, replication.cluster)
+  await tables.exec(createTable(sink, replication))
+  const found = await identityOf(tables, sink)
+  if (found !== undefined) return found
+  throw different(sink, 'It was dropped while it was being created.', 'Start kt again.')
+}
+
+const checkShards = async (tables: Tables, cluster: string): Promise<void> => {
+  const shards = Number((await tables.query(SHARDS, { cluster }))[0]?.['shards'] ?? 0)
+  if (shards === 1) return
+  throw new KtError('KT6109', `tables cannot be replicated over the cluster "${cluster}"`, {
+    where: 'KT_CLICKHOUSE_REPLICATED',
+    why:
+      shards === 0 ? 'The server knows no such cluster.' : `It has ${shards} shards, with rows of their own.`,
+    fix: 'Name a cluster of system.clusters that has one shard, with all servers that are to hold the rows.',
+  })
+}
+
+/** A table must be replicated as it was said: what makes an insert safe hangs on it. */
+const checkEngine = (sink: ClickhouseSink, engine: string, replication: Replication | undefined): void => {
+  if (!engine.endsWith('MergeTree'))
+    throw different(
+      sink,
+      `Its engine is ${engine}.`,
+      'Move it away with RENAME TABLE; kt then creates its own.',
+    )
+  const replicated = engine.startsWith('Replicated')
+  if (replicated && replication === undefined)
+    throw different(
+      sink,
+      `Its engine is ${engine}, and kt was not told of it: it would wait for no majority.`,
+      'Set KT_CLICKHOUSE_REPLICATED to cluster:NAME, or to database, and start again.',
+    )
+  // The engine of ClickHouse Cloud replicates by itself.
+  if (replicated || replication === undefined || engine.startsWith('Shared')) return
+  const table = quoted(sink.table)
+  throw different(
+    sink,
+    `Its engine is ${engine}, and tables are to be replicated.`,
+    `Run DETACH TABLE ${table}; ATTACH TABLE ${table} AS REPLICATED; SYSTEM RESTORE REPLICA ${table}; or ${AWAY}`,
+  )
 }
 
 /**

@@ -1,6 +1,8 @@
 import { schemaId, snake } from '../../graph/schema.ts'
 import type { AnySchema, Column } from '../../graph/schema.ts'
 import { stored } from '../arrow.ts'
+import { engineOf, onCluster } from './replication.ts'
+import type { Replication } from './replication.ts'
 import type { ClickhouseSink } from './sink.ts'
 
 /** Inserts that the table remembers by their token: some hours at one a second. */
@@ -67,7 +69,7 @@ export const describedAs = (schema: AnySchema): readonly { readonly name: string
  * The table of a sink. `_off` has an index, and the projection `p_hwm` answers in milliseconds how far each
  * partition of the log was loaded. Parts are on disk before an insert is acknowledged.
  */
-export const createTable = (sink: ClickhouseSink): string => {
+export const createTable = (sink: ClickhouseSink, replication?: Replication): string => {
   const clock = quoted(snake(sink.clock))
   const month = sink.partitionBy === 'month'
   const lines = [
@@ -76,9 +78,9 @@ export const createTable = (sink: ClickhouseSink): string => {
     'PROJECTION `p_hwm` (SELECT `_topic`, `_part`, max(`_off`), count() GROUP BY `_topic`, `_part`)',
   ]
   return [
-    `CREATE TABLE IF NOT EXISTS ${quoted(sink.table)}`,
+    `CREATE TABLE IF NOT EXISTS ${quoted(sink.table)}${onCluster(replication)}`,
     `(\n${lines.map((line) => `  ${line}`).join(',\n')}\n)`,
-    'ENGINE = MergeTree',
+    `ENGINE = ${engineOf(replication)}`,
     `PARTITION BY ${month ? 'toYYYYMM' : 'toDate'}(${clock})`,
     `ORDER BY (${sink.orderBy.map((column) => quoted(snake(column))).join(', ')})`,
     ...(sink.ttlDays === undefined ? [] : [`TTL toDateTime(${clock}) + toIntervalDay(${sink.ttlDays})`]),

@@ -1,4 +1,5 @@
 import type { Rows } from '../arrow.ts'
+import type { Replication } from './replication.ts'
 
 /**
  * How an insert is known: to ClickHouse's own deduplication, and to whoever looks for it among running
@@ -18,6 +19,8 @@ export type Row = Readonly<Record<string, unknown>>
  * was applied.
  */
 export interface Tables {
+  /** Undefined: tables are on one server. */
+  readonly replication?: Replication | undefined
   readonly exec: (sql: string) => Promise<void>
   /** Rows; 64-bit integers come as text. */
   readonly query: (

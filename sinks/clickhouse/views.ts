@@ -1,6 +1,7 @@
 import type { ClickhouseSink } from './sink.ts'
 import { marketTables } from './market.ts'
 import { ready } from './migrate.ts'
+import { onCluster } from './replication.ts'
 import type { Tables } from './tables.ts'
 
 /** The statements of an SQL text: each ends with a semicolon at the end of a line. */
@@ -18,5 +19,7 @@ export const createViews = async (
 ): Promise<void> => {
   const named = new Map([...marketTables, ...own].map((sink) => [sink.table, sink]))
   for (const sink of named.values()) await ready(tables, sink)
-  for (const statement of statementsOf(sql)) await tables.exec(statement)
+  const name = /^CREATE OR REPLACE VIEW \w+/
+  for (const statement of statementsOf(sql))
+    await tables.exec(statement.replace(name, (begin) => `${begin}${onCluster(tables.replication)}`))
 }

@@ -5,6 +5,8 @@ import { HostError } from '../../graph/error.ts'
 import { snake } from '../../graph/schema.ts'
 import { stored } from '../arrow.ts'
 import { NativeBlocks } from '../clickhouse/native.ts'
+import { QUORUM } from '../clickhouse/replication.ts'
+import type { Replication } from '../clickhouse/replication.ts'
 import { quoted } from '../clickhouse/table.ts'
 import type { Label, Row, Tables } from '../clickhouse/tables.ts'
 
@@ -16,6 +18,7 @@ export interface ClickhouseServer {
   readonly password?: string
   /** How long a statement may stay without an answer. Default 60000. */
   readonly timeoutMs?: number
+  readonly replication?: Replication | undefined
 }
 
 /** Tables of a ClickHouse server, or of the embedded one. */
@@ -36,7 +39,7 @@ const ONE_BLOCK = {
 
 /** Talk to a ClickHouse over HTTP. Nothing is asked before the first call. */
 export const connectTables = (server: ClickhouseServer): ConnectedTables => {
-  const { url, database = 'kt', user = 'default', password = '', timeoutMs = 60_000 } = server
+  const { url, database = 'kt', user = 'default', password = '', timeoutMs = 60_000, replication } = server
   const client = createClient({
     url,
     database,
@@ -48,8 +51,14 @@ export const connectTables = (server: ClickhouseServer): ConnectedTables => {
     log: { level: 127 },
   })
   const blocks = new NativeBlocks()
+  const replicated = replication !== undefined
+  // A column is on all replicas before rows with it come to one of them.
+  const changing = replicated ? { alter_sync: '2' } : {}
+  const writing = replicated ? { ...ONE_BLOCK, ...QUORUM } : ONE_BLOCK
   return {
-    exec: (sql) => asked(url, async () => void (await client.command({ query: sql }))),
+    replication,
+    exec: (sql) =>
+      asked(url, async () => void (await client.command({ query: sql, clickhouse_settings: changing }))),
     query: (sql, parameters) => asked(url, () => rowsOf(client, sql, parameters)),
     insert: async (table, rows, { token, comment }: Label) => {
       const block = blocks.encode(rows)
@@ -58,7 +67,7 @@ export const connectTables = (server: ClickhouseServer): ConnectedTables => {
         const { stream } = await client.exec({
           query: `INSERT INTO ${quoted(table)} (${columns.join(', ')}) FORMAT Native`,
           values: Readable.from([block]),
-          clickhouse_settings: { ...ONE_BLOCK, insert_deduplication_token: token, log_comment: comment },
+          clickhouse_settings: { ...writing, insert_deduplication_token: token, log_comment: comment },
         })
         for await (const _ of stream) void _
       })
@@ -80,7 +89,8 @@ const rowsOf = async (
     query,
     query_params: { ...parameters },
     format: 'JSONEachRow',
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+    // Of a replica that lacks what was acknowledged elsewhere an error is wanted, and no answer.
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 1, select_sequential_consistency: '1' },
   })
   return answer.json<Row>()
 }
@@ -93,10 +103,11 @@ const codeOf = (thrown: unknown): number | undefined => {
 
 /**
  * Errors after which the same statement may pass: a table that was dropped, time-outs, memory, too many
- * queries or parts, read-only, shut-down, no space.
+ * queries or parts, read-only, shut-down, no space; of replicas, too few that live, an insert before that a
+ * majority does not have yet, one of which nobody knows, a replica that lags, Keeper away.
  */
 const PASSING: ReadonlySet<number> = new Set([
-  60, 159, 160, 202, 210, 209, 241, 242, 243, 252, 236, 394, 439, 999,
+  60, 159, 160, 202, 210, 209, 241, 242, 243, 252, 236, 254, 285, 286, 289, 319, 394, 439, 999,
 ])
 /** Of a full disk ClickHouse speaks in many places, under the code of what it was about to do there. */
 const FULL = /No space left on device|Disk quota exceeded|errno: (?:28|122)\b/

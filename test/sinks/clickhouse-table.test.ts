@@ -18,6 +18,11 @@ describe('what follows from an event schema', () => {
     },
   )
 
+  test('is a table on every server of a cluster', async () => {
+    const all = marketTables.map((sink) => `${createTable(sink, { cluster: '{cluster}' })};\n`).join('\n')
+    await expect(all).toMatchFileSnapshot('../../sql/clickhouse/replicated.sql')
+  })
+
   test('is an Arrow schema', async () => {
     const lines = marketTables.map(({ schema }) => arrowLines(schema)).join('\n')
     await expect(lines).toMatchFileSnapshot('golden/arrow.txt')
