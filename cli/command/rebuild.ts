@@ -232,8 +232,8 @@ const switchTo = async (root: string, run: RunFile, name: string): Promise<numbe
   try {
     for (const one of tables) {
       const from = name === 'live' ? `kt.${one}` : `kt_${name}.${one}`
-      const name = `kt.${one}${CURRENT}${onCluster(replicationAsked())}`
-      const query = `CREATE OR REPLACE VIEW ${name} AS SELECT * FROM ${from}`
+      const view = `kt.${one}${CURRENT}${onCluster(replicationAsked())}`
+      const query = `CREATE OR REPLACE VIEW ${view} AS SELECT * FROM ${from}`
       await server.client.command({ query })
       print(`${one}${CURRENT} is ${from}`)
     }

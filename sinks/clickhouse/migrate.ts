@@ -52,7 +52,7 @@ const checkShards = async (tables: Tables, cluster: string): Promise<void> => {
     where: 'KT_CLICKHOUSE_REPLICATED',
     why:
       shards === 0 ? 'The server knows no such cluster.' : `It has ${shards} shards, with rows of their own.`,
-    fix: 'Name a cluster of system.clusters that has one shard, with all servers that are to hold the rows.',
+    fix: 'Name a cluster of one shard, with all servers that are to hold the rows (system.clusters).',
   })
 }
 
