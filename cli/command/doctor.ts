@@ -11,6 +11,7 @@ import { openRunLake, tablesIn } from '../lake.ts'
 import { runningIn } from '../claim.ts'
 import { EXIT, paint, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
+import { registryAsked, registryOf } from '../registry.ts'
 import { openServer } from '../server.ts'
 import { dataFolder, foldersOf, loadRun } from '../settings.ts'
 
@@ -29,6 +30,7 @@ export const doctor = async (options: GlobalOptions & { readonly data?: string }
   const checks = [
     ...[node(), packages(), chdb(), await disk(), await port(8123)],
     ...(await kafka()),
+    ...(await registry()),
     ...(await run(options.data)),
   ]
   if (options.json === true) printJson({ ok: checks.every((one) => one.state !== 'bad'), checks })
@@ -99,6 +101,18 @@ const kafka = async (): Promise<readonly Check[]> => {
     return `${found.brokers} brokers at ${place.brokers}`
   })
   return [client, brokers]
+}
+
+/** The schema registry that the next run would ask, when one is named. */
+const registry = async (): Promise<readonly Check[]> => {
+  if (process.env['KT_SCHEMA_REGISTRY_URL'] === undefined) return []
+  const check = await look('registry', async () => {
+    const place = registryAsked()!
+    // Nobody has such a subject: that it says so is an answer.
+    await registryOf(place).standing('kt.doctor-value', { type: 'AVRO', text: '"string"' })
+    return `answers at ${place.url}`
+  })
+  return [check]
 }
 
 const disk = async (): Promise<Check> => {

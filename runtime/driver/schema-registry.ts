@@ -17,6 +17,8 @@ export interface RegistryAccess {
   readonly key?: string | undefined
   /** For one answer. */
   readonly timeoutMs?: number
+  /** Before another try. */
+  readonly againMs?: number
 }
 
 interface Answer {
@@ -117,11 +119,12 @@ const insisted = async (
     const answer = await asked(access, method, url + path, body).catch((error: Error) => error)
     const over = attempt >= ATTEMPTS * urls.length
     if (answer instanceof Error) {
-      if (over) throw isTls(answer) ? rejected(access, answer.message) : unanswered(access, answer.message)
+      if (isTls(answer)) throw rejected(access, answer.message)
+      if (over) throw unanswered(access, answer.message)
     } else if (answer.status === 401 || answer.status === 403) {
       throw rejected(access, `${answer.status}: ${String(answer.body['message'] ?? '')}`)
     } else if (over || (answer.status < 500 && answer.status !== 429)) return answer
-    await pause(AGAIN_MS)
+    await pause(access.againMs ?? AGAIN_MS)
   }
 }
 

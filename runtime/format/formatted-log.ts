@@ -57,7 +57,8 @@ const encodersOf = async ({ topics, registry, prefix }: Formats): Promise<Readon
 }
 
 const encoding = ({ schema, key, format }: AnyTopic, write: ReturnType<typeof jsonWriting>): Encode => {
-  const cells = sharedCells(schema)
+  // Not those of the schema itself: sources fill them, and a step may be written between two of their rows.
+  const cells = sharedCells(logged(schema))
   return (record, to, records) => {
     const batch = readBatch(logged(schema), record.bytes)
     const { topic, partition } = record

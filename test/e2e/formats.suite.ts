@@ -53,13 +53,19 @@ describe('a graph with topics in JSON and Avro', () => {
         killTree(child)
         await ended
       }
+      // What the registry said before holds while it is away.
+      registry.instead = async () => ({ status: 503, body: {} })
       const { code, err } = await withRegistry('graph', 'run', file, ...sim, '--for', '15s')
       expect(code, err).toBe(0)
+      const doctor = await withRegistry('doctor', ...where)
+      expect(doctor.out).toMatch(/✗ registry /)
       const { findings, topics } = await verified(...where)
       expect(findings).toEqual([])
       const rows = new Map(topics.map(({ topic, log }) => [topic, log]))
       for (const topic of ['trade', 'book-delta', 'quote']) expect(rows.get(topic)).toBeGreaterThan(1000)
+      registry.instead = () => Promise.resolve(undefined)
       expect((await withRegistry('graph', 'plan', file, ...where)).code).toBe(0)
+      expect((await withRegistry('doctor', ...where)).out).toMatch(/✓ registry +answers at http/)
       const again = await kt('replay', '--from-topic', 'book-delta', 'trade', '--into', 'second', ...where)
       expect(again.code, again.err).toBe(0)
       const { out } = await kt('topic', 'tail', 'quote', '-n', '2', ...where)

@@ -1,7 +1,9 @@
 import avsc from 'avsc'
 import { createServer } from 'node:http'
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TlsOptions } from 'node:tls'
 
 interface Version {
   readonly id: number
@@ -40,7 +42,8 @@ export class RegistryServer {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    const protocol = 'setSecureContext' in this.#server ? 'https' : 'http'
+    return `${protocol}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
   /** The versions of a subject. */
@@ -149,13 +152,15 @@ const unlikeJson = (earlier: JsonObject, later: JsonObject): string => {
   return needed === undefined ? '' : `REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL ${needed}`
 }
 
-export const registryServer = async (): Promise<RegistryServer> => {
-  const server = createServer((request, response) => {
+/** `tls`: over HTTPS, with these certificates. */
+export const registryServer = async (tls?: TlsOptions): Promise<RegistryServer> => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     void registry.answer(request).then(({ status, body }) => {
       response.writeHead(status, { 'content-type': 'application/vnd.schemaregistry.v1+json' })
       response.end(JSON.stringify(body))
     })
-  })
+  }
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
   const registry = new RegistryServer(server)
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   return registry
