@@ -3,7 +3,7 @@ import type { Bytes } from './bytes.ts'
 const DIGITS_MAX = 1e15
 const PLACES_MAX = 8
 const HALF = 1e8
-const POWERS = Array.from({ length: 16 }, (_, places) => 10 ** places)
+const POWERS = Array.from({ length: 17 }, (_, places) => 10 ** places)
 const [ZERO, POINT, MINUS] = [0x30, 0x2e, 0x2d]
 const LENGTH_MAX = 20
 
@@ -23,7 +23,11 @@ export const putNumber = (to: Bytes, value: number): void => {
   to.ascii(Number.isFinite(value) ? String(value) : `"${value}"`)
 }
 
-/** A whole number of up to fifteen digits, with a point before its last ones. */
+/** Write a whole number that a double holds exactly. */
+export const putWhole = (to: Bytes, value: number): void =>
+  putDecimal(to, value < 0, value < 0 ? -value : value, 0)
+
+/** A whole number of up to sixteen digits, with a point before its last ones. */
 const putDecimal = (to: Bytes, negative: boolean, whole: number, places: number): void => {
   to.room(LENGTH_MAX)
   const { bytes } = to

@@ -2,7 +2,7 @@ import { intAt, wholeAt } from '../../graph/batch.ts'
 import type { Batch, Buffers } from '../../graph/batch.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import type { Bytes } from './bytes.ts'
-import { putNumber } from './decimal.ts'
+import { putNumber, putWhole } from './decimal.ts'
 
 const encoder = new TextEncoder()
 const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, BRACE] = [0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7d]
@@ -42,9 +42,9 @@ const putValue = (to: Bytes, from: Buffers, row: number, choices: readonly Uint8
     case 'flag':
       return to.ascii(((values[row >> 3]! >> (row & 7)) & 1) === 1 ? 'true' : 'false')
     case 'int':
-      return putNumber(to, intAt(values, 4 * row))
+      return putWhole(to, intAt(values, 4 * row))
     default:
-      return to.ascii(String(wholeAt(values, row)))
+      return putWhole(to, wholeAt(values, row))
   }
 }
 
