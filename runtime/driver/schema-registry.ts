@@ -88,7 +88,8 @@ const standingOf = async (
 const find = async (access: RegistryAccess, ask: Ask, id: number): Promise<RegisteredSchema> => {
   const { status, body } = await ask('GET', `/schemas/ids/${id}`)
   const { schema, schemaType = 'AVRO', error_code: code } = body
-  if (status === 200 && typeof schema === 'string') return { type: schemaType as RegisteredSchema['type'], text: schema }
+  if (status === 200 && typeof schema === 'string')
+    return { type: schemaType as RegisteredSchema['type'], text: schema }
   if (status === 404 && code === NO_SCHEMA) throw unknown(access, id)
   throw refused(access, { status, body })
 }
