@@ -52,7 +52,10 @@ export const lastStepIn = async (log: Readable, end: End, shard?: string): Promi
   return -1
 }
 
-/** The first offset of a partition with a later step than that, of a certain shard where it is named. */
+/**
+ * The offset behind the last record of a partition that is of no later step than that; of a certain shard, where
+ * it is named, the first one that is. Nothing need lie there: who reads up to it must be able to come there.
+ */
 export const offsetBehind = async (
   log: Readable,
   end: End,
@@ -62,7 +65,8 @@ export const offsetBehind = async (
   for await (const records of newest(log, end)) {
     const own = records.filter((record) => shard === undefined || record.shard === shard)
     const last = own.findLastIndex((record) => record.step <= step)
-    if (last >= 0) return own[last + 1]?.offset ?? end.next
+    if (last < 0) continue
+    return shard === undefined ? own[last]!.offset + 1 : (own[last + 1]?.offset ?? end.next)
   }
   return end.first
 }

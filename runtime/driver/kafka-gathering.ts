@@ -69,7 +69,7 @@ export class Gathering {
   }
 
   /**
-   * The partitions ended there, as seen when these steps waited: nothing is to come of these steps in one that
+   * The partitions ended there, as seen when these steps waited: nothing is to come of them in one that
    * has been read up to there. True: all of them have been.
    */
   passed(ends: readonly number[], newest: ReadonlyMap<string, number>): boolean {

@@ -28,3 +28,20 @@ test('a point holds whole steps also where a log looks at one partition after th
       .map((one) => one.step)
   expect([step, stepsIn('t'), stepsIn('u')]).toEqual([5, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5]])
 })
+
+test('a point ends behind a record, whatever holes lie between it and the next one', async () => {
+  const log = new MemoryLog(new VirtualClock(0), { holes: 1 })
+  await fill(await log.write('a'), 'a', 1, 5, ['t'])
+  await fill(await log.write('b'), 'b', 1, 3, ['u'])
+  const past = {
+    read: log.read.bind(log),
+    close: log.close.bind(log),
+    ends: log.ends.bind(log),
+    has: () => true,
+  }
+  const writers = ['t', 'u'].map((topic) => [{ topic, partition: 0 }])
+  const { step, nexts } = await pointOf(past, writers)
+  const found = await drain(await log.read(from('t')))
+  const last = found.find((one) => one.step === 3)!
+  expect([step, nexts.get(partitionKey('t', 0))]).toEqual([3, last.offset + 1])
+})
