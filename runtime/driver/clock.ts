@@ -1,14 +1,25 @@
 import type { Clock } from '../../graph/port.ts'
 
 /**
- * The machine's clock, never going back within a process: where the wall clock is set back, it stands still
- * until it is overtaken. A step forward is followed at once.
+ * The machine's clock, never going back within a process. A step forward is followed at once: the machine may
+ * have slept. Where the wall clock is set back, time goes on at half its pace until the wall has caught up, so
+ * that silence is still noticed and nothing that is due waits for hours.
  */
 export const systemClock = (): Clock => {
   let latest = 0
+  /** Since when the wall clock is behind, by a clock that nobody sets, and what was said then. */
+  let behind: { readonly since: number; readonly from: number } | undefined
   return Object.freeze({
     now: () => {
-      latest = Math.max(latest, wallMicros())
+      const wall = wallMicros()
+      if (wall >= latest) {
+        behind = undefined
+        latest = wall
+        return latest
+      }
+      const steady = performance.now() * 1000
+      behind ??= { since: steady, from: latest }
+      latest = Math.max(latest, behind.from + Math.floor((steady - behind.since) / 2))
       return latest
     },
     after: (ms: number, call: () => void) => {
