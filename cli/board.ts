@@ -23,7 +23,12 @@ interface ConnectionLine {
   readonly symbols: number
 }
 
-type Live = ShardStatus & { readonly connections: readonly ConnectionLine[]; readonly time: number }
+type Live = ShardStatus & {
+  readonly connections: readonly ConnectionLine[]
+  readonly time: number
+  /** What was said last of dead letters that were not taken. */
+  readonly refused?: string
+}
 
 const ms = (micros: number): string => `${(micros / 1000).toFixed(1)} ms`
 const gapsText = ({ gaps }: ShardStatus): string => `gaps opened ${gaps.opened}, healed ${gaps.healed}`
@@ -53,6 +58,7 @@ export class Board {
   #lined = Date.now()
   #notes: string[] = []
   #absent: readonly Absent[] = []
+  #refused: string | undefined
 
   constructor(options: LaunchOptions) {
     this.#options = options
@@ -115,7 +121,11 @@ export class Board {
 
   status(part: string, status: unknown): void {
     this.#status.set(part, status)
-    if (part !== 'shard' || this.#options.quiet || !this.#begun) return
+    if (part !== 'shard') return
+    const { refused } = status as Live
+    if (refused !== undefined && refused !== this.#refused) this.note(refused)
+    this.#refused = refused
+    if (this.#options.quiet || !this.#begun) return
     const now = Date.now()
     if (this.#terminal) this.#draw(now)
     else if (now - this.#lined >= LINE_EVERY_MS) {

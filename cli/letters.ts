@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
-import { KtError } from '../graph/error.ts'
-import type { HostError } from '../graph/error.ts'
+import { HostError, KtError } from '../graph/error.ts'
 import type { DeadLetters } from '../graph/port.ts'
 import { systemClock } from '../runtime/driver/clock.ts'
 import { FileDeadLetters, fileLetters } from '../runtime/driver/dead-letters.ts'
 import { fileStore } from '../runtime/driver/files.ts'
-import type { LetterStore } from '../runtime/driver/letter.ts'
+import { letterPlace } from '../runtime/driver/letter.ts'
+import type { LetterStore, StoredLetter } from '../runtime/driver/letter.ts'
 import type { SqsQueue } from '../runtime/driver/sqs.ts'
 import { openStore } from './lake-store.ts'
 import { foldersOf } from './settings.ts'
@@ -47,7 +47,10 @@ export interface LetterWriter extends DeadLetters {
   readonly close: () => Promise<void>
 }
 
-/** The dead letters of a run, to write: to SQS where KT_DLQ names a queue, else to its folder. */
+/**
+ * The dead letters of a run, to write: to SQS where KT_DLQ names a queue, else to its folder. What the queue has
+ * not taken when the run ends, or when too much waits, goes to the folder as well.
+ */
 export const writeLetters = async (
   root: string,
   refused: (error: HostError) => void,
@@ -56,12 +59,40 @@ export const writeLetters = async (
   const folder = foldersOf(root).deadLetters
   const url = env['KT_DLQ']
   if (url === undefined) return new FileDeadLetters(folder, { refused })
-  const { queue } = await queueOf(folder, url, env)
+  const { queue, close } = await queueOf(folder, url, env)
   const { SqsDeadLetters } = await import('../runtime/driver/sqs.ts')
-  return new SqsDeadLetters({ ...queue, refused })
+  const files = new FileDeadLetters(folder, { refused })
+  let left = 0
+  const letters = new SqsDeadLetters({
+    ...queue,
+    refused,
+    left: (letter) => {
+      left++
+      files.add(letter)
+    },
+  })
+  return {
+    add: letters.add,
+    get dropped() {
+      return letters.dropped + files.dropped
+    },
+    close: async () => {
+      await letters.close()
+      await files.close()
+      close()
+      if (left > 0) refused(leftOver(left, folder))
+    },
+  }
 }
 
-/** The dead letters of a run: in SQS where KT_DLQ names a queue, else in its folder. */
+const leftOver = (left: number, folder: string): HostError =>
+  new HostError('KT3026', `${left} dead letters are in files, for the queue did not take them`, {
+    where: folder,
+    fix: 'kt dlq shows and removes them with those of the queue.',
+    retry: 'never',
+  })
+
+/** The dead letters of a run: in its folder, and in SQS where KT_DLQ names a queue. */
 export const openLetters = async (root: string, env: Env = process.env): Promise<LettersAt> => {
   const folder = foldersOf(root).deadLetters
   const url = env['KT_DLQ']
@@ -71,7 +102,7 @@ export const openLetters = async (root: string, env: Env = process.env): Promise
   }
   const { queue, close } = await queueOf(folder, url, env)
   const { sqsLetters } = await import('../runtime/driver/sqs-letters.ts')
-  const store = sqsLetters(queue)
+  const store = together(sqsLetters(queue), fileLetters(folder))
   return {
     name: url,
     store,
@@ -81,3 +112,28 @@ export const openLetters = async (root: string, env: Env = process.env): Promise
     },
   }
 }
+
+/** Letters of a queue, and those that it did not take: one that is in both is one. */
+const together = (queue: LetterStore, files: LetterStore): LetterStore => ({
+  async *letters() {
+    const seen = new Set<string>()
+    for (const store of [queue, files])
+      for await (const one of store.letters()) {
+        const place = letterPlace(one.letter)
+        if (!seen.has(place)) yield one
+        seen.add(place)
+      }
+  },
+  remove: async (ids) => {
+    const removed = await queue.remove(ids)
+    const asked = ({ id, letter }: StoredLetter): boolean => ids.has(id) || ids.has(letterPlace(letter))
+    const here: StoredLetter[] = []
+    for await (const one of files.letters()) if (asked(one)) here.push(one)
+    await files.remove(new Set(here.map(({ id }) => id)))
+    return removed + here.filter(({ id }) => ids.has(id)).length
+  },
+  close: async () => {
+    await queue.close()
+    await files.close()
+  },
+})

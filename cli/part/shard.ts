@@ -57,9 +57,11 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const system = systemReport()
   const metrics = await serveMetrics(system.metrics, system.contentType)
   const { note } = system.report
-  const deadLetters = await writeLetters(settings.root, ({ code, message, fix }) =>
-    note('error', message, { code, fix, dropped: deadLetters.dropped }),
-  )
+  let refused: string | undefined
+  const deadLetters = await writeLetters(settings.root, ({ code, message, fix }) => {
+    refused = `${message} [${code}]`
+    note('error', message, { code, fix, dropped: deadLetters.dropped })
+  })
   const keep = holds(log, ({ code, message, fix }) => note('warn', message, { code, fix }))
   const meter = new Meter()
   const stage = plan.stages[0]!
@@ -95,7 +97,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
   let connections: () => readonly ConnectionStatus[] = () => []
   const tell = (): void => {
     const status = meter.status()
-    parent.status({ ...status, connections: connections(), time: clock.now() })
+    parent.status({ ...status, connections: connections(), time: clock.now(), refused })
     system.report.shardCounted({ shard: name, frames: status.frames, rows: status.rows })
     for (const one of live) one.reads().forEach(system.report.channelRead)
     system.report.bookStates({ shard: name, books: status.trust })
@@ -105,9 +107,9 @@ await servePart<ShardSettings>(async (settings, parent) => {
     clearInterval(timer)
     await shard.stop()
     await followers.stop()
+    await deadLetters.close()
     tell()
     metrics.close()
-    await deadLetters.close()
     await log.close()
   }
   failure.catch((error: unknown) => parent.failed(error))

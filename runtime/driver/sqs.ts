@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { HostError } from '../../graph/error.ts'
 import type { Clock, DeadLetter, DeadLetters, ObjectStore, Random } from '../../graph/port.ts'
-import { letterPlace, letterText } from './letter.ts'
+import { letterIn, letterPlace, letterText } from './letter.ts'
 import { within } from './within.ts'
 
 /** A queue, and where letters lie that are too long for it. */
@@ -19,10 +19,12 @@ export interface SqsQueue {
 }
 
 interface SqsOptions extends SqsQueue {
-  /** Letters that wait for the queue; beyond this the oldest are dropped. Default 64 MiB. */
+  /** Letters that wait for the queue; beyond this the oldest are `left`. Default 64 MiB. */
   readonly pendingBytesMax?: number
   /** The queue refused; it is tried again. */
   readonly refused?: (error: HostError) => void
+  /** Takes what the queue has not taken in time: else it is dropped, and counted. */
+  readonly left?: (letter: DeadLetter) => void
 }
 
 /** What SQS takes in one call: messages, and bytes of all of them. */
@@ -48,7 +50,7 @@ interface Waiting {
 
 /**
  * Dead letters in a queue of SQS. `add` never waits; letters leave in batches and are tried again until the
- * queue has them, so one may be there twice: a reader tells by the place of its frame. A letter too long
+ * queue has them or this is closed, so one may be there twice: a reader tells by the place of its frame. A letter too long
  * for the queue lies in the object store, and the queue has its name.
  */
 export class SqsDeadLetters implements DeadLetters {
@@ -78,8 +80,9 @@ export class SqsDeadLetters implements DeadLetters {
     this.#waiting.push({ id: letterPlace(letter), text })
     this.#pendingBytes += text.length
     while (this.#pendingBytes > (this.#options.pendingBytesMax ?? 64 << 20)) {
-      this.#pendingBytes -= this.#waiting.shift()!.text.length
-      this.#dropped++
+      const oldest = this.#waiting.shift()!
+      this.#pendingBytes -= oldest.text.length
+      this.#leave(oldest)
     }
     this.#running ??= this.#run()
   }
@@ -94,7 +97,14 @@ export class SqsDeadLetters implements DeadLetters {
     this.#closed = true
     this.#wake?.()
     await this.#running
+    for (const one of this.#waiting.splice(0)) this.#leave(one)
     this.#client.destroy()
+  }
+
+  #leave({ text }: Waiting): void {
+    const letter = letterIn(text)
+    if (this.#options.left === undefined || letter === undefined) this.#dropped++
+    else this.#options.left(letter)
   }
 
   async #run(): Promise<void> {

@@ -1,12 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DeadLetter } from '../../graph/port.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
@@ -18,54 +14,25 @@ import type { SqsQueue } from '../../runtime/driver/sqs.ts'
 import { randomOf } from '../random.ts'
 import { faultProxy } from '../s3-proxy.ts'
 import type { Fault } from '../s3-proxy.ts'
+import { CREDENTIALS, sqsThere, startSqs } from '../sqs-server.ts'
+import type { SqsServer } from '../sqs-server.ts'
 import { letterOf } from './letter-stores.ts'
-
-/** moto's server, of the Python that KT_PYTHON names: `pip install "moto[server,sqs]"`. */
-const python = process.env['KT_PYTHON'] ?? 'python3'
-const moto = spawnSync(python, ['-c', 'import moto.server, flask']).status === 0
 
 const folder = mkdtempSync(join(tmpdir(), 'kt-sqs-'))
 const objects = fileStore(folder)
 const random = { below: randomOf(3) }
-const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
-let endpoint = ''
-let child: ChildProcess
-let client: SQSClient
+let server: SqsServer
 
-const listening = async (port: number): Promise<void> => {
-  for (let tries = 0; ; tries++) {
-    const answered = await fetch(`http://127.0.0.1:${port}/`).then(
-      () => true,
-      () => false,
-    )
-    if (answered) return
-    if (tries > 600) throw new Error('moto does not listen')
-    await pause(100)
-  }
-}
-
-describe.skipIf(!moto)('dead letters in SQS', () => {
-  beforeAll(async () => {
-    const free = createServer()
-    await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve))
-    const { port } = free.address() as AddressInfo
-    await new Promise((resolve) => free.close(resolve))
-    const run = `from moto.server import main; main(['-H', '127.0.0.1', '-p', '${port}'])`
-    child = spawn(python, ['-c', run], { stdio: 'ignore' })
-    await listening(port)
-    endpoint = `http://127.0.0.1:${port}`
-    client = new SQSClient({ region: 'us-east-1', endpoint, credentials })
-  }, 120_000)
+describe.skipIf(!sqsThere)('dead letters in SQS', () => {
+  beforeAll(async () => void (server = await startSqs()), 120_000)
   afterAll(() => {
-    client.destroy()
-    child.kill('SIGKILL')
+    server.stop()
     rmSync(folder, { recursive: true, force: true })
   })
 
-  let queues = 0
   const made = async (): Promise<SqsQueue> => {
-    const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: `letters-${++queues}` }))
-    const url = `${endpoint}${new URL(QueueUrl!).pathname}`
+    const url = await server.queue()
+    const credentials = CREDENTIALS
     return { url, region: 'us-east-1', credentials, objects, clock: systemClock(), random, timeoutMs: 3000 }
   }
   const found = async (queue: SqsQueue): Promise<readonly DeadLetter[]> => {
@@ -93,7 +60,7 @@ describe.skipIf(!moto)('dead letters in SQS', () => {
   test('that were delivered twice come once, and are removed as one', async () => {
     const queue = await made()
     for (const frame of [1, 2, 1, 1])
-      await client.send(
+      await server.client.send(
         new SendMessageCommand({
           QueueUrl: queue.url,
           MessageBody: letterText(letterOf(frame)).replace(/[^ -~]/g, '?'),
@@ -124,12 +91,12 @@ describe.skipIf(!moto)('dead letters in SQS', () => {
 
   test('pass over what is no letter', async () => {
     const queue = await made()
-    await client.send(new SendMessageCommand({ QueueUrl: queue.url, MessageBody: 'good morning' }))
-    await client.send(
+    await server.client.send(new SendMessageCommand({ QueueUrl: queue.url, MessageBody: 'good morning' }))
+    await server.client.send(
       new SendMessageCommand({ QueueUrl: queue.url, MessageBody: '{"body":"letters/none.json"}' }),
     )
     expect(await found(queue)).toEqual([])
-    const { Messages } = await client.send(
+    const { Messages } = await server.client.send(
       new ReceiveMessageCommand({ QueueUrl: queue.url, MaxNumberOfMessages: 10 }),
     )
     expect(Messages).toHaveLength(2)
@@ -139,7 +106,7 @@ describe.skipIf(!moto)('dead letters in SQS', () => {
     const queue = await made()
     let calls = 0
     const refused: string[] = []
-    const proxy = await faultProxy(endpoint, () => (calls++ === 0 ? fault : 'none'))
+    const proxy = await faultProxy(server.endpoint, () => (calls++ === 0 ? fault : 'none'))
     const url = `${proxy.endpoint}${new URL(queue.url).pathname}`
     const letters = new SqsDeadLetters({
       ...queue,
@@ -154,6 +121,23 @@ describe.skipIf(!moto)('dead letters in SQS', () => {
     expect(refused).toEqual(['KT3025'])
     expect((await found(queue)).map(({ frame }) => frame)).toEqual(range(1, 12))
     await proxy.stop()
+  })
+
+  test('that the queue does not take are left, each once: what waits beyond a bound, and at the end the rest', async () => {
+    const queue = await made()
+    const left: DeadLetter[] = []
+    const letters = new SqsDeadLetters({
+      ...queue,
+      url: queue.url.replace(/[^/]+$/, 'no-such-queue'),
+      pendingBytesMax: 5000,
+      left: (letter) => left.push(letter),
+    })
+    const all = range(1, 50).map((frame) => letterOf(frame))
+    for (const letter of all) letters.add(letter)
+    expect(left.length).toBeGreaterThan(20)
+    await letters.close()
+    expect(left).toEqual(all)
+    expect(letters.dropped).toBe(0)
   })
 
   test('wait in memory up to a bound while there is no queue, and nothing waits for them', async () => {
