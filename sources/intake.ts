@@ -3,7 +3,6 @@ import { kept } from '../graph/row.ts'
 import type { ChannelReads, Opening, EmitRow, Frame, SourceHost } from '../graph/source.ts'
 import type { Control, Instrument } from '../market/system.ts'
 import { continues } from '../market/sequence.ts'
-import type { Raw } from './mapping/border.ts'
 import { keyOf, Letter } from './inlet.ts'
 import type { Inlet, InletLine, Run } from './inlet.ts'
 import { tierCounts } from './mapping/templates.ts'
@@ -12,6 +11,7 @@ import { Mappings } from './mappings.ts'
 import { createReader, partSchemas } from './reader.ts'
 import { Names } from './names.ts'
 import type { Named } from './names.ts'
+import { LastSaid } from './patch.ts'
 import type { MessageAbout, Reader, ReaderCounts, Skipped } from './reader.ts'
 import type { AnyChannel, MarketRules } from './venue.ts'
 
@@ -77,7 +77,7 @@ export class Intake {
     const { model } = this.channel(channel).card
     const about = {
       ...this.#about(channel, symbol),
-      last: model === 'patch' ? new Map<string, Raw>() : undefined,
+      last: model === 'patch' ? new LastSaid() : undefined,
     }
     const reader = this.#readers.get(channel) as Reader
     return { channel, symbol, key: keyOf(channel, symbol), line, about, reader, tracked: model === 'delta' }
@@ -205,7 +205,7 @@ export class Intake {
       schemas,
       part: found,
       hash: this.mappings.hash,
-      whole: card.model === 'patch',
+      patch: card.model === 'patch',
       named: (symbol) => this.#names.get(symbol),
       namedAt: (bytes, from, to) => this.#names.at(bytes, from, to),
       counts: this.counts,

@@ -6,7 +6,6 @@ import type { AnySchema, Event } from '../graph/schema.ts'
 import type { EmitRow } from '../graph/source.ts'
 import { border } from './mapping/border.ts'
 import type { Border, Fill, Raw } from './mapping/border.ts'
-import { FILLED } from './mapping/check.ts'
 import type { Compiled } from './mapping/compile.ts'
 import type { Tally } from './mapping/function.ts'
 import { countParsed, Templates } from './mapping/templates.ts'
@@ -15,6 +14,7 @@ import { ValueError } from './mapping/value.ts'
 import type { MappingPart } from './mappings.ts'
 import { breach, parseMessage } from './message.ts'
 import type { Named } from './names.ts'
+import type { LastSaid } from './patch.ts'
 import { createScanned } from './scanned.ts'
 
 /** Turns messages of one channel into rows. */
@@ -38,7 +38,7 @@ export interface MessageAbout {
   /** Levels a side that a book was asked for, where it was asked for. */
   readonly limit: number
   /** What the topic said last on this connection, where messages say only what changed. */
-  readonly last: Map<string, Raw> | undefined
+  readonly last: LastSaid | undefined
   /** Ids that came without a row; the next row covers them. */
   readonly skipped: Skipped | undefined
 }
@@ -75,8 +75,8 @@ export interface ReaderOf {
   readonly schemas: readonly AnySchema[]
   readonly part: MappingPart
   readonly hash: string
-  /** Are messages parsed whole: those that say only what changed? */
-  readonly whole: boolean
+  /** Do messages say only what changed? */
+  readonly patch: boolean
   readonly named: (symbol: string) => Named | undefined
   /** The same, of bytes that name a symbol. */
   readonly namedAt: (bytes: Uint8Array, from: number, to: number) => Named | undefined
@@ -96,10 +96,8 @@ export const createReader = (of: ReaderOf): Reader => {
   const schemas = partSchemas(of.schemas)
   const borders = new Map<string, Border>(schemas.map((one) => [one.name, border(one)]))
   const targets = new Map<string, Cells>(schemas.map((one) => [one.name, sharedCells(one)]))
-  const templates = of.whole
-    ? undefined
-    : new Templates(of.part.tree, [...targets.values()], of.tiers, of.learned)
-  const scanned = templates && createScanned(of, templates)
+  const templates = new Templates(of.part.tree, [...targets.values()], of.tiers, of.learned, of.patch)
+  const scanned = createScanned(of, templates)
   const rows: { readonly schema: string; readonly row: object }[] = []
   const parse = (bytes: Uint8Array, about: MessageAbout): void => {
     rows.length = 0
@@ -119,11 +117,10 @@ export const createReader = (of: ReaderOf): Reader => {
     }
   }
   const read: Reader['read'] = (buffer, about, emit, from = 0, to = buffer.length) => {
-    if (scanned?.(buffer, about, emit, from, to) === true) return
+    if (scanned(buffer, about, emit, from, to)) return
     const bytes = buffer.subarray(from, to)
     parse(bytes, about)
-    if (templates === undefined) countParsed(of.tiers, 'messages of its kind are')
-    else templates.learn(bytes)
+    templates.learn(bytes)
     for (const { schema, row } of rows) {
       const cells = targets.get(schema) as Cells
       fillCells(cells, row as Readonly<Record<string, unknown>>)
@@ -182,37 +179,15 @@ const take = (
     of.counts.unwanted += 1
     return
   }
-  const whole = about.last === undefined ? raw : patched(of, about.last, schema, raw)
-  if (whole === undefined) return
+  const shape = of.schemas.find(({ name }) => name === schema)
+  const whole = about.last === undefined || shape === undefined ? raw : about.last.raw(shape, raw)
+  if (whole === 'early') of.counts.early += 1
+  if (whole === 'early' || whole === 'nothing') return
   const fill: Fill = { venue: of.venue, instrument: known.instrument, received: about.received }
   const row = (borders.get(schema) as Border)(whole, fill)
-  about.last?.set(schema, whole)
+  about.last?.keep(schema, whole)
   if (schema === 'skip') covered(about, row as Skip)
   else rows.push({ schema, row: about.skipped === undefined ? row : joined(about.skipped, row) })
-}
-
-/**
- * Fill in what a change left out. Nothing when it changes nothing of this schema, or when there is nothing to
- * change.
- */
-const patched = (of: ReaderOf, last: ReadonlyMap<string, Raw>, schema: string, raw: Raw): Raw | undefined => {
-  const news = Object.keys(raw).some((field) => field !== 'symbol' && field !== 'time')
-  const before = last.get(schema)
-  if (!news) return undefined
-  const whole = before === undefined ? raw : { ...before, ...raw }
-  const shape = of.schemas.find((one) => one.name === schema)
-  const lacks = shape?.columns.some(
-    (column) =>
-      !column.nullable &&
-      column.kind !== 'floats' &&
-      !FILLED.has(column.name) &&
-      whole[column.name] === undefined,
-  )
-  if (lacks === true) {
-    of.counts.early += 1
-    return undefined
-  }
-  return whole
 }
 
 const covered = (about: MessageAbout, row: Skip): void => {

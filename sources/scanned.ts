@@ -5,6 +5,8 @@ import { FILLED } from './mapping/check.ts'
 import { columnsMax, FIRST_COLUMN, SYMBOL_FROM, SYMBOL_TO, TARGET } from './mapping/scan-row.ts'
 import type { Templates } from './mapping/templates.ts'
 import type { Named } from './names.ts'
+import { patchPlan } from './patch.ts'
+import type { PatchPlan } from './patch.ts'
 import type { MessageAbout, ReaderOf, Skipped } from './reader.ts'
 
 /** Where in the cells of a schema stands what the reader fills in. */
@@ -22,6 +24,7 @@ interface Target {
   readonly received: number
   readonly first: number
   readonly last: number
+  readonly patch: PatchPlan
 }
 
 /**
@@ -66,6 +69,11 @@ export const createScanned = (
       const target = targets[templates.rows[at + TARGET]!]!
       if (!templates.direct) fill(target, templates.rows, at + FIRST_COLUMN, ends, templates.bytes)
       const { cells } = target
+      if (about.last !== undefined) {
+        const found = about.last.cells(cells, target.patch)
+        if (found === 'early') of.counts.early += 1
+        if (found !== 'row') continue
+      }
       if (covers(target, about.skipped)) continue
       const { names } = cells
       if (names[target.venue] !== of.venue) names[target.venue] = of.venue
@@ -92,6 +100,7 @@ const targetOf = (cells: Cells): Target => {
     received: place('received'),
     first: place('first'),
     last: place('last'),
+    patch: patchPlan(cells.schema),
   }
 }
 

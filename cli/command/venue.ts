@@ -4,6 +4,7 @@ import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { markets } from '../../sources/index.ts'
 import { tierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
+import { LastSaid } from '../../sources/patch.ts'
 import { createReader, partSchemas } from '../../sources/reader.ts'
 import type { MessageAbout, ReaderCounts, ReaderOf } from '../../sources/reader.ts'
 import type { MarketRules } from '../../sources/venue.ts'
@@ -117,9 +118,9 @@ const checkPart = (
     })
   }
   const asked = part !== channel
-  const whole = asked || card.model === 'patch'
+  const patch = card.model === 'patch'
   const shapes: Shape[] = []
-  const taken = taking(market, channel, { part: found, hash: mappings.hash, whole, counts, tiers, shapes })
+  const taken = taking(market, channel, { part: found, hash: mappings.hash, patch, counts, tiers, shapes })
   // A shape is learned when it comes again; how messages are read from then on is what is asked.
   const broken = examples.map(taken).filter((wrong) => wrong !== undefined)
   Object.assign(tiers, { scanned: 0, parsed: 0 })
@@ -127,15 +128,14 @@ const checkPart = (
   examples.forEach(taken)
   const { scanned, parsed, reasons } = tiers
   const why = [
-    ...(asked ? ['asked for over REST, and few'] : whole ? ['messages say only what changed'] : []),
-    ...(!asked && examples.length === 0 ? ['no message of it to look at'] : []),
-    ...(whole ? [] : [...reasons].map(([reason, count]) => `${count} parsed: ${reason}`)),
+    ...(examples.length === 0 ? [asked ? 'asked for over REST' : 'no message of it to look at'] : []),
+    ...[...reasons].map(([reason, count]) => `${count} parsed: ${reason}`),
     ...broken.slice(0, 1).map((wrong) => `${broken.length} do not fit, as ${wrong.code}: ${wrong.message}`),
   ]
   return {
     source: market.name,
     part,
-    tier: whole ? 'parsed' : tierOf(scanned, parsed),
+    tier: tierOf(scanned, parsed),
     why: why.join('; '),
     frames: examples.length,
     scanned,
@@ -150,7 +150,7 @@ const tierOf = (scanned: number, parsed: number): Checked['tier'] => {
   return parsed > 0 ? 'parsed' : 'unseen'
 }
 
-type Feeding = Pick<ReaderOf, 'part' | 'hash' | 'whole' | 'counts' | 'tiers'> & { readonly shapes: Shape[] }
+type Feeding = Pick<ReaderOf, 'part' | 'hash' | 'patch' | 'counts' | 'tiers'> & { readonly shapes: Shape[] }
 
 /** A reader of one part that takes every symbol for listed. Each message gives what is wrong with it. */
 const taking = (
@@ -176,7 +176,7 @@ const taking = (
       named: undefined,
       received,
       limit: 0,
-      last: market.channels[channel]!.card.model === 'patch' ? new Map() : undefined,
+      last: market.channels[channel]!.card.model === 'patch' ? new LastSaid() : undefined,
       skipped: { first: -1, last: -1 },
     }
     abouts.set(symbol, about)

@@ -1,6 +1,7 @@
 import type { Cells } from '../../graph/row.ts'
 import type { Column } from '../../graph/schema.ts'
 import { FILLED } from './check.ts'
+import { optionalOf } from './shape.ts'
 import type { Listing, Shape } from './shape.ts'
 import { partOf, undefinedly, Unscannable } from './symbol.ts'
 import type { Value } from './symbol.ts'
@@ -54,21 +55,28 @@ interface Row {
   readonly fields: ReadonlyMap<string, Value>
 }
 
-/** Evaluate a mapping over a shape. Throws Unscannable. */
+/**
+ * Evaluate a mapping over a shape. Where messages may leave something out, a column that hangs on it is NaN:
+ * it is as it was. Throws Unscannable.
+ */
 export const scanRows = (tree: Tree, shape: Shape, targets: readonly Cells[]): ScanRows => {
   if (!braces(tree)) throw new Unscannable('a mapping that is no object')
-  const symbolic = new Symbolic()
+  const optional = optionalOf(shape)
+  const symbolic = new Symbolic(optional)
   const rows = pairsOf(tree).flatMap(([schema, rowsOf]): readonly Row[] => {
     const target = targets.findIndex((one) => one.schema.name === schema.value)
     if (target < 0) throw new Unscannable(`rows of "${String(schema.value)}"`)
     return rowsIn(symbolic.evaluate(rowsOf, partOf(shape))).map((row) => ({ ...row, target }))
   })
+  symbolic.uses.evaluated = true
+  const patch = optional.size > 0
   const overs = rows.flatMap(({ over }) => (over === undefined ? [] : [over]))
   if (rows.length === 0) throw new Unscannable('a message without rows')
   if (overs.length > 0 && rows.length > 1) throw new Unscannable('rows of a list beside others')
   const lists: ScannedList[] = []
-  const direct = rows.length === 1 && overs.length === 0
-  const codes = rows.map((row) => storeRow(row, symbolic, targets, { lists, direct }))
+  if (patch && overs.length > 0) throw new Unscannable('rows of a list where something may be left out')
+  const direct = rows.length === 1 && overs.length === 0 && !patch
+  const codes = rows.map((row) => storeRow(row, symbolic, targets, { lists, direct, patch }))
   const [over] = overs
   if (over !== undefined && lists.length > 0) throw new Unscannable('lists within lists')
   const members = new Map(over === undefined ? [] : [[over, codes.join('')]])
@@ -82,6 +90,7 @@ const cellsCode = (target: number): readonly string[] => [`const{numbers,texts,n
 interface Into {
   readonly lists: ScannedList[]
   readonly direct: boolean
+  readonly patch: boolean
 }
 
 type Found = Omit<Row, 'target'>
@@ -100,9 +109,10 @@ const rowsIn = (value: Value, tests: readonly string[] = []): readonly Found[] =
 const storeRow = (row: Row, symbolic: Symbolic, targets: readonly Cells[], into: Into): string => {
   const cells = targets[row.target]!
   const [from, to] = symbolOf(row, symbolic)
-  const store = new Store(symbolic, into.direct ? undefined : columnsMax(targets))
+  const store = new Store(symbolic, into.direct ? undefined : columnsMax(targets), into.patch)
   const columns = cells.schema.columns.map((column, place) => {
     const value = row.fields.get(column.name) ?? NOTHING
+    if (into.patch) checkPatch(cells, column)
     if (FILLED.has(column.name) || (column.name === 'symbol' && cells.schema.name === 'skip')) return ''
     if (column.kind !== 'floats') return store.column(column, place, value)
     if (row.tests.length > 0) throw new Unscannable('a list in a row that may not be')
@@ -122,6 +132,12 @@ const symbolOf = ({ fields }: Row, { uses }: Symbolic): readonly [from: string, 
   if (symbol?.is === 'asked') return ['-1', '-1']
   if (symbol?.is === 'leaf' && symbol.leaf.kind === 'text') return uses.text(symbol.leaf)
   throw new Unscannable('a symbol that is no text')
+}
+
+/** What was said last is kept as numbers. */
+const checkPatch = (cells: Cells, { kind, name }: Column): void => {
+  const fits = kind in FITS || FILLED.has(name)
+  if (!fits || cells.schema.name === 'skip') throw new Unscannable(`"${name}", which may be left out`)
 }
 
 const NOTHING: Value = { is: 'constant', value: undefined }
@@ -152,10 +168,12 @@ class Store {
   readonly #symbolic: Symbolic
   /** From where a text begins to where it ends; undefined: the cells take it at once. */
   readonly #texts: number | undefined
+  readonly #patch: boolean
 
-  constructor(symbolic: Symbolic, texts: number | undefined) {
+  constructor(symbolic: Symbolic, texts: number | undefined, patch: boolean) {
     this.#symbolic = symbolic
     this.#texts = texts
+    this.#patch = patch
   }
 
   column(column: Column, place: number, value: Value): string {
@@ -164,6 +182,8 @@ class Store {
       const [yes, no] = [value.yes, value.no].map((side) => this.column(column, place, side))
       return `if(${value.test.code}){${yes}}else{${no}}`
     }
+    if (this.#patch && undefinedly(value)) return `${at}=NaN;`
+    if (this.#patch && value.is === 'constant' && value.value === null) throw new Unscannable('a null')
     if (value.is === 'constant' && (value.value === undefined || value.value === null))
       return column.nullable ? this.#none(column, place, at) : 'return -1;'
     switch (column.kind) {

@@ -96,8 +96,10 @@ class Writer {
   #value(shape: Shape): void {
     switch (shape.kind) {
       case 'object':
-        shape.members.forEach(([key, value], at) => {
-          this.#literal += `${at === 0 ? '{' : ','}"${key}":`
+        shape.members.forEach(([key, value, may], at) => {
+          const lead = `${at === 0 ? '{' : ','}"${key}":`
+          if (may === true) return this.#optional(lead, value)
+          this.#literal += lead
           this.#value(value)
         })
         this.#literal += shape.members.length === 0 ? '{}' : '}'
@@ -114,6 +116,27 @@ class Writer {
       default:
         return this.#leaf(shape)
     }
+  }
+
+  /** A member that is read where it stands, and else is none. */
+  #optional(lead: string, value: Shape): void {
+    if (
+      this.#prefix === undefined ||
+      value.kind === 'object' ||
+      value.kind === 'list' ||
+      value.kind === 'tuple'
+    )
+      throw new Unscannable('a part that may be left out')
+    this.#flush()
+    const outer = this.#code
+    const open = value.kind === 'text' ? `${lead}"` : lead
+    this.#code = ''
+    this.#plain(value)
+    this.#literal = value.kind === 'text' ? '"' : ''
+    this.#flush()
+    const name = this.#uses.of(value)?.name
+    const there = name === undefined ? '' : `g${name}=1;`
+    this.#code = `${outer}if(!(${differs(open)})){i+=${open.length};${there}${this.#code}}\n`
   }
 
   #list(list: Listing): void {
@@ -176,11 +199,17 @@ class Writer {
     }
     if (leaf.kind === 'text') this.#literal += '"'
     this.#flush()
+    this.#plain(leaf)
+    if (leaf.kind === 'text') this.#literal += '"'
+  }
+
+  #plain(leaf: Leaf): void {
+    const use = this.#uses.of(leaf)
+    if (leaf.kind === 'null') throw new Unscannable('a null that may be left out')
     if (use?.number === true || (use?.text === true && leaf.kind === 'number'))
       this.decimals.push({ name: use.name, guess: guessOf(leaf) })
     if (use === undefined) this.#code += skipCode(leaf)
     else this.#code += readCode(leaf, use) + this.#pin(leaf, use)
-    if (leaf.kind === 'text') this.#literal += '"'
   }
 
   #pin(leaf: Leaf, { name, pinned, prefix }: Use): string {
@@ -204,7 +233,8 @@ class Writer {
 
 const VARIABLES = ['n', 's', 'e', 'f']
 
-const variables = ({ name, number, text, flag }: Use): readonly string[] => [
+const variables = ({ name, number, text, flag, optional }: Use): readonly string[] => [
+  ...(optional ? [`g${name}=0`] : []),
   ...(number || text ? [`n${name}=0`] : []),
   ...(text ? [`s${name}=0`, `e${name}=0`] : []),
   ...(flag ? [`f${name}=0`] : []),

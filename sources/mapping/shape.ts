@@ -14,8 +14,11 @@ export interface Leaf {
 /** An object. */
 export interface Members {
   readonly kind: 'object'
-  readonly members: readonly (readonly [key: string, value: Shape])[]
+  readonly members: readonly Member[]
 }
+
+/** `optional`: some messages of the shape leave it out. */
+export type Member = readonly [key: string, value: Shape, optional?: boolean | undefined]
 
 /** A list of any length whose members are all alike; nothing is known of them where the example has none. */
 export interface Listing {
@@ -55,7 +58,7 @@ export const shapeOf = (bytes: Uint8Array): Shape => {
 export const shapeKey = (shape: Shape): string => {
   switch (shape.kind) {
     case 'object':
-      return `{${shape.members.map(([key, value]) => `${keyText(key)}:${shapeKey(value)}`).join()}}`
+      return `{${shape.members.map(memberKey).join()}}`
     case 'list':
       return `[${shape.of === undefined ? '' : shapeKey(shape.of)}]`
     case 'tuple':
@@ -64,6 +67,9 @@ export const shapeKey = (shape: Shape): string => {
       return shape.kind.charAt(0)
   }
 }
+
+const memberKey = ([key, value, may]: Member): string =>
+  `${keyText(key)}${may === true ? '?' : ''}:${shapeKey(value)}`
 
 /** How many keys and values a shape has. */
 export const sizeOf = (shape: Shape): number => {
@@ -77,6 +83,56 @@ export const sizeOf = (shape: Shape): number => {
     default:
       return 1
   }
+}
+
+/**
+ * The shape of messages that say only what changed: of an object within the message, all plain values but the
+ * first may be left out.
+ */
+export const patchOf = (shape: Shape, depth = 0): Shape => {
+  if (shape.kind !== 'object') return shape
+  const members = shape.members.map(([key, value], at): Member => {
+    const may = depth > 0 && at > 0 && leaf(value) && value.kind !== 'null'
+    return [key, patchOf(value, depth + 1), may]
+  })
+  return { kind: 'object', members }
+}
+
+/** The shape that takes what each of two takes; undefined when no order of keys does. */
+export const joined = (one: Shape, other: Shape): Shape | undefined => {
+  if (one.kind !== 'object' || other.kind !== 'object')
+    return shapeKey(one) === shapeKey(other) ? one : undefined
+  const members: Member[] = []
+  let at = 0
+  for (const member of [...other.members, undefined]) {
+    const key = member?.[0]
+    const found = key === undefined ? one.members.length : one.members.findIndex(([known]) => known === key)
+    if (member !== undefined && found < 0) {
+      if (member[2] !== true) return undefined
+      members.push(member)
+      continue
+    }
+    const left = one.members.slice(at, found)
+    if (found < at || left.some(([, , may]) => may !== true)) return undefined
+    members.push(...left)
+    at = found + 1
+    if (member === undefined) break
+    const [, value, may] = one.members[found]!
+    const both = joined(value, member[1])
+    if (both === undefined) return undefined
+    members.push([member[0], both, may])
+  }
+  return { kind: 'object', members }
+}
+
+/** The values that messages of a shape may leave out. */
+export const optionalOf = (shape: Shape): ReadonlySet<Leaf> => {
+  if (shape.kind !== 'object') return new Set()
+  return new Set(
+    shape.members.flatMap(([, value, may]) =>
+      may === true && leaf(value) ? [value] : [...optionalOf(value)],
+    ),
+  )
 }
 
 /** Nearly all keys are words, and stand as they are. */

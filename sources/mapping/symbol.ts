@@ -64,6 +64,12 @@ export const valueOf = (test: Test | boolean): Value => (typeof test === 'boolea
 export const lift = (value: Value, make: (one: Value) => Value): Value =>
   value.is === 'either' ? { ...value, yes: lift(value.yes, make), no: lift(value.no, make) } : make(value)
 
+/** What stands in a value as it stands in the message. */
+export const leavesOf = (value: Value): readonly Leaf[] => {
+  if (value.is === 'leaf' || value.is === 'text' || value.is === 'tail') return [value.leaf]
+  return value.is === 'either' ? [...leavesOf(value.yes), ...leavesOf(value.no)] : []
+}
+
 /** Numbers are read of up to fifteen digits. */
 export const READ_MAX = 1e15
 

@@ -10,10 +10,13 @@ import { Uses } from './use.ts'
 
 /** Evaluate a mapping over a shape. Throws Unscannable where a value cannot be had without the message. */
 export class Symbolic {
-  readonly uses = new Uses()
+  readonly uses: Uses
   #locals: ReadonlyMap<string, Value> = new Map()
   /** Texts that are not empty where the expression at hand is evaluated. */
   #filled: ReadonlySet<Leaf> = new Set()
+
+  /** `optional`: what messages may leave out. */
+  constructor(optional: ReadonlySet<Leaf>) { this.uses = new Uses(optional) }
 
   evaluate(node: Tree, focus: Value): Value {
     for (const odd of ['group', 'focus', 'index', 'ancestor', 'keepArray', 'keepSingletonArray'] as const) {
@@ -24,9 +27,7 @@ export class Symbolic {
     switch (node.type) {
       case 'path': return this.#path(node.steps ?? [], focus)
       case 'name': return this.#member(focus, String(node.value))
-      case 'string':
-      case 'number':
-      case 'value': return constant(node.value as Constant)
+      case 'string': case 'number': case 'value': return constant(node.value as Constant)
       case 'binary': return this.#binary(node, focus)
       case 'condition': return this.#condition(node, focus)
       case 'block': return this.#block(node, focus)
@@ -95,11 +96,10 @@ export class Symbolic {
   }
 
   #member(of: Value, name: string): Value {
-    if (of.is === 'constant') return NOTHING
-    if (of.is === 'leaf') return NOTHING
+    if (of.is === 'constant' || of.is === 'leaf') return NOTHING
     if (of.is !== 'part' || of.shape.kind !== 'object') throw new Unscannable('a path through a list')
     const found = of.shape.members.find(([key]) => key === name)
-    return found === undefined ? NOTHING : partOf(found[1])
+    return found === undefined || found[1] === this.uses.absent ? NOTHING : partOf(found[1])
   }
 
   #unary(node: Tree, focus: Value): Value {
@@ -109,7 +109,7 @@ export class Symbolic {
     const fields = new Map<string, Value>()
     for (const [key, value] of pairsOf(node)) {
       if (key.type !== 'string' || fields.has(String(key.value))) throw new Unscannable('a computed key')
-      fields.set(String(key.value), this.evaluate(value, focus))
+      fields.set(String(key.value), this.uses.field(() => this.evaluate(value, focus)))
     }
     return { is: 'object', fields }
   }

@@ -2,7 +2,7 @@ import type { Cells } from '../../graph/row.ts'
 import { compileScanner } from './scanner.ts'
 import type { Scan, Scanner } from './scanner.ts'
 import { rowWidth } from './scan-row.ts'
-import { shapeKey, shapeOf, Shapeless, sizeOf } from './shape.ts'
+import { joined, patchOf, shapeKey, shapeOf, Shapeless, sizeOf } from './shape.ts'
 import type { Shape } from './shape.ts'
 import { Unscannable } from './symbol.ts'
 import type { Tree } from './tree.ts'
@@ -80,11 +80,15 @@ export class Templates {
   readonly #scanners: Scanner[] = []
   readonly #seen = new Map<string, number>()
   readonly #known = new Map<string, Known>()
+  /** Messages say only what changed: one template takes all that differ in what they leave out. */
+  readonly #patch: boolean
+  readonly #unions: Union[] = []
   #looks = 0
   /** What the last look found; those that are not looked at will mostly be the same. */
   #why = ''
 
-  constructor(tree: Tree, targets: readonly Cells[], counts: TierCounts, learned: Learned) {
+  constructor(tree: Tree, targets: readonly Cells[], counts: TierCounts, learned: Learned, patch = false) {
+    this.#patch = patch
     this.#tree = tree
     this.targets = targets
     this.#counts = counts
@@ -155,7 +159,7 @@ export class Templates {
     try {
       const shape = shapeOf(bytes)
       if (sizeOf(shape) > SIZE_MAX) return 'a shape of many parts'
-      return this.#meet(shapeKey(shape), shape)
+      return this.#patch ? this.#widen(patchOf(shape)) : this.#meet(shapeKey(shape), shape)
     } catch (error) {
       if (error instanceof Shapeless) return error.message
       throw error
@@ -177,6 +181,43 @@ export class Templates {
     }
     if (this.#scanners.length >= TEMPLATES_MAX) return known?.refused ?? 'more shapes than are kept'
     return this.#compile(key, shape, seen)
+  }
+
+  /** A message that leaves out other things than those before widens a template of theirs. */
+  #widen(shape: Shape): string {
+    const key = shapeKey(shape)
+    const seen = (this.#seen.get(key) ?? 0) + 1
+    if (this.#seen.size >= SEEN_MAX) this.#seen.clear()
+    this.#seen.set(key, seen)
+    if (seen < SEEN_MIN) return 'a new shape'
+    if ((seen & (seen - 1)) !== 0) return VALUE
+    const known = this.#unions.find((one) => joined(one.shape, shape) !== undefined)
+    if (known === undefined && this.#unions.length >= TEMPLATES_MAX) return 'more shapes than are kept'
+    const wide = known === undefined ? shape : joined(known.shape, shape)!
+    if (sizeOf(wide) > SIZE_MAX) return 'a shape of many parts'
+    if (known !== undefined && shapeKey(wide) === shapeKey(known.shape)) return known.refused ?? VALUE
+    const union = known ?? { shape: wide, scanner: undefined, refused: undefined }
+    if (known === undefined) this.#unions.push(union)
+    union.shape = wide
+    return this.#rewrite(union)
+  }
+
+  #rewrite(union: Union): string {
+    const before = union.scanner
+    try {
+      const scanner = compileScanner(this.#tree, union.shape, this.targets)
+      if (before === undefined) this.#counts.templates++
+      if (before === undefined) this.#scanners.push(scanner)
+      else this.#scanners[this.#scanners.indexOf(before)] = scanner
+      union.scanner = scanner
+      union.refused = undefined
+    } catch (error) {
+      if (!(error instanceof Unscannable)) throw error
+      union.refused = error.message
+    }
+    this.#looks = 0
+    this.#learned(shapeKey(union.shape), union.refused, union.scanner?.code ?? '')
+    return union.refused ?? 'a new shape'
   }
 
   #compile(key: string, shape: Shape, seen: number): string {
@@ -233,6 +274,13 @@ const known = (bytes: Uint8Array, to: number): boolean => {
   held = memoryOf(buffer)
   memories[oldest++ % MEMORIES_MAX] = held
   return true
+}
+
+/** A shape that is widened by what comes. */
+interface Union {
+  shape: Shape
+  scanner: Scanner | undefined
+  refused: string | undefined
 }
 
 /** A shape that came again. */

@@ -1,5 +1,5 @@
 import type { Leaf, Listing, Tuple } from './shape.ts'
-import { READ_MAX } from './symbol.ts'
+import { leavesOf, READ_MAX, Unscannable } from './symbol.ts'
 import type { Amount, Value } from './symbol.ts'
 
 /** What a leaf is read for. */
@@ -17,6 +17,8 @@ export interface Use {
   empty: boolean
   /** Its number is asked for even where it may be empty, which is an error. */
   strict: boolean
+  /** Is it there: some messages leave it out. */
+  readonly optional: boolean
 }
 
 /** What is read of the messages of a shape. */
@@ -24,6 +26,18 @@ export class Uses {
   readonly #uses = new Map<Leaf, Use>()
   readonly #assumed = new Map<Listing, Tuple>()
   readonly #singles = new Map<Listing, string>()
+  /** What messages may leave out. */
+  readonly #optional: ReadonlySet<Leaf>
+  /** What the field at hand hangs on. */
+  #seen: Set<Leaf> | undefined
+  /** What is left out in what is being evaluated. */
+  absent: Leaf | undefined
+  /** What is asked for now is told by tests of its own whether it is there. */
+  evaluated = false
+
+  constructor(optional: ReadonlySet<Leaf>) {
+    this.#optional = optional
+  }
 
   get all(): Iterable<Use> {
     return this.#uses.values()
@@ -35,6 +49,10 @@ export class Uses {
   }
 
   use(leaf: Leaf): Use {
+    const optional = this.#optional.has(leaf)
+    if (optional && this.#seen === undefined && !this.evaluated)
+      throw new Unscannable('a value that hangs on what may be absent')
+    this.#seen?.add(leaf)
     const known = this.#uses.get(leaf)
     if (known !== undefined) return known
     const made: Use = {
@@ -46,9 +64,34 @@ export class Uses {
       prefix: 0,
       empty: false,
       strict: false,
+      optional,
     }
     this.#uses.set(leaf, made)
     return made
+  }
+
+  /** A field, which may hang on one value that messages may leave out. */
+  field(evaluate: () => Value): Value {
+    if (this.#optional.size === 0) return evaluate()
+    const outer = this.#seen
+    this.#seen = new Set()
+    const there = evaluate()
+    const seen = new Set([...this.#seen, ...leavesOf(there)])
+    const [leaf, more] = [...seen].filter((one) => this.#optional.has(one))
+    if (more !== undefined) throw new Unscannable('a value that hangs on several that may be absent')
+    const name = leaf && this.use(leaf).name
+    this.absent = leaf
+    const absent = leaf && evaluate()
+    this.absent = undefined
+    this.#seen = outer
+    if (absent === undefined) return there
+    const code = `(g${name}===1)`
+    return {
+      is: 'either',
+      test: { is: 'test', code, leaves: undefined, example: true },
+      yes: there,
+      no: absent,
+    }
   }
 
   /** Go back to the uses of now. */

@@ -12,8 +12,8 @@ describe('kt venue check', () => {
     for (const source of ['binance.spot', 'binance.usdm', 'bybit.linear', 'bybit.spot'])
       for (const part of ['trade', 'ticker']) expect([source, part, tier(source, part)]).toEqual([source, part, 'scanned'])
     expect([tier('binance.spot', 'book'), tier('binance.usdm', 'mark'), tier('bybit.linear', 'book'), tier('binance.spot', 'book.seed'), tier('bybit.linear', 'mark')])
-      .toEqual(['scanned', 'scanned', 'scanned', 'parsed', 'parsed'])
-    expect(out).toMatch(/bybit.linear +mark +parsed .* messages say only what changed/)
+      .toEqual(['scanned', 'scanned', 'scanned', 'unseen', 'scanned'])
+    expect(out).toMatch(/binance.spot +book.seed +unseen .* asked for over REST/)
   })
 
   test('answers in JSON, for one source, with the generated code when it is asked for', async () => {
@@ -22,7 +22,7 @@ describe('kt venue check', () => {
     expect([code, ok, channels.map(({ part }) => part)]).toEqual([0, true, ['trade', 'book', 'book.seed', 'ticker']])
     expect(channels[0]).toMatchObject({ source: 'binance.spot', shapes: [{ shape: expect.stringMatching(/^\{stream:t,data:\{e:t/) as string }] })
     expect(channels[0]!.frames).toBe(channels[0]!.scanned)
-    expect(channels[0]!.shapes[0]!.code).toMatch(/return \(b,v,from,end,o,R\)=>/)
+    expect(channels[0]!.shapes[0]!.code).toMatch(/return \(b,v,from,end,o,R,H\)=>/)
     expect(channels[0]!.code).toMatch(/return \(v, c\) =>/)
     const text = await kt('venue', 'check', 'binance.spot', '--emit')
     expect(text.out).toMatch(/^\/\/ binance.spot trade, scanned: /m)

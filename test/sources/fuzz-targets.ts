@@ -43,12 +43,14 @@ export const channelTargets = (examples: readonly Example[]): readonly Target[] 
     return Object.entries(market.channels).flatMap(([part, { schemas, card }]): readonly Target[] => {
       const all = examples.filter(({ source, channel }) => source === market.name && channel === part)
       const messages = all.map(({ bytes }) => Buffer.from(bytes).toString('latin1')).filter(({ length }) => length < LETTERS_MAX)
-      if (card.model === 'patch' || messages.length === 0) return []
+      if (messages.length === 0) return []
+      const patch = card.model === 'patch'
       const name = `${market.name}.${part}`
-      const of = { mappings, part, schemas: schemas as readonly AnySchema[], names }
+      const of = { mappings, part, schemas: schemas as readonly AnySchema[], names, patch }
       const one = messages.filter((message) => message.includes('BTCUSDT'))
       return [
-        { name: `${name} of all`, of: { ...of, symbol: undefined }, messages },
+        // What is patched is patched by topic, and a topic is of one symbol.
+        ...(patch ? [] : [{ name: `${name} of all`, of: { ...of, symbol: undefined }, messages }]),
         ...(one.length === 0 ? [] : [{ name: `${name} of one`, of: { ...of, symbol: 'BTCUSDT' }, messages: one }]),
       ]
     })
@@ -79,6 +81,10 @@ export const oddTargets = (): readonly Target[] => {
     of: { mappings: [parseMapping(name, `{ "p": ${mapping} }`)], part: 'p', schemas: [anySchema(columns)], symbol: name.endsWith('all') ? undefined : 'BTCUSDT', names },
     messages,
   })
+  const patch = (...of: Parameters<typeof odd>): Target => {
+    const target = odd(...of)
+    return { ...target, of: { ...target.of, patch: true } }
+  }
   return [
     odd('numbers', { i: 'int', c: '?count', m: 'micros', f: '?float', g: 'float' },
       '{ "any": { "symbol": s, "i": i, "c": c > 0 ? c, "m": m * 1000, "f": f != "" ? $number(f), "g": -$number(g) / 4 + i * 2 } }',
@@ -97,6 +103,13 @@ export const oddTargets = (): readonly Target[] => {
     odd('lists', { aPrices: 'floats', aSizes: 'floats', bPrices: 'floats', bSizes: 'floats', l: 'floats' },
       '{ "any": ($k := k; { "symbol": s, "aPrices": a.$number($[0]), "aSizes": a.($number($[1]) * $k), "bPrices": b.$number(p), "bSizes": b.$number(q), "l": a.($number($[1]) / $number($[0])) }) }',
       ['{"s":"BTCUSDT","k":2,"a":[["1","2"],["3","4"]],"b":[]}', '{"s":"BTCUSDT","k":0,"a":[],"b":[{"p":"1","q":"2"},{"p":"0.5","q":"0"}]}', '{"s":"BTCUSDT","k":1.5,"a":[["1.5","0.00000001"]],"b":[{"p":"1","q":"2","x":[]}]}']),
+    patch('patch', { time: 'micros', t: 'micros', p: 'float', q: '?float', n: '?count', i: 'int' },
+      '{ "any": { "symbol": d.s, "time": t * 1000, "t": d.t * 1000, "p": $number(d.p), "q": d.q != "" ? $number(d.q), "n": $number(d.n) * 2, "i": d.i } }',
+      ['{"d":{"s":"BTCUSDT","t":5,"p":"1.5","q":"","n":"17","i":3,"z":"x","y":1},"t":5}', '{"d":{"s":"BTCUSDT","p":"2.5","n":"18"},"t":6}', '{"d":{"s":"BTCUSDT","q":"2.5","i":-4,"y":2},"t":7}',
+        '{"d":{"s":"BTCUSDT","z":"y"},"t":8}', '{"d":{"s":"BTCUSDT","t":6,"q":"0.00001","z":"w"},"t":9}', '{"d":{"s":"BTCUSDT"},"t":9}']),
+    patch('patches', { a: 'float', b: '?float' },
+      '{ "any": { "symbol": d.s, "a": d.a = "" ? 1 : $number(d.a) * u, "b": $exists(d.b) ? $number(d.b) : 7 } }',
+      ['{"u":2,"d":{"s":"BTCUSDT","a":"3","b":"4"}}', '{"u":3,"d":{"s":"BTCUSDT","b":"5"}}', '{"u":4,"d":{"s":"BTCUSDT","a":""}}', '{"u":5,"d":{"s":"BTCUSDT"}}']),
     odd('array', { p: 'float', q: '?float', side: 'choice b s' }, '{ "any": { "symbol": $[0], "p": $number($[1]), "q": $[2], "side": $[3] } }',
       ['["BTCUSDT","1.5",2,"b"]', '["BTCUSDT","0",0.5,"s","x"]']),
     odd('first', { a: '?float', b: '?float' }, '{ "any": { "symbol": s, "a": $number(l[0][0]), "b": $exists(l[0]) ? $number(l[-1][1]) : 5 } }',

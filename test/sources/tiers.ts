@@ -6,6 +6,8 @@ import type { EmitRow, Mapping } from '../../graph/source.ts'
 import { tierCounts } from '../../sources/mapping/templates.ts'
 import type { TierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
+import type { MappingPart } from '../../sources/mappings.ts'
+import { LastSaid } from '../../sources/patch.ts'
 import { createReader, partSchemas } from '../../sources/reader.ts'
 import type { MessageAbout, Reader, ReaderCounts } from '../../sources/reader.ts'
 import type { Named } from '../../sources/names.ts'
@@ -18,6 +20,8 @@ export interface TiersOf {
   readonly schemas: readonly AnySchema[]
   readonly symbol: string | undefined
   readonly names: ReadonlyMap<string, Named>
+  /** Messages say only what changed. */
+  readonly patch?: boolean
 }
 
 /** Two readers of one part: one learns and scans, the other parses every message. */
@@ -41,7 +45,7 @@ interface Side {
 const RECEIVED = 1_770_000_000_500_000
 
 export const tiers = (of: TiersOf): Tiers => {
-  const [scanning, parsing] = [side(of, false), side(of, true)]
+  const [scanning, parsing] = [side(of, true), side(of, false)]
   const feed = (bytes: Uint8Array): boolean => {
     const before = scanning.tiers.scanned
     // Bytes come as a part of a buffer that has something else before and behind them.
@@ -73,7 +77,10 @@ const spoil = (schemas: readonly AnySchema[]): void => {
   }
 }
 
-const side = (of: TiersOf, whole: boolean): Side => {
+/** No message can be scanned by this. */
+const NONE: MappingPart['tree'] = { type: 'string', value: '' }
+
+const side = (of: TiersOf, scans: boolean): Side => {
   const counts: ReaderCounts = { long: 0, unwanted: 0, early: 0 }
   const read = tierCounts()
   const mappings = new Mappings(of.mappings)
@@ -83,14 +90,14 @@ const side = (of: TiersOf, whole: boolean): Side => {
   for (const [symbol, named] of of.names) bytes.set(symbol, named)
   const learned: (readonly [string, string | undefined])[] = []
   const reader = createReader({
-    venue: 'test', channel: 'test.channel', schemas: of.schemas, part, hash: mappings.hash, whole, counts, tiers: read,
+    venue: 'test', channel: 'test.channel', schemas: of.schemas, part: scans ? part : { ...part, tree: NONE }, hash: mappings.hash, patch: of.patch === true, counts, tiers: read,
     named: (symbol) => of.names.get(symbol),
     namedAt: (from, start, end) => bytes.get(from, start, end),
     learned: (shape, refused) => learned.push([shape, refused]),
   })
   const about: MessageAbout = {
     symbol: of.symbol, symbolBytes: new TextEncoder().encode(of.symbol ?? ''), named: undefined, received: RECEIVED, limit: 1000,
-    last: undefined, skipped: { first: -1, last: -1 },
+    last: of.patch === true ? new LastSaid() : undefined, skipped: { first: -1, last: -1 },
   }
   return { counts, tiers: read, about, reader, out: [], learned }
 }
