@@ -6,9 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { kt, killTree, pidOf, start } from '../e2e/command.ts'
 import { holesIn } from '../e2e/holes.ts'
 import { randomOf } from '../random.ts'
+import type { StepClock } from './step-clock.ts'
 
 /** What a fault does to a run, and to which of its processes. */
-type Kind = 'kill' | 'stop' | 'tree' | 'disk' | 'broker'
+type Kind = 'kill' | 'stop' | 'tree' | 'disk' | 'broker' | 'clock'
 
 export interface ChaosOptions {
   readonly faults: number
@@ -17,11 +18,13 @@ export interface ChaosOptions {
   readonly folder: string
   /** The folder is a disk of its own, which may be filled. */
   readonly disk: boolean
-  /** The log is in Kafka, whose broker may be killed; `die` returns when it is up again. */
+  /** The log is in Kafka, where a broker that leads may be killed; `die` returns when it is up again. */
   readonly kafka?: {
     readonly environment: Readonly<Record<string, string>>
     readonly die: () => Promise<void>
   }
+  /** The wall clock of all that runs, the exchange excepted, may be set. */
+  readonly clock?: StepClock | undefined
   readonly say: (text: string) => void
 }
 
@@ -49,7 +52,7 @@ type Part = keyof typeof PARTS
 
 /** Of a hundred faults, so many are of this kind. */
 const MIX: readonly (readonly [number, Kind, Part | undefined])[] = [
-  [35, 'kill', 'shard'],
+  [28, 'kill', 'shard'],
   [13, 'kill', 'sink-clickhouse'],
   [13, 'kill', 'sink-lake'],
   [13, 'kill', 'clickhouse'],
@@ -59,7 +62,10 @@ const MIX: readonly (readonly [number, Kind, Part | undefined])[] = [
   [4, 'stop', 'clickhouse'],
   [5, 'tree', undefined],
   [3, 'disk', undefined],
+  [7, 'clock', undefined],
 ]
+/** How far the wall clock is from the right time after a step, seconds. */
+const STEPS_S = [-3600, -30, -2, 0, 2, 30, 3600] as const
 /** Where there is a broker, it takes the place of so many of them. */
 const BROKER = 8
 const SETTLE_MS = 15_000
@@ -67,7 +73,8 @@ const REST_BYTES = 1 << 18
 
 /**
  * A run under load, and faults one after the other: processes are killed with -9 or stand still for some
- * seconds, the whole tree dies, the disk is full for a while; the exchange tears connections all the time.
+ * seconds, the whole tree dies, the disk is full for a while, the wall clock is set by seconds or an hour, on
+ * and back; the exchange tears connections all the time.
  * Then the run drains, and what the log, ClickHouse and the lake hold is compared row for row.
  */
 export const chaos = async (options: ChaosOptions): Promise<ChaosReport> => {
@@ -90,7 +97,10 @@ export const chaos = async (options: ChaosOptions): Promise<ChaosReport> => {
         run = begin(options)
         await ready(options)
       } else if (kind === 'broker') await options.kafka!.die()
-      else if (kind === 'disk') await full(folder, 500 + draw(3000))
+      else if (kind === 'clock') {
+        options.clock!.set(STEPS_S[draw(STEPS_S.length)]!)
+        await grown(options)
+      } else if (kind === 'disk') await full(folder, 500 + draw(3000))
       else if (kind === 'stop') await stop(pid, 300 + draw(6000))
       else {
         await kill(pid)
@@ -110,18 +120,21 @@ export const chaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   return { faults: counts, recoveryMs: recoveryMs.toSorted((a, b) => a - b), ...(await proof(folder)) }
 }
 
-const begin = ({ folder, kafka }: ChaosOptions): ChildProcess => {
+const begin = ({ folder, kafka, clock }: ChaosOptions): ChildProcess => {
   const where = ['--source', 'sim', '--data', folder, '--port', '0']
   const load = ['--pairs', '12', '--rate', '1500', '--faults', 'calm']
-  return start(['graph', 'run', ...where, ...load], kafka?.environment).child
+  const environment = { ...kafka?.environment, ...clock?.environment }
+  return start(['graph', 'run', ...where, ...load], environment).child
 }
 
-const drawn = (number: number, { disk, kafka }: ChaosOptions): (typeof MIX)[number] => {
+const drawn = (number: number, { disk, kafka, clock }: ChaosOptions): (typeof MIX)[number] => {
+  const possible = (kind: Kind): boolean =>
+    (kind !== 'disk' || disk) && (kind !== 'clock' || clock !== undefined)
   if (kafka !== undefined && number < BROKER) return [BROKER, 'broker', undefined]
   let rest = number
   for (const one of MIX) {
     rest -= one[0]
-    if (rest < 0) return one[1] === 'disk' && !disk ? MIX[0]! : one
+    if (rest < 0) return possible(one[1]) ? one : MIX[0]!
   }
   return MIX[0]!
 }

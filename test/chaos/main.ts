@@ -1,28 +1,43 @@
 // npm run chaos [-- FAULTS SEED]: a run under load, and fault after fault; then the proof that nothing was lost
-// and nothing is there twice. Ends with 2 when something is. With KT_KAFKA=1 the log is in Kafka, and its broker
-// is killed, too.
+// and nothing is there twice. Ends with 2 when something is. With KT_KAFKA=1 the log is in Kafka, on three brokers,
+// of which the one that leads the trades is killed, too.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { brokerDown, brokerUp } from '../../bin/kafka.ts'
+import { brokerDown, brokerUp, clusterUp } from '../../bin/kafka.ts'
 import { SmallDisk } from '../small-disk.ts'
+import { leaderOf } from '../runtime/kafka-leader.ts'
 import { chaos } from './chaos.ts'
+import { StepClock } from './step-clock.ts'
 
 const [faults = 100, seed = 1] = process.argv.slice(2).map(Number)
 const disk = SmallDisk.open('3g')
 const folder = disk?.folder ?? mkdtempSync(join(tmpdir(), 'kt-chaos-'))
 if (disk === undefined) console.log('no disk of its own could be mounted: it will not be filled')
-const broker =
-  process.env['KT_KAFKA'] === '1' ? await brokerUp(mkdtempSync(join(tmpdir(), 'kt-kafka-'))) : undefined
+const clock = StepClock.open()
+if (clock === undefined) console.log('no C compiler, or not Linux: the wall clock will not be set')
+const cluster = process.env['KT_KAFKA'] === '1' ? mkdtempSync(join(tmpdir(), 'kt-kafka-')) : undefined
+const nodes = cluster === undefined ? [] : await clusterUp(cluster, 3)
+const brokers = nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')
 const die = async (): Promise<void> => {
-  await brokerDown(broker!.folder, 'SIGKILL')
-  await pause(500)
-  await brokerUp(broker!.folder)
+  const port = await leaderOf(brokers, 'basis.trade')
+  const dead = nodes.find((node) => node.port === port) ?? nodes[0]!
+  await brokerDown(dead.folder, 'SIGKILL')
+  // Long enough for another one to lead.
+  await pause(6000)
+  await brokerUp(dead.folder)
 }
-const environment = { KT_KAFKA_BROKERS: `127.0.0.1:${broker?.port}` }
-const kafka = broker === undefined ? {} : { kafka: { environment, die } }
-const report = await chaos({ faults, seed, folder, disk: disk !== undefined, ...kafka, say: console.log })
+const kafka = cluster === undefined ? {} : { kafka: { environment: { KT_KAFKA_BROKERS: brokers }, die } }
+const report = await chaos({
+  faults,
+  seed,
+  folder,
+  disk: disk !== undefined,
+  clock,
+  ...kafka,
+  say: console.log,
+})
 const { recoveryMs, findings, unexplained } = report
 const at = (share: number): number =>
   recoveryMs[Math.min(recoveryMs.length - 1, Math.floor(recoveryMs.length * share))]!
@@ -33,7 +48,11 @@ console.log(
     2,
   ),
 )
-if (broker !== undefined) await brokerDown(broker.folder, 'SIGKILL')
+if (cluster !== undefined) {
+  await brokerDown(cluster, 'SIGKILL')
+  rmSync(cluster, { recursive: true, force: true })
+}
+clock?.[Symbol.dispose]()
 if (disk === undefined) rmSync(folder, { recursive: true, force: true })
 else disk[Symbol.dispose]()
 process.exit(findings.length === 0 && unexplained === 0 ? 0 : 2)
