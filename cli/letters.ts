@@ -48,8 +48,8 @@ export interface LetterWriter extends DeadLetters {
 }
 
 /**
- * The dead letters of a run, to write: to SQS where KT_DLQ names a queue, else to its folder. What the queue has
- * not taken when the run ends, or when too much waits, goes to the folder as well.
+ * The dead letters of a run, to write: to SQS where KT_DLQ names a queue, else to its folder. What the queue
+ * has not taken when the run ends, or when too much waits, goes to the folder as well.
  */
 export const writeLetters = async (
   root: string,

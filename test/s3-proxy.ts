@@ -12,6 +12,7 @@ export type Fault =
   | '500'
   | '503'
   | 'expired'
+  | 'skewed'
   | 'hang'
   | 'hang after'
   | 'cut'
@@ -33,6 +34,7 @@ const ANSWERS: Readonly<Partial<Record<Fault, readonly [number, string]>>> = {
   '500': [500, 'InternalError'],
   '503': [503, 'SlowDown'],
   expired: [400, 'ExpiredToken'],
+  skewed: [403, 'RequestTimeTooSkewed'],
 }
 
 /** A proxy before an S3 server that does to each request what `fault` says. */

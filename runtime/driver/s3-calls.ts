@@ -96,7 +96,7 @@ export class S3Calls {
     if (name === 'RequestTimeTooSkewed')
       return {
         kind: 'refused',
-        error: this.#error('KT3021', 'S3 refused the credentials', WHY[name]!, 'never'),
+        error: this.#error('KT3027', 'S3 refused the time of a request', told, 'never'),
       }
     if (CREDENTIALS.has(name) || status === 401 || status === 403) {
       return {
@@ -123,7 +123,7 @@ export class S3Calls {
   }
 
   #error(
-    code: 'KT3020' | 'KT3021' | 'KT3023' | 'KT3024',
+    code: 'KT3020' | 'KT3021' | 'KT3023' | 'KT3024' | 'KT3027',
     message: string,
     why: string,
     retry: HostError['retry'],
@@ -141,9 +141,10 @@ export class S3Calls {
 
 const FIX = {
   KT3020: 'It is tried again; see that the endpoint answers and that the network is there.',
-  KT3021: 'Renew the credentials where the AWS SDK finds them (AWS_ACCESS_KEY_ID, a profile, a role).',
+  KT3021: 'Renew the credentials where the AWS SDK finds them; AWS_ACCESS_KEY_ID is read at the start alone.',
   KT3023: 'Make the bucket, or correct its name, region or endpoint.',
   KT3024: 'See what the store says of itself: kt needs conditional puts, ranges and listing version 2.',
+  KT3027: 'Set the clock of this machine, or of the store: see that NTP runs (timedatectl).',
 } as const
 
 const WHY: Readonly<Record<string, string>> = {
@@ -154,7 +155,6 @@ const WHY: Readonly<Record<string, string>> = {
   InvalidAccessKeyId: 'the store does not know the access key',
   XAdminUserNotFound: 'the store does not know the access key',
   SignatureDoesNotMatch: 'the secret is not that of the access key',
-  RequestTimeTooSkewed: 'the clocks of this machine and of the store differ by too much',
   AccessDenied: 'they do not allow this',
 }
 const CREDENTIALS: ReadonlySet<string> = new Set(Object.keys(WHY))

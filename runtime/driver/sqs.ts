@@ -50,8 +50,8 @@ interface Waiting {
 
 /**
  * Dead letters in a queue of SQS. `add` never waits; letters leave in batches and are tried again until the
- * queue has them or this is closed, so one may be there twice: a reader tells by the place of its frame. A letter too long
- * for the queue lies in the object store, and the queue has its name.
+ * queue has them or this is closed, so one may be there twice: a reader tells by the place of its frame. A
+ * letter too long for the queue lies in the object store, and the queue has its name.
  */
 export class SqsDeadLetters implements DeadLetters {
   readonly #options: SqsOptions

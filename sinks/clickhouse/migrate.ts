@@ -74,11 +74,11 @@ const checkEngine = (sink: ClickhouseSink, engine: string, replication: Replicat
   // The engine of ClickHouse Cloud replicates by itself.
   if (replicated || replication === undefined || engine.startsWith('Shared')) return
   const table = quoted(sink.table)
-  const convert = `DETACH TABLE ${table}; ATTACH TABLE ${table} AS REPLICATED; SYSTEM RESTORE REPLICA ${table}`
+  const attach = `DETACH TABLE ${table}; ATTACH TABLE ${table} AS REPLICATED`
   throw different(
     sink,
     `Its engine is ${engine}, and tables are to be replicated.`,
-    `Run ${convert}; or ${AWAY}`,
+    `Run ${attach}; SYSTEM RESTORE REPLICA ${table}; or ${AWAY}`,
   )
 }
 

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { HostError } from '../../graph/error.ts'
 import type { ObjectArchive } from '../../graph/port.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
@@ -59,7 +60,7 @@ describe.skipIf(!s3There)('a store of objects in S3', () => {
     }
   }
 
-  test.each<readonly Fault[]>([['503'], ['500', '409'], ['cut', 'cut after'], ['hang', '503']])(
+  test.each<readonly Fault[]>([['503'], ['skewed'], ['500', '409'], ['cut', 'cut after'], ['hang', '503']])(
     'goes on behind %s',
     (...script) =>
       behind(script, async (store, plain, seen) => {
@@ -128,6 +129,7 @@ describe.skipIf(!s3There)('a store of objects in S3', () => {
     ['403', 'KT3021'],
     ['404', 'KT3024'],
     ['expired', 'KT3021'],
+    ['skewed', 'KT3027'],
   ])('says within its time that %s goes on: %s', (fault, code) =>
     behind(
       (what) => (what.startsWith('PUT') ? 'none' : fault),
@@ -139,6 +141,29 @@ describe.skipIf(!s3There)('a store of objects in S3', () => {
       },
     ),
   )
+
+  test.each<readonly [Fault, RegExp]>([
+    ['expired', /expired.*Renew the credentials/],
+    ['skewed', /RequestTimeTooSkewed.*clock/],
+  ])('is as it was when %s is over, and says before what to do', (fault, said) => {
+    let on = false
+    return behind(
+      () => (on ? fault : 'none'),
+      async (store, plain) => {
+        await store.put('one', bytes('1'))
+        on = true
+        const error = await store
+          .putIfAbsent('two', bytes('2'))
+          .then(String, (thrown: unknown) => thrown as HostError)
+        if (typeof error === 'string') throw new Error('it was let in')
+        expect(`${error.why} ${error.fix}`).toMatch(said)
+        on = false
+        expect(await plain.get('two')).toBeUndefined()
+        expect(await store.putIfAbsent('two', bytes('2'))).toBe(true)
+        expect(await textOf(store, 'one')).toBe('1')
+      },
+    )
+  })
 
   test('says that nobody knows when every answer to a put is lost, and asking again finds out', () =>
     behind(['cut', 'cut', 'cut', 'hang after', 'none'], async (store) => {
