@@ -38,6 +38,8 @@ export class FakeClickhouse {
   /** Nobody answers. */
   away = false
   inserts = 0
+  /** Calls that came, or were tried. */
+  asked = 0
   swallowed = 0
   burned = 0
   readonly #clock: Clock
@@ -84,6 +86,7 @@ export class FakeClickhouse {
     new Promise((resolve) => void this.#clock.after(ms, resolve))
 
   async #arrive(): Promise<void> {
+    this.asked++
     await this.#sleep(1 + 3 * this.#dice())
     if (this.away || !this.#up || this.#chance(0.02)) throw lost()
   }
