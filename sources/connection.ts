@@ -4,6 +4,7 @@ import type { Budget } from './budget.ts'
 import type { Effect, Happening, Topic } from './happening.ts'
 import type { Inlet, InletLine } from './inlet.ts'
 import type { Intake } from './intake.ts'
+import type { Sub } from './line.ts'
 import { ByteMap } from '../graph/byte-map.ts'
 import { KeyFinder } from './scan.ts'
 import { Session } from './session.ts'
@@ -27,7 +28,13 @@ export interface ConnectionParts {
 interface Open {
   readonly line: InletLine
   readonly socket: Socket
-  readonly inlets: Map<string, Inlet>
+  /** Topics that spoke on it, by their bytes: all that a message of theirs needs is found at once. */
+  readonly spoken: ByteMap<Spoken>
+}
+
+interface Spoken {
+  readonly sub: Sub
+  readonly inlet: Inlet
 }
 
 const decoder = new TextDecoder()
@@ -148,7 +155,7 @@ export class Connection {
         this.#do({ kind: 'closed', line: epoch, code, reason })
       },
     })
-    this.#open.set(epoch, { line, socket, inlets: new Map() })
+    this.#open.set(epoch, { line, socket, spoken: new ByteMap() })
   }
 
   #close(epoch: number): void {
@@ -162,24 +169,28 @@ export class Connection {
     if (open === undefined) return
     const topic = this.#topic
     const found = topic.find(bytes, from, to)
-    const place = found ? this.#places.get(bytes, topic.from, topic.to) : undefined
-    if (place === undefined) {
-      const said = found ? bytes.subarray(topic.from, topic.to) : undefined
-      return this.#other(open, said, bytes.subarray(from, to), received)
+    let spoken = found ? open.spoken.get(bytes, topic.from, topic.to) : undefined
+    if (spoken === undefined || spoken.sub.gone) {
+      const place = found ? this.#places.get(bytes, topic.from, topic.to) : undefined
+      if (place === undefined) {
+        const said = found ? bytes.subarray(topic.from, topic.to) : undefined
+        return this.#other(open, said, bytes.subarray(from, to), received)
+      }
+      spoken = this.#speaks(open, place)
+      if (spoken === undefined) return
     }
-    const sub = this.#session.sub(epoch, place.topic)
-    if (sub === undefined) return
-    const counts = this.#session.heard(sub, received)
+    const counts = this.#session.heard(spoken.sub, received)
     this.#play(this.#session.take())
-    if (counts) this.#parts.intake.take(this.#inlet(open, place), bytes, received, from, to)
+    if (counts) this.#parts.intake.take(spoken.inlet, bytes, received, from, to)
   }
 
-  #inlet(open: Open, { topic, channel, symbol }: Place): Inlet {
-    const known = open.inlets.get(topic)
-    if (known !== undefined) return known
-    const inlet = this.#parts.intake.inlet(channel, symbol, open.line)
-    open.inlets.set(topic, inlet)
-    return inlet
+  /** Nothing where the topic is not subscribed to on this line. */
+  #speaks(open: Open, { topic, channel, symbol }: Place): Spoken | undefined {
+    const sub = this.#session.sub(open.line.epoch, topic)
+    if (sub === undefined) return undefined
+    const spoken = { sub, inlet: this.#parts.intake.inlet(channel, symbol, open.line) }
+    open.spoken.set(topic, spoken)
+    return spoken
   }
 
   /** A reply, a farewell, the last words of a topic that was left, or something that nobody knows. */

@@ -8,6 +8,8 @@ export interface Sub {
   /** When it was asked for; 0: not yet. */
   sentAt: number
   spoke: boolean
+  /** It was left, or refused. */
+  gone: boolean
   tries: number
 }
 
@@ -58,12 +60,12 @@ export class Line {
 
   add(held: Held): void {
     if (!this.open || this.subs.has(held.topic)) return
-    this.subs.set(held.topic, { held, line: this, sentAt: 0, spoke: false, tries: 0 })
+    this.subs.set(held.topic, { held, line: this, sentAt: 0, spoke: false, gone: false, tries: 0 })
     this.#queue.push(held.topic)
   }
 
   remove(topic: string): void {
-    if (!this.subs.delete(topic)) return
+    if (!this.#leave(topic)) return
     this.#queue = this.#queue.filter((one) => one !== topic)
     this.#off.push(topic)
   }
@@ -88,7 +90,13 @@ export class Line {
       return undefined
     }
     const [topic = ''] = request.topics
-    return this.subs.delete(topic) ? topic : undefined
+    return this.#leave(topic) ? topic : undefined
+  }
+
+  #leave(topic: string): boolean {
+    const sub = this.subs.get(topic)
+    if (sub !== undefined) sub.gone = true
+    return this.subs.delete(topic)
   }
 
   answered(): void {

@@ -12,9 +12,12 @@ export class KeyFinder {
   from = 0
   to = 0
   readonly #key: Uint8Array
+  /** How nearly all messages begin. */
+  readonly #lead: Uint8Array
 
   constructor(key: string) {
     this.#key = new TextEncoder().encode(key)
+    this.#lead = new TextEncoder().encode(`{"${key}":"`)
   }
 
   /**
@@ -28,6 +31,8 @@ export class KeyFinder {
   }
 
   #find(bytes: Uint8Array, from: number): boolean {
+    const { length } = this.#lead
+    if (sameBytes(bytes, from, from + length, this.#lead)) return this.#plain(bytes, from + length - 1)
     let at = blank(bytes, from)
     if (bytes[at] !== 0x7b) return false
     at = blank(bytes, at + 1)

@@ -61,10 +61,10 @@ export class Session {
   heard(sub: Sub, now: number): boolean {
     const { held, line } = sub
     line.heard = now
-    line.channels.add(held.channel)
     if (this.#silence.any) this.#out.push(...this.#silence.spoke(held.channel, line))
     if (!sub.spoke || held.owner === 0) {
       sub.spoke = true
+      line.channels.add(held.channel)
       if (held.owner === 0) this.#control('up', held, line.epoch, '')
       if (held.owner <= line.epoch) held.owner = line.epoch
     }
