@@ -145,6 +145,8 @@ export const inClickhouse = async (
   const settings = {
     output_format_json_quote_64bit_integers: 1,
     output_format_json_quote_denormals: 1,
+    // A replica that lacks rows says so.
+    select_sequential_consistency: '1',
   } as const
   const result = await server.client.query({
     query,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { TableChange } from '../../sinks/clickhouse/load.ts'
-import { start } from './chdb-start.ts'
+import { engine, start } from './chdb-start.ts'
 import { caughtUp, expectExact, stopAll, Topic, until } from './clickhouse-topic.ts'
 
 const started = await start({ queryMaxSeconds: 60 })
@@ -22,6 +22,18 @@ describe.skipIf(started === undefined)('a ClickHouse that refuses (skipped where
     await loading.stop()
     await caughtUp(topic, topic.run(direct))
     await expectExact(direct, topic)
+  })
+
+  /** The front has one user. */
+  test.runIf(engine === 'listener')('a user who may only read is said to lack a right', async () => {
+    const topic = new Topic('read_only')
+    await topic.write(2, 5)
+    const loading = topic.run(started.tables({ user: 'reader' }))
+    await until(() => loading.status()[0]!.state === 'failed', 'it was let in')
+    expect(loading.status()[0]!.error).toMatchObject({
+      code: 'KT6108',
+      why: expect.stringContaining('Not enough privileges'),
+    })
   })
 
   test('while a table has too many parts its rows wait, and come once when it has fewer', async () => {
