@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { KtError } from '../graph/error.ts'
 import type { Plan, SinkPlan } from '../graph/plan.ts'
 import type { Log, ReadFrom } from '../graph/port.ts'
@@ -109,15 +109,15 @@ export const runRebuild = async (of: Rebuilding): Promise<number> => {
       rebuild: false,
     }))
     const loads = await startSinks(of, log, sinks, live.name, holding.keep)
-    let pointAt = Date.now()
+    let pointAt = performance.now()
     const go = async (): Promise<void> => {
       for (;;) {
         const more = await remaking.pump(of.follow ? WAIT_MS : 0)
         await turn()
         if (of.stopped() || (!more && !of.follow)) return
-        if (!of.follow || Date.now() - pointAt < POINT_EVERY_MS) continue
+        if (!of.follow || performance.now() - pointAt < POINT_EVERY_MS) continue
         point = await moved(open)
-        pointAt = Date.now()
+        pointAt = performance.now()
       }
     }
     await Promise.race([go(), remaking.failure])
@@ -125,11 +125,24 @@ export const runRebuild = async (of: Rebuilding): Promise<number> => {
     await loads.drain()
     await holding.release()
     return point.step
+  } catch (error) {
+    throw error instanceof KtError && error.code === 'KT3002' ? overtaken(error, of) : error
   } finally {
     await own.close()
     await open.past.close()
   }
 }
+
+/** KT3002 for a rebuild: an embedded log keeps what it has not read; Kafka only as long as it is told. */
+const overtaken = (error: KtError, { root, place }: Rebuilding): KtError =>
+  new KtError('KT3002', error.message, {
+    where: place.where,
+    why: 'retention has removed rows that this rebuild had not read yet',
+    fix:
+      'Make it from the lake, which has them: kt graph run GRAPH --source lake:RUN. Or begin anew with the ' +
+      `first rows there are: kt replay --into ${basename(root)} --drop, and the same command again.`,
+    cause: error,
+  })
 
 /** Go as far as the past is complete now. */
 const moved = async ({ past, point }: OpenPast): Promise<Point> => {
@@ -240,11 +253,11 @@ const loaded = async (loading: Loading, log: Log): Promise<void> => {
         return end !== undefined && end.next > end.first && next < end.next
       }),
     )
-  const until = Date.now() + DRAIN_MS
+  const until = performance.now() + DRAIN_MS
   loading.again()
   for (let left = behind(); left.length > 0; left = behind()) {
     const failed = left.find((one) => one.state === 'failed')
-    if (failed !== undefined || Date.now() > until)
+    if (failed !== undefined || performance.now() > until)
       throw notLoaded(
         left.map(({ sink }) => sink),
         failed?.error,

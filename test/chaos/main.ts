@@ -29,14 +29,12 @@ const die = async (): Promise<void> => {
   await brokerUp(dead.folder)
 }
 const kafka = cluster === undefined ? {} : { kafka: { environment: { KT_KAFKA_BROKERS: brokers }, die } }
-const report = await chaos({
-  faults,
-  seed,
-  folder,
-  disk: disk !== undefined,
-  clock,
-  ...kafka,
-  say: console.log,
+const able = { disk: disk !== undefined, clock, ...kafka }
+const report = await chaos({ faults, seed, folder, ...able, say: console.log }).finally(async () => {
+  clock?.[Symbol.dispose]()
+  if (cluster === undefined) return
+  await brokerDown(cluster, 'SIGKILL')
+  rmSync(cluster, { recursive: true, force: true })
 })
 const { recoveryMs, findings, unexplained } = report
 const at = (share: number): number =>
@@ -48,11 +46,6 @@ console.log(
     2,
   ),
 )
-if (cluster !== undefined) {
-  await brokerDown(cluster, 'SIGKILL')
-  rmSync(cluster, { recursive: true, force: true })
-}
-clock?.[Symbol.dispose]()
 if (disk === undefined) rmSync(folder, { recursive: true, force: true })
 else disk[Symbol.dispose]()
 process.exit(findings.length === 0 && unexplained === 0 ? 0 : 2)

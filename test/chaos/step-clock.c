@@ -1,14 +1,17 @@
 /* A wall clock that a test sets, for the processes that this is preloaded into: what the machine says, and the
    nanoseconds in the file that KT_STEP_CLOCK names. The exchange is another machine and keeps its time; clocks
-   that nobody sets (CLOCK_MONOTONIC) are left as they are. */
+   that nobody sets (CLOCK_MONOTONIC) are left as they are. Who waits until a time means it by the clock that was
+   set, and the machine by its own. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,4 +57,32 @@ time_t time(time_t *at) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (at != NULL) *at = now.tv_sec;
   return now.tv_sec;
+}
+
+int timespec_get(struct timespec *at, int base) {
+  return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, at) == 0 ? base : 0;
+}
+
+/* Seconds since the machine began are no date. */
+static struct timespec meant(const struct timespec *until) {
+  if (offset == NULL || until->tv_sec < SECOND) return *until;
+  int64_t nanos = until->tv_sec * SECOND + until->tv_nsec - *offset;
+  return (struct timespec){nanos / SECOND, nanos % SECOND};
+}
+
+int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until) {
+  static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+  /* There are two of that name; a condition is of the newer kind. */
+  if (real == NULL) real = (__typeof__(real))dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+  if (real == NULL) real = (__typeof__(real))dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+  struct timespec at = meant(until);
+  return real(cond, mutex, &at);
+}
+
+int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until) {
+  static int (*real)(cnd_t *, mtx_t *, const struct timespec *);
+  if (real == NULL) real = (__typeof__(real))dlsym(RTLD_NEXT, "cnd_timedwait");
+  struct timespec at = meant(until);
+  return real(cond, mutex, &at);
 }
