@@ -59,6 +59,8 @@ export const wantedTopics = (
     'min.insync.replicas': leastOf(replicas),
     'max.message.bytes': String(MESSAGE_BYTES_MAX),
     'unclean.leader.election.enable': 'false',
+    // By the clock of a writer brokers refuse what is an hour ahead, and let go of what is too far behind.
+    'message.timestamp.type': 'LogAppendTime',
   }
   const kept = { 'cleanup.policy': 'delete', 'retention.ms': String(retentionMs), 'retention.bytes': '-1' }
   return [
