@@ -1,9 +1,9 @@
 import type { Clock } from '../../graph/port.ts'
 
 /**
- * The machine's clock, never going back within a process. A step forward is followed at once: the machine may
- * have slept. Where the wall clock is set back, time goes on at half its pace until the wall has caught up, so
- * that silence is still noticed and nothing that is due waits for hours.
+ * The machine's clock, never going back within a process. A step forward is followed at once: the machine
+ * may have slept. Where the wall clock is set back, time goes on at half its pace until the wall has caught
+ * up, so that silence is still noticed and nothing that is due waits for hours.
  */
 export const systemClock = (): Clock => {
   let latest = 0
