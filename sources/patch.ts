@@ -17,8 +17,8 @@ export class LastSaid {
   readonly #said = new Map<string, Said>()
 
   /**
-   * A row with what it leaves out. `nothing`: the message changes nothing of this schema. `early`: something is
-   * left out that was never said.
+   * A row with what it leaves out. `nothing`: the message changes nothing of this schema. `early`: it leaves
+   * out what was never said.
    */
   raw(schema: AnySchema, raw: Raw): Raw | 'nothing' | 'early' {
     if (!Object.keys(raw).some((field) => field !== 'symbol' && field !== 'time')) return 'nothing'
