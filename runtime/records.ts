@@ -53,9 +53,9 @@ export const lastStepIn = async (log: Readable, end: End, shard?: string): Promi
 }
 
 /**
- * The offset behind the last record of a partition that is of no later step than that: nothing need lie there,
- * and who reads up to it must be able to come there. Of a certain shard, where it is named, the first one of a
- * later step.
+ * The offset behind the last record of a partition that is of no later step than that: nothing need lie
+ * there, and who reads up to it must be able to come there. Of a certain shard, where it is named, the first
+ * one of a later step.
  */
 export const offsetBehind = async (
   log: Readable,
