@@ -20,7 +20,7 @@ describe('what follows from an event schema', () => {
 
   test('is a table on every server of a cluster', async () => {
     const all = marketTables.map((sink) => `${createTable(sink, { cluster: '{cluster}' })};\n`).join('\n')
-    await expect(all).toMatchFileSnapshot('../../sql/clickhouse/replicated.sql')
+    await expect(all).toMatchFileSnapshot('../../sql/replicated/clickhouse.sql')
   })
 
   test('is an Arrow schema', async () => {
