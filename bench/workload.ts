@@ -53,7 +53,7 @@ const drifting = (messages: number): Workload => {
   const half = Math.floor(frames.length / 2)
   const changed = frames
     .slice(half, half + messages)
-    .map((frame) => ({ ...frame, bytes: reshaped(frame.bytes) }))
+    .map(({ bytes, received, channel, symbol }) => ({ bytes: reshaped(bytes), received, channel, symbol }))
   return { warm: () => frames.slice(0, half), timed: () => [changed] }
 }
 
