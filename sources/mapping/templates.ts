@@ -191,14 +191,17 @@ export class Templates {
     this.#seen.set(key, seen)
     if (seen < SEEN_MIN) return 'a new shape'
     if ((seen & (seen - 1)) !== 0) return VALUE
-    const known = this.#unions.find((one) => joined(one.shape, shape) !== undefined)
-    if (known === undefined && this.#unions.length >= TEMPLATES_MAX) return 'more shapes than are kept'
-    const wide = known === undefined ? shape : joined(known.shape, shape)!
-    if (sizeOf(wide) > SIZE_MAX) return 'a shape of many parts'
-    if (known !== undefined && shapeKey(wide) === shapeKey(known.shape)) return known.refused ?? VALUE
-    const union = known ?? { shape: wide, scanner: undefined, refused: undefined }
-    if (known === undefined) this.#unions.push(union)
-    union.shape = wide
+    for (const union of this.#unions) {
+      const wide = joined(union.shape, shape)
+      if (wide === undefined) continue
+      if (sizeOf(wide) > SIZE_MAX) return 'a shape of many parts'
+      if (shapeKey(wide) === shapeKey(union.shape)) return union.refused ?? VALUE
+      union.shape = wide
+      return this.#rewrite(union)
+    }
+    if (this.#unions.length >= TEMPLATES_MAX) return 'more shapes than are kept'
+    const union: Union = { shape, scanner: undefined, refused: undefined }
+    this.#unions.push(union)
     return this.#rewrite(union)
   }
 
