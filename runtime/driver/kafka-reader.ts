@@ -7,6 +7,7 @@ import { Gathering } from './kafka-gathering.ts'
 import { Records } from './kafka-record.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { refused } from './kafka-topics.ts'
+import { pause } from './kafka-transaction.ts'
 
 interface Seen {
   readonly waiting: ReadonlyMap<string, number>
@@ -168,5 +169,3 @@ const WATCH_MS = 1000
 const SETTLE_MS = 2000
 /** So long the other records of a step may take, before it is looked whether there are any. */
 const PATIENCE_MS = 10
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
