@@ -12,9 +12,8 @@ export interface MarketFrame {
   readonly received: number
   readonly channel: 'trade' | 'book' | 'seed' | 'listing'
   readonly symbol: string
-  /** What it was read into with others, and where in it the bytes begin; left out: they are by themselves. */
+  /** What it was read into with others: its bytes are a view of it; left out: they are by themselves. */
   readonly memory?: Uint8Array
-  readonly from?: number
 }
 
 /** Real frames of one market, as the socket gave them. */

@@ -134,9 +134,9 @@ const deliver = ({ player, message }: Playing, frame: MarketFrame): void => {
   else {
     message.channel = channel
     message.received = received
-    const { memory, from } = frame
+    const { memory } = frame
     message.bytes = memory ?? bytes
-    message.from = from ?? 0
+    message.from = memory === undefined ? 0 : bytes.byteOffset
     message.to = message.from + bytes.length
     message.symbol = symbol
     player.deliver(message)

@@ -28,10 +28,9 @@ export class Loop {
     const memory = new Uint8Array(kept.reduce((size, { bytes }) => size + bytes.length, ROOM))
     let used = 0
     this.#mutable = kept.map((one) => {
-      const from = used
-      const bytes = Buffer.from(memory.buffer, from, one.bytes.length)
+      const bytes = Buffer.from(memory.buffer, used, one.bytes.length)
       used += one.bytes.copy(bytes)
-      return { ...one, bytes, memory, from }
+      return { ...one, bytes, memory }
     })
     this.frames = this.#mutable
     this.#received = kept.map((one) => one.received)
