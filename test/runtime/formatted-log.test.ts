@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readBatch, rowsOf } from '../../graph/batch.ts'
 import { key } from '../../graph/key.ts'
-import type { Plan } from '../../graph/plan.ts'
 import type { Log, LogRecord, Placed, ReadFrom } from '../../graph/port.ts'
 import { present } from '../../graph/present.ts'
 import { float, int, logged, micros, name, optional, schema, schemaId } from '../../graph/schema.ts'
@@ -16,15 +15,12 @@ import { formatted } from '../../runtime/format/formatted-log.ts'
 import type { Registry } from '../../runtime/format/registry.ts'
 import { MemoryLog } from '../../runtime/memory-log.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
-import { randomOf } from '../random.ts'
 import { batchBytes, eventOf, SCHEMAS } from './events.ts'
 import type { Row } from './events.ts'
+import { FORMATS, rowsIn } from './formatted-world.ts'
 import { registryServer } from './registry-server.ts'
 import type { RegistryServer } from './registry-server.ts'
 import { inFolder } from './segment-home.ts'
-import { diamond, turns, work } from './stages-graph.ts'
-import { newHome, runStages, tapsOf } from './stages-world.ts'
-import type { Home, Running } from './stages-world.ts'
 import { codeOf, drain, from, S } from './steps.ts'
 
 let server: RegistryServer
@@ -36,11 +32,10 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 const byFirst = key('first', (event: object) => String(Object.values(event)[0]).slice(0, 3))
-const formats: readonly Format[] = ['arrow', 'json', 'avro']
 
 /** A topic of each event in each format. */
 const TOPICS: readonly AnyTopic[] = SCHEMAS.flatMap((one) =>
-  formats.map((format) =>
+  FORMATS.map((format) =>
     topic(`${one.name}-${format}`, { schema: one as never, key: byFirst, partitions: 2, format }),
   ),
 )
@@ -52,12 +47,6 @@ const recordOf = (of: AnyTopic, partition: number, rows: readonly Row[]): LogRec
   rows: rows.length,
   bytes: batchBytes(of.schema, rows),
 })
-
-const rowsIn = (topics: readonly AnyTopic[], records: readonly Placed[]): readonly Row[] =>
-  records.flatMap((record) => {
-    const { schema: own } = topics.find(({ name: one }) => one === record.topic)!
-    return rowsOf(readBatch(logged(own), present(own, record).bytes))
-  })
 
 const whole = (topics: readonly AnyTopic[], prefix: string) => ({ topics, registry, prefix })
 
@@ -166,68 +155,6 @@ describe('a log of topics in several formats', () => {
     expect(appended).toMatchObject([named, named])
     const text = new TextDecoder().decode(appended[0]!.bytes)
     expect(JSON.parse(text)).toMatchObject({ kind: row!['kind'], _order: 0 })
-  })
-})
-
-/** A plan with other formats for the topics of its graph. */
-const inFormats = (plan: Plan, formatOf: (topic: AnyTopic) => Format): Plan => {
-  const made = new Map(plan.topics.map((one) => [one.name, { ...one, format: formatOf(one) }]))
-  const of = (one: AnyTopic): AnyTopic => made.get(one.name)!
-  return {
-    ...plan,
-    topics: plan.topics.map(of),
-    stages: plan.stages.map((stage) => ({
-      ...stage,
-      reads: stage.reads.map(of),
-      writes: stage.writes.map((write) => ({ ...write, topic: of(write.topic) })),
-    })),
-  }
-}
-
-let runs = 0
-
-const outcome = async (plan: Plan, home: Home, how: Running, seed: number, taps = 300): Promise<unknown> => {
-  const prefix = `run${++runs}.`
-  const between = (log: Log): Log => formatted(log, whole(plan.topics, prefix))
-  await runStages(plan, home, tapsOf(seed).slice(0, taps), { ...how, between })
-  const log = between(new MemoryLog(new VirtualClock(0), { store: home.store }))
-  const rows: Record<string, readonly Row[]> = {}
-  for (const { topic: one, partition } of await log.ends()) {
-    const found = rowsIn(plan.topics, await drain(await log.read([{ topic: one, partition, offset: 0 }])))
-    rows[`${one}/${partition}`] = found.map(({ _order, ...event }) => (void _order, event))
-  }
-  return rows
-}
-
-describe('a graph whose topics have formats', () => {
-  const plans = [
-    ['three stages', work.three],
-    ['two topics of one stage', turns],
-    ['topics of two stages', diamond],
-  ] as const
-  test.each(plans.flatMap(([title, plan]) => [1, 2, 3].map((seed) => [title, seed, plan] as const)))(
-    'makes the rows that it makes of batches, with and without deaths: %s (seed %i)',
-    async (_, seed, plan) => {
-      const draw = randomOf(seed)
-      const deaths = Array.from({ length: 1 + draw(4) }, () => draw(300))
-      const own = inFormats(plan, ({ name: one }) =>
-        one.startsWith('kt.') ? 'arrow' : formats[1 + draw(2)]!,
-      )
-      expect(own.topics.some(({ format }) => format !== 'arrow')).toBe(true)
-      const expected = await outcome(plan, newHome(), {}, seed)
-      expect(await outcome(own, newHome(), { deaths, turns: (below) => draw(below) }, seed)).toEqual(expected)
-    },
-  )
-
-  test('goes on in another format where it was changed, and reads both', async () => {
-    const json = inFormats(work.three, ({ name: one }) => (one.startsWith('kt.') ? 'arrow' : 'json'))
-    const [home, other] = [newHome(), newHome()]
-    await outcome(json, home, {}, 9, 130)
-    await outcome(work.three, other, {}, 9, 130)
-    const expected = await outcome(work.three, other, {}, 9)
-    expect(await outcome(work.three, home, { deaths: [170] }, 9)).toEqual(expected)
-    const written = new Set(home.store.steps.flat().map((one) => one.schema))
-    expect(['sum/1', 'sum/1+json', 'total/1', 'total/1+json'].filter((one) => !written.has(one))).toEqual([])
   })
 })
 
