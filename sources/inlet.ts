@@ -6,14 +6,14 @@ export interface Inlet {
   readonly channel: string
   /** Undefined: its messages are for all symbols. */
   readonly symbol: string | undefined
-  /** Of both: what is known of the book is found by it. */
-  readonly key: string
   readonly line: InletLine
   /** What its messages are read with; `received` is that of the message at hand. */
   readonly about: MessageAbout & { received: number }
   readonly reader: Reader
-  /** The book that its rows are of, where the channel carries changes of books. */
+  /** Its rows are changes of a book. */
   readonly tracked: boolean
+  /** What is known of that book. */
+  readonly run: Run
 }
 
 /** What is known of a book is found by its channel and symbol. */

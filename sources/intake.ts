@@ -15,6 +15,8 @@ import { LastSaid } from './patch.ts'
 import type { MessageAbout, Reader, ReaderCounts, Skipped } from './reader.ts'
 import type { AnyChannel, MarketRules } from './venue.ts'
 
+const NO_RUN: Run = { first: 0, last: -1, seeded: false, seededAt: 0, frames: 0 }
+
 type Row = { readonly schema: string; readonly row: object }
 
 /**
@@ -80,7 +82,8 @@ export class Intake {
       last: model === 'patch' ? new LastSaid() : undefined,
     }
     const reader = this.#readers.get(channel) as Reader
-    return { channel, symbol, key: keyOf(channel, symbol), line, about, reader, tracked: model === 'delta' }
+    const run = this.run(keyOf(channel, symbol))
+    return { channel, symbol, line, about, reader, tracked: model === 'delta', run }
   }
 
   /** Hand a message to the graph. The bytes are valid only until this returns. */
@@ -98,7 +101,7 @@ export class Intake {
       inlet.reader.read(buffer, inlet.about, this.#emitTracked, from, to)
     } catch (error) {
       // Whatever it said is lost, so that the book must begin anew, even where the ids go on.
-      this.run(inlet.key).last = -1
+      inlet.run.last = -1
       throw error
     }
   }
@@ -126,7 +129,7 @@ export class Intake {
    */
   seed(inlet: Inlet, bytes: Uint8Array, received: number, limit: number): boolean {
     const rows: Row[] = []
-    const run = this.run(inlet.key)
+    const { run } = inlet
     const reader = this.#readers.get(`${inlet.channel}.seed`) as Reader
     const about = { ...inlet.about, received, limit }
     let failure: unknown
@@ -155,16 +158,15 @@ export class Intake {
   }
 
   run(key: string): Run {
-    const known = this.runs.get(key)
-    if (known !== undefined) return known
-    const run: Run = { first: 0, last: -1, seeded: false, seededAt: 0, frames: 0 }
+    const run = this.runs.get(key) ?? { ...NO_RUN }
     this.runs.set(key, run)
     return run
   }
 
   /** Nothing is known of a book any more: its connection is gone. */
   forget(channel: string, symbol: string): void {
-    this.runs.delete(keyOf(channel, symbol))
+    const run = this.runs.get(keyOf(channel, symbol))
+    if (run !== undefined) Object.assign(run, NO_RUN)
   }
 
   control(
@@ -269,7 +271,7 @@ export class Intake {
   }
 
   #track(inlet: Inlet, row: Tracked): void {
-    const run = this.run(inlet.key)
+    const { run } = inlet
     const { first, last, snapshot } = row
     run.frames += 1
     if (first === null || last === null) return

@@ -1,3 +1,4 @@
+import { differs } from './literal.ts'
 import type { Leaf } from './shape.ts'
 import type { Use } from './use.ts'
 
@@ -7,28 +8,6 @@ import type { Use } from './use.ts'
  * the same as integers. What reads a value leaves it in variables of its use: `n_` the number, `s_` and `e_`
  * where it begins and ends, `f_` the flag; `l_` is how many digits it had the last time.
  */
-
-/** True where the bytes at `i` are not these. Four bytes are compared at a time. */
-export const differs = (text: string): string => {
-  const tests: string[] = []
-  const { length } = text
-  const test = (bits: 16 | 32, at: number): void => {
-    tests.push(`v.getInt${bits}(i+${at},true)!==${wordAt(text, at, bits)}`)
-  }
-  let at = 0
-  for (; at + 4 <= length; at += 4) test(32, at)
-  if (at < length && length >= 4) test(32, length - 4)
-  else {
-    if (at + 2 <= length) test(16, at)
-    if (length % 2 === 1) tests.push(`b[i+${length - 1}]!==${text.charCodeAt(length - 1)}`)
-  }
-  return tests.join('||')
-}
-
-const wordAt = (text: string, at: number, bits: 16 | 32): number => {
-  const low = text.charCodeAt(at) | (text.charCodeAt(at + 1) << 8)
-  return bits === 16 ? low : low | (text.charCodeAt(at + 2) << 16) | (text.charCodeAt(at + 3) << 24)
-}
 
 /** Compare what is the same in all messages, and pass it. */
 export const passCode = (literal: string): string =>
@@ -94,10 +73,11 @@ const decimal = (name: string): string => {
   const more = `${word('i+5')}t=t<<(64-(${after}<<3));${CHECK}${JOIN}t=Math.imul(u,I[${after}-4])+t|0;`
   const eight = `${word('i+1')}${CHECK}${JOIN}u=t;${more}`
   return (
-    `z=i;d=-1;n=b[i]^48;if(n<=9){i++;while((y=b[i]^48)<=9){n=Math.imul(n,10)+y|0;i++}y=i+1+${after};` +
-    `if(i-z<=7&&y<=end&&b[i]===46){d=0;if(${after}<=4){${four}}else{${eight}}` +
+    `z=i;d=-1;n=b[i]^48;if(n<=9){i++;while((y=b[i]^48)<=9){n=Math.imul(n,10)+y|0;i++}` +
+    `if(i-z<=7){if(b[i]!==46){n${name}=n;d=0}else{y=i+1+${after};` +
+    `if(y<=end){d=0;if(${after}<=4){${four}}else{${eight}}` +
     `n${name}=(n*P[${after}]+t)/P[${after}];` +
-    `i=y;if(b[i]-46>>>0<12)d=-1}}${again(name, 'G[1]<1?1:G[1]>8?8:G[1]')}`
+    `i=y;if(b[i]-46>>>0<12)d=-1}}}}${again(name, 'G[1]<1?1:G[1]>8?8:G[1]')}`
   )
 }
 

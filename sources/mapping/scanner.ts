@@ -1,6 +1,7 @@
 import type { Cells } from '../../graph/row.ts'
 import { numberEnd, POWERS, readDecimal } from './plain.ts'
-import { differs, guessOf, passCode, readCode, skipCode } from './scan-code.ts'
+import { differs } from './literal.ts'
+import { guessOf, passCode, readCode, skipCode } from './scan-code.ts'
 import { scanRows } from './scan-row.ts'
 import type { ScannedList, ScanRows } from './scan-row.ts'
 import type { Leaf, Listing, Shape } from './shape.ts'

@@ -1,3 +1,4 @@
+import { differs } from './literal.ts'
 import type { Leaf, Listing, Tuple } from './shape.ts'
 import { leavesOf, READ_MAX, Unscannable } from './symbol.ts'
 import type { Amount, Value } from './symbol.ts'
@@ -164,7 +165,8 @@ export class Uses {
   /** Does a text of the message begin so? Behind it stands a quote, which no beginning has. */
   begins(leaf: Leaf, text: string): string {
     const [from] = this.text(leaf)
-    return Array.from(text, (_, i) => `b[${from}+${i}]===${text.charCodeAt(i)}`).join('&&') || 'true'
+    if (text === '') return 'true'
+    return PLAIN.test(text) ? `!(${differs(text, from)})` : 'false'
   }
 
   /** What tells the messages of a template from others of their shape. */
@@ -176,3 +178,6 @@ export class Uses {
       .join('\n')
   }
 }
+
+/** Only such texts are scanned. */
+const PLAIN = /^[\x20-\x7e]*$/
