@@ -11,7 +11,7 @@ import { producersOf, shardOf } from '../runtime/producer.ts'
 import { lastStepIn, offsetBehind, recordsOf } from '../runtime/records.ts'
 import type { End } from '../runtime/records.ts'
 import { timeColumn } from '../sinks/lake/schema.ts'
-import { bounds } from '../sinks/lake/stats.ts'
+import { bounds } from '../sinks/bounds.ts'
 
 /** Who reads topics, and the first offset of each that it has not read. */
 export interface Reading {

@@ -1,7 +1,8 @@
-import { readBatch, wholeAt } from '../../graph/batch.ts'
+import { readBatch } from '../../graph/batch.ts'
 import type { Clock, ObjectStore, Placed } from '../../graph/port.ts'
 import { present } from '../../graph/present.ts'
 import { logged } from '../../graph/schema.ts'
+import { bounds } from '../bounds.ts'
 import { Claims } from './claim.ts'
 import type { Claim } from './claim.ts'
 import { otherLog, settle } from './settle.ts'
@@ -9,7 +10,7 @@ import type { ClickhouseSink } from './sink.ts'
 import { HIGH } from './tables.ts'
 import type { Tables } from './tables.ts'
 
-/** What one insert may hold, and how long its first row may wait for company. */
+/** What one claim may hold, and how long its first row may wait for company. */
 export interface Limits {
   readonly rowsMax: number
   readonly bytesMax: number
@@ -26,11 +27,9 @@ export interface Around {
 
 interface Waiting {
   readonly record: Placed
-  /**
-   * The part of the table that its rows go to: a day or a month. An insert into one part is whole or not at
-   * all.
-   */
+  /** The day or month of the table that its rows go to, or the first and last of several. */
   readonly part: string
+  /** The newest time in it, microseconds. */
   readonly newest: number
 }
 
@@ -105,7 +104,7 @@ export class Lane {
     return Math.max(0, this.#since + this.#around.limits.lingerMs * 1000 - this.#around.clock.now())
   }
 
-  /** How many records the next insert takes from the queue, and whether more would not fit into it. */
+  /** How many records the next claim takes from the queue, and whether more would not fit into it. */
   #cut(): { readonly count: number; readonly whole: boolean } {
     if (this.#claim !== undefined) {
       const { last } = this.#claim
@@ -116,11 +115,10 @@ export class Lane {
     const { rowsMax, bytesMax } = this.#around.limits
     let rows = 0
     let bytes = 0
-    for (const [count, { record, part }] of this.#queue.entries()) {
+    for (const [count, { record }] of this.#queue.entries()) {
       rows += record.rows
       bytes += record.bytes.length
-      const fits = count === 0 || (rows <= rowsMax && bytes <= bytesMax && part === this.#queue[0]!.part)
-      if (!fits) return { count, whole: true }
+      if (count > 0 && (rows > rowsMax || bytes > bytesMax)) return { count, whole: true }
     }
     return { count: this.#queue.length, whole: rows >= rowsMax || bytes >= bytesMax }
   }
@@ -140,15 +138,11 @@ export class Lane {
       if (claim.last !== wanted.last) return
     }
     const { tables, clock } = this.#around
-    const records = batch.map(({ record }) => record)
     const oldest = this.sink.ttlDays === undefined ? -Infinity : clock.now() - this.sink.ttlDays * DAY_US
-    const old = new Set(batch.filter(({ newest }) => newest < oldest).map(({ record }) => record))
-    const doubt = records[0]!.offset <= this.#doubtTo
     this.loaded += await settle(tables, clock, {
       sink: this.sink,
-      records,
-      expired: (one) => old.has(one),
-      doubt,
+      records: batch.map(({ record, part, newest }) => ({ ...record, part, expired: newest < oldest })),
+      doubt: batch[0]!.record.offset <= this.#doubtTo,
     })
     this.#advance(count)
   }
@@ -165,9 +159,9 @@ export class Lane {
 const waiting = (sink: ClickhouseSink, record: Placed): Waiting => {
   const batch = readBatch(logged(sink.schema), record.bytes)
   const times = batch.columns.find(({ column }) => column.name === sink.clock)!
-  const at = (row: number): number => (batch.rows === 0 ? record.time : wholeAt(times.values, row))
-  const newest = at(batch.rows - 1)
-  return { record, newest, part: `${partOf(sink, at(0))} ${partOf(sink, newest)}` }
+  const [oldest, newest] = bounds(times, batch.rows) ?? [record.time, record.time]
+  const [first, last] = [partOf(sink, oldest), partOf(sink, newest)]
+  return { record, newest, part: first === last ? first : `${first} ${last}` }
 }
 
 const partOf = (sink: ClickhouseSink, time: number): string =>

@@ -27,7 +27,8 @@ export const loadedTo = async (
     const claim = await new Claims(objects, folderOf(String(uuid), { topic, partition })).newest()
     // Without a TTL nothing leaves a table by itself: empty, it was truncated, and is loaded again.
     const known = claim !== undefined && (held > 0 || sink.ttlDays !== undefined)
-    nexts.push(Math.max(held, known ? claim.first : 0))
+    // A claim of several days is loaded a day at a time: it is complete when its last record is there.
+    nexts.push(known && held <= claim.last ? claim.first : held)
   }
   return nexts
 }

@@ -5,13 +5,22 @@ import { literal } from './table.ts'
 import { PLACES, PRESENT, RUNNING } from './tables.ts'
 import type { Row, Tables } from './tables.ts'
 
-/** The records of one claim, on their way into their table. */
+/** A whole record, on its way into its table. */
+export interface Parted extends Placed {
+  /**
+   * The part of the table that its rows go to: a day or a month. An insert into one part is whole or not at
+   * all. Where a record has rows of several, its part is named by the first and the last.
+   */
+  readonly part: string
+  /** The table would drop its rows at once: they count as loaded. */
+  readonly expired: boolean
+}
+
+/** The records of one claim. */
 export interface Load {
   readonly sink: ClickhouseSink
-  /** Contiguous whole records of one topic partition, at least one. */
-  readonly records: readonly Placed[]
-  /** Rows of a record that the table would drop at once: they count as loaded. */
-  readonly expired: (record: Placed) => boolean
+  /** Contiguous, of one topic partition, at least one. */
+  readonly records: readonly Parted[]
   /** It may have been inserted before, by us or by another: look first. */
   readonly doubt: boolean
 }
@@ -26,21 +35,36 @@ const POLLS = 300
 const ATTEMPTS = 5
 
 /**
- * Insert the rows of a claim that are not in the table, and return how many were. Rejects after an insert
- * whose outcome is not known, and is then called again with `doubt`.
- *
- * In doubt, the first insert goes under the claim's own token, so that of two that are under way ClickHouse
- * keeps one. A token that swallows rows which are not there (ClickHouse notes a token before its part is in
- * place, and may die between) is found by looking again, and the next attempt has a token of its own. Rows
- * are only ever added, so what an attempt lacks holds all that a later one lacks: whichever of them
- * ClickHouse keeps, the claim is complete.
+ * Insert the rows of a claim that are not in the table, and return how many were: those of each part by an
+ * insert of their own, one after the other. What goes into which follows from the claim and its records
+ * alone. Rejects after an insert whose outcome is not known, and is then called again with `doubt`.
  */
 export const settle = async (tables: Tables, clock: Clock, load: Load): Promise<number> => {
+  let inserted = 0
+  for (const [part, its] of partsOf(load)) {
+    const records = its.filter(({ rows, expired }) => rows > 0 && !expired)
+    if (records.length > 0) inserted += await settlePart(tables, clock, load, part, records)
+  }
+  return inserted
+}
+
+/**
+ * In doubt, the first insert goes under a token that the claim and the part name, so that of two that are
+ * under way ClickHouse keeps one. A token that swallows rows which are not there (ClickHouse notes a token
+ * before its part is in place, and may die between) is found by looking again, and the next attempt has a
+ * token of its own. Rows are only ever added, so what an attempt lacks holds all that a later one lacks:
+ * whichever of them ClickHouse keeps, the part is complete.
+ */
+const settlePart = async (
+  tables: Tables,
+  clock: Clock,
+  load: Load,
+  part: string,
+  records: readonly Placed[],
+): Promise<number> => {
   const { sink, doubt } = load
-  const records = load.records.filter((record) => record.rows > 0 && !load.expired(record))
-  if (records.length === 0) return 0
   const all = records.reduce((sum, { rows }) => sum + rows, 0)
-  const token = tokenOf(load)
+  const token = `${rangeOf(load)}/${part}`
   let inserted = 0
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     if (doubt) await quiet(tables, clock, load)
@@ -64,7 +88,11 @@ export const settle = async (tables: Tables, clock: Clock, load: Load): Promise<
 const lane = ({ sink, records }: Load): string =>
   `${sink.name}/${records[0]!.topic}/${records[0]!.partition}/`
 
-const tokenOf = (load: Load): string =>
+/** The claim's last record comes last: where it is in the table, all of the claim is. */
+const partsOf = ({ records }: Load): readonly (readonly [string, readonly Parted[]])[] =>
+  [...Map.groupBy(records, ({ part }) => part)].sort(([, a], [, b]) => a.at(-1)!.offset - b.at(-1)!.offset)
+
+const rangeOf = (load: Load): string =>
   `${lane(load)}${load.records[0]!.offset}-${load.records.at(-1)!.offset}`
 
 const pause = (clock: Clock, ms: number): Promise<void> =>
@@ -88,7 +116,7 @@ const quiet = async (tables: Tables, clock: Clock, load: Load): Promise<void> =>
   })
 }
 
-/** The rows of the batch that the table lacks, by their place in it. */
+/** The rows of some records of a claim that the table lacks, by their place in these. */
 const missingOf = async (
   tables: Tables,
   load: Load,

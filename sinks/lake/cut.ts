@@ -1,11 +1,11 @@
 import { readBatch, wholeAt } from '../../graph/batch.ts'
-import type { Batch } from '../../graph/batch.ts'
+import type { Batch, Buffers } from '../../graph/batch.ts'
 import type { Placed } from '../../graph/port.ts'
 import { present } from '../../graph/present.ts'
-import { logged, schemaId } from '../../graph/schema.ts'
+import { logged } from '../../graph/schema.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import { joined, picked } from '../arrow.ts'
-import { bounds } from './stats.ts'
+import { bounds } from '../bounds.ts'
 import { timeColumn } from './schema.ts'
 
 const DAY = 86_400_000_000
@@ -16,13 +16,13 @@ const DAY = 86_400_000_000
 export interface Bounds {
   readonly rowsMax: number
   readonly bytesMax: number
-  /** Also cut where the received time enters another window of this length; 0: time does not cut. */
+  /** Also cut where the received time enters a later window of this length; 0: it cuts at midnight alone. */
   readonly windowMs: number
 }
 
 /**
- * Whole records of one topic partition, in order, that go into one file (one a date, if a record crosses
- * midnight).
+ * Whole records of one topic partition, in order, that go into one file, or one a date where rows of older
+ * dates lie between.
  */
 export interface Cut {
   readonly topic: string
@@ -33,7 +33,7 @@ export interface Cut {
   readonly from: number
   readonly rows: number
   readonly bytes: number
-  /** The window of its records, when time cuts; by it commits of several partitions are put in order. */
+  /** Its latest window, when time cuts; by it commits of several partitions are put in order. */
   readonly window: number
   /** The newest received time in it, microseconds. */
   readonly time: number
@@ -47,18 +47,19 @@ interface Span {
 
 /**
  * Gathers the records of one topic partition into cuts. Where it cuts depends on the records alone, never on
- * how the reader happened to hand them over, so the same log gives the same files.
+ * how the reader happened to hand them over, so the same log gives the same files. Time cuts where a record
+ * is of a later day or window than all before it: late ones, and days that come in turns over midnight, make
+ * no fragments.
  */
 export class Gatherer {
   readonly #schema: AnySchema
   readonly #bounds: Bounds
-  readonly #column: number
   #records: Placed[] = []
   #rows = 0
   #bytes = 0
   #time = -Infinity
-  #day = NaN
-  #window = NaN
+  #day = -Infinity
+  #window = -Infinity
   #from: number
 
   /** `from`: where the records begin. */
@@ -66,8 +67,6 @@ export class Gatherer {
     this.#from = from
     this.#schema = schema
     this.#bounds = bounds
-    const name = timeColumn(schema)
-    this.#column = schema.columns.findIndex((column) => column.name === name)
   }
 
   get empty(): boolean {
@@ -80,17 +79,16 @@ export class Gatherer {
    */
   add(logged: Placed): readonly Cut[] {
     const record = present(this.#schema, logged)
-    const span = this.#spanOf(record)
+    const span = spanOf(this.#schema, record)
     const done: Cut[] = []
     if (!this.empty && this.#endsBefore(record, span)) done.push(...this.take())
     this.#records.push(record)
     this.#rows += record.rows
     this.#bytes += record.bytes.length
     this.#time = Math.max(this.#time, span.high)
-    this.#day = dayOf(span.high)
-    this.#window = this.#windowOf(span)
-    const full = this.#rows >= this.#bounds.rowsMax || this.#bytes >= this.#bounds.bytesMax
-    if (full || dayOf(span.low) !== dayOf(span.high)) done.push(...this.take())
+    this.#day = Math.max(this.#day, dayOf(span.high))
+    this.#window = Math.max(this.#window, this.#windowOf(span))
+    if (this.#rows >= this.#bounds.rowsMax || this.#bytes >= this.#bounds.bytesMax) done.push(...this.take())
     return done
   }
 
@@ -116,53 +114,71 @@ export class Gatherer {
     this.#records = []
     this.#rows = 0
     this.#bytes = 0
-    this.#time = -Infinity
+    this.#time = this.#day = this.#window = -Infinity
     return [cut]
   }
 
   #endsBefore(record: Placed, span: Span): boolean {
     const { rowsMax, bytesMax } = this.#bounds
     if (this.#rows + record.rows > rowsMax || this.#bytes + record.bytes.length > bytesMax) return true
-    return dayOf(span.low) !== this.#day || this.#windowOf(span) !== this.#window
+    return dayOf(span.low) > this.#day || this.#windowOf(span) > this.#window
   }
 
   #windowOf(span: Span): number {
     const { windowMs } = this.#bounds
     return windowMs === 0 ? 0 : Math.floor(span.high / (windowMs * 1000))
   }
-
-  /** The record's first and last received time. `joined` is what refuses a record of another schema. */
-  #spanOf(record: Placed): Span {
-    if (this.#column < 0) return { low: record.time, high: record.time }
-    const batch =
-      record.schema === schemaId(this.#schema)
-        ? readBatch(logged(this.#schema), record.bytes)
-        : joined(this.#schema, [record])
-    const found = bounds(batch.columns[this.#column]!, batch.rows)
-    return found === undefined ? { low: record.time, high: record.time } : { low: found[0], high: found[1] }
-  }
 }
 
 const dayOf = (micros: number): number => Math.floor(micros / DAY)
 
-/** The rows of a cut, by date. Nearly always one date: the log cuts its records at midnight too. */
+/** The times that decide of which date rows are; none: that of the step stands for all rows of a record. */
+const timesOf = (schema: AnySchema, batch: Batch): Buffers | undefined => {
+  const name = timeColumn(schema)
+  return batch.columns.find(({ column }) => column.name === name)
+}
+
+const spanOf = (schema: AnySchema, { bytes, time }: Placed): Span => {
+  const batch = readBatch(logged(schema), bytes)
+  const times = timesOf(schema, batch)
+  const [low, high] = (times === undefined ? undefined : bounds(times, batch.rows)) ?? [time, time]
+  return { low, high }
+}
+
+/** The rows of a cut, by date. Nearly always records are of one date: the log cuts them at midnight, too. */
 export const byDate = (
   schema: AnySchema,
   cut: Cut,
 ): readonly { readonly day: number; readonly batch: Batch }[] => {
-  const batch = joined(schema, cut.records)
-  const name = timeColumn(schema)
-  const times = batch.columns.find(({ column }) => column.name === name)
-  if (times === undefined) return [{ day: dayOf(cut.time) * DAY, batch }]
-  const found = bounds(times, batch.rows)
-  if (found === undefined) return []
-  if (dayOf(found[0]) === dayOf(found[1])) return [{ day: dayOf(found[0]) * DAY, batch }]
-  const days = new Map<number, number[]>()
-  for (let row = 0; row < batch.rows; row++) {
-    const day = dayOf(wholeAt(times.values, row)) * DAY
-    const rows = days.get(day)
-    if (rows === undefined) days.set(day, [row])
-    else rows.push(row)
+  const days = new Map<number, { readonly records: Placed[]; mixed: boolean }>()
+  for (const record of cut.records) {
+    const span = spanOf(schema, record)
+    const mixed = dayOf(span.low) !== dayOf(span.high)
+    for (const day of mixed ? daysIn(schema, record) : [dayOf(span.low)]) {
+      const its = days.get(day) ?? { records: [], mixed: false }
+      its.records.push(record)
+      its.mixed ||= mixed
+      days.set(day, its)
+    }
   }
-  return [...days].sort(([a], [b]) => a - b).map(([day, rows]) => ({ day, batch: picked(batch, rows) }))
+  return [...days]
+    .sort(([a], [b]) => a - b)
+    .map(([day, { records, mixed }]) => {
+      const batch = joined(schema, records)
+      return { day: day * DAY, batch: mixed ? picked(batch, rowsOfDay(schema, batch, day)) : batch }
+    })
+    .filter(({ batch }) => batch.rows > 0)
+}
+
+const daysIn = (schema: AnySchema, { bytes }: Placed): ReadonlySet<number> => {
+  const batch = readBatch(logged(schema), bytes)
+  const { values } = timesOf(schema, batch)!
+  return new Set(Array.from({ length: batch.rows }, (_, row) => dayOf(wholeAt(values, row))))
+}
+
+const rowsOfDay = (schema: AnySchema, batch: Batch, day: number): readonly number[] => {
+  const { values } = timesOf(schema, batch)!
+  const rows: number[] = []
+  for (let row = 0; row < batch.rows; row++) if (dayOf(wholeAt(values, row)) === day) rows.push(row)
+  return rows
 }

@@ -1,5 +1,6 @@
-import type { Batch, Buffers } from '../../graph/batch.ts'
+import type { Batch } from '../../graph/batch.ts'
 import { snake } from '../../graph/schema.ts'
+import { bounds } from '../bounds.ts'
 
 /** Milliseconds that surely do not lie after, or before, a time in microseconds. */
 const floorMs = (micros: number): number => Math.floor(micros / 1000)
@@ -10,20 +11,6 @@ export const dateOf = (micros: number): string => isoMs(floorMs(micros)).slice(0
 
 /** ISO 8601 of milliseconds. */
 export const isoMs = (ms: number): string => new Date(ms).toISOString()
-
-/** The lowest and highest value of a column of whole numbers; undefined when no row has one. */
-export const bounds = (buffers: Buffers, rows: number): readonly [number, number] | undefined => {
-  const halves = new Int32Array(buffers.values.buffer, buffers.values.byteOffset, 2 * rows)
-  let low = Infinity
-  let high = -Infinity
-  for (let row = 0; row < rows; row++) {
-    if (buffers.missing > 0 && (buffers.present[row >> 3]! & (1 << (row & 7))) === 0) continue
-    const value = halves[2 * row + 1]! * 2 ** 32 + (halves[2 * row]! >>> 0)
-    if (value < low) low = value
-    if (value > high) high = value
-  }
-  return low > high ? undefined : [low, high]
-}
 
 /**
  * What a reader may know of a file without opening it: rows, bounds of times and offsets, how many values are

@@ -13,7 +13,7 @@ describe('loading a topic into ClickHouse', () => {
     await world.write(100)
     await world.settled()
     world.expectExact()
-    expect(world.server.inserts).toBeLessThan(35)
+    expect(world.server.inserts).toBeLessThan(50)
     await world.end()
   })
 
@@ -44,6 +44,8 @@ describe('loading a topic into ClickHouse', () => {
         run.dead = true
       }
       world.server.calm = true
+      await world.elapse(10_000)
+      await world.expectLoadedTo()
       world.begin()
       await world.settled()
       world.expectExact()

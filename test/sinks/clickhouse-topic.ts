@@ -17,7 +17,7 @@ import type { Tables } from '../../sinks/clickhouse/tables.ts'
 import { MemoryObjects } from './clickhouse-fake.ts'
 
 export const DAY = Date.UTC(2026, 2, 1) * 1000
-const HOUR = 3_600_000_000
+export const HOUR = 3_600_000_000
 const ITS = { venue: 'binance', first: 1, last: 2 }
 const tradeRow = (n: number, received: number) => ({
   ...ITS,

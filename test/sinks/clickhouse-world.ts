@@ -10,6 +10,7 @@ import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { joined } from '../../sinks/arrow.ts'
 import { runClickhouse } from '../../sinks/clickhouse/load.ts'
 import type { ClickhouseRun, Loading } from '../../sinks/clickhouse/load.ts'
+import { loadedTo } from '../../sinks/clickhouse/position.ts'
 import { clickhouse } from '../../sinks/clickhouse/sink.ts'
 import { describedAs } from '../../sinks/clickhouse/table.ts'
 import { FakeClickhouse, MemoryObjects } from './clickhouse-fake.ts'
@@ -29,6 +30,7 @@ const tick = schema<Tick>('tick', 'a number', {
 const sink = clickhouse(tick)
 const START = Date.UTC(2026, 0, 1, 23, 50) * 1000
 const PARTITIONS = 2
+const DAY_US = 86_400_000_000
 
 /** A run of kt that can be killed, or put to sleep: then what it was about to do happens late. */
 interface Mortal {
@@ -52,6 +54,8 @@ export class World {
   readonly server: FakeClickhouse
   runs: Mortal[] = []
   value = 0
+  /** Days come in turns, as they do over midnight. */
+  #hopping = true
 
   constructor(seed: number) {
     this.random = diceOf(seed)
@@ -59,7 +63,10 @@ export class World {
     this.server = new FakeClickhouse(this.clock, this.random, describedAs(tick))
   }
 
-  /** A step of a few rows in each partition; over the hours days change, now and then within a record. */
+  /**
+   * A step of a few rows in each partition; over the hours days change, for a while from record to record,
+   * and now and then within one.
+   */
   async write(steps: number): Promise<void> {
     const writer = await this.log.write('shard')
     for (let i = 0; i < steps; i++) {
@@ -83,9 +90,12 @@ export class World {
   batch() {
     const columns = new Columns(logged(tick))
     const now = this.clock.now()
-    const hop = this.random() < 0.02 ? 86_400_000_000 : 0
+    if (this.random() < 0.03) this.#hopping = !this.#hopping
+    const hop = this.#hopping && this.random() < 0.5 ? DAY_US : 0
+    const mixed = this.random() < 0.02
     for (let rows = Math.ceil(6 * this.random()); rows > 0; rows--) {
-      columns.add({ time: now, received: now + (this.random() < 0.5 ? hop : 0), value: this.value++ })
+      const received = now + (mixed && this.random() < 0.5 ? DAY_US : hop)
+      columns.add({ time: now, received, value: this.value++ })
     }
     return { schema: schemaId(tick), ...columns.take() }
   }
@@ -167,6 +177,19 @@ export class World {
   expectExact(): void {
     const sorted = (rows: readonly string[]): readonly string[] => [...rows].sort()
     expect(sorted(this.server.rows.map((row) => JSON.stringify(row)))).toEqual(sorted(this.logRows()))
+  }
+
+  /** What the sink is said to have loaded, to whoever asks while nobody loads, is there. */
+  async expectLoadedTo(): Promise<void> {
+    const asked = loadedTo(this.server.tables, this.objects, sink, 'ticks', PARTITIONS)
+    await this.elapse(1000)
+    const nexts = await asked
+    const there = new Set(this.server.rows.map((row) => JSON.stringify(row)))
+    const said = this.logRows().filter((text) => {
+      const row = JSON.parse(text) as { readonly _part: number; readonly _off: number }
+      return row._off < nexts[row._part]!
+    })
+    expect(said.filter((row) => !there.has(row))).toEqual([])
   }
 
   async end(): Promise<void> {

@@ -16,7 +16,7 @@ import {
   virtualClock,
 } from './lake-world.ts'
 
-import { rowsInLake, rowsInLog, runOf, shaOf, twoPartitions } from './lake-check.ts'
+import { onDays, rowsInLake, rowsInLog, runOf, shaOf, twoPartitions } from './lake-check.ts'
 import { randomOf } from '../random.ts'
 
 /** More seeds on demand: `LAKE_SEEDS=200 vitest run test/sinks/lake.test.ts`. */
@@ -42,7 +42,9 @@ describe('the sink', () => {
   test('loads every row once, whatever the store does and whoever else loads the same partitions', async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const below = randomOf(seed)
-      const records = twoPartitions(6 + below(12), 1 + below(8))
+      const some = twoPartitions(6 + below(12), 1 + below(8))
+      const turns = below(3)
+      const records = [some, onDays(some, (at) => at % 3), onDays(some, () => below(2))][turns]!
       const objects = memoryObjects()
       const oneIn = 3 + below(12)
       for (let life = 0; life < 3; life++) {
@@ -95,11 +97,7 @@ describe('the sink', () => {
       const found = tableFromIPC(readParquet(objects.objects.get(path)!).intoIPCStream())
       return `${path.slice(8, 21)} ${[...found].map((one) => `${one!['_off']}.${one!['_row']}=${one!['count']}`).join(' ')}`
     })
-    expect(counts).toEqual([
-      'dt=2026-01-01 0.0=0 0.1=1 1.0=2 1.2=1',
-      'dt=2026-01-02 1.1=3',
-      'dt=2026-01-02 2.0=4',
-    ])
+    expect(counts).toEqual(['dt=2026-01-01 0.0=0 0.1=1 1.0=2 1.2=1', 'dt=2026-01-02 1.1=3 2.0=4'])
   })
 
   test('has no file across midnight where records are not', async () => {
@@ -112,6 +110,21 @@ describe('the sink', () => {
       'trade/dt=2026-01-01/trade-0-00-02.parquet',
       'trade/dt=2026-01-02/trade-0-03-09.parquet',
     ])
+  })
+
+  test.each([
+    ['records', (record: number) => record % 3],
+    ['rows', (_: number, row: number) => row % 3],
+  ])('makes no fragments where %s of several days come in turns', async (_, days) => {
+    for (const cut of ['clock', 'events'] as const) {
+      const records = onDays(twoPartitions(60, 10), days)
+      const objects = memoryObjects()
+      const sink = lake(trade, { rollMs: 3_600_000 })
+      const load = runLake(runOf({ sink, cut, log: memoryLog(records), objects }))
+      await load.drain()
+      expect(await rowsInLake(objects)).toEqual(rowsInLog(records))
+      expect(load.status()[0]!.filesInTable).toBeLessThan(20)
+    }
   })
 
   test('goes on behind what another run has committed of its rows, and commits the rest itself', async () => {
@@ -162,7 +175,7 @@ describe('the sink', () => {
 
 describe('replay', () => {
   test('writes the same bytes however the reader is fed, however often it restarts, and through crashes of the store', async () => {
-    const records = twoPartitions(40)
+    const records = onDays(twoPartitions(40), (at) => (at > 20 ? at % 2 : 0))
     const once = memoryObjects()
     await runLake(runOf({ cut: 'events', log: memoryLog(records), objects: once })).drain()
     for (let seed = 1; seed <= 3; seed++) {
