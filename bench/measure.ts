@@ -32,6 +32,8 @@ export interface Rounds {
   readonly ops: number
   /** A round repeats a run that takes less than this. */
   readonly leastMs?: number
+  /** Of the round before the first, where a run is made of so much code that it is warm late. */
+  readonly warmMs?: number
   /** CPU time of the process, in nanoseconds a unit; or wall time, in units a second. */
   readonly by?: 'cpu' | 'rate'
   /** Where other processes work for this one: CPU time of all of them so far, nanoseconds. */
@@ -58,11 +60,11 @@ const WARM_MS = 300
  */
 export const measure = async (
   ways: readonly Way[],
-  { rounds, ops, leastMs = 20, by = 'cpu', cpuNs = ownCpuNs }: Rounds,
+  { rounds, ops, leastMs = 20, warmMs = WARM_MS, by = 'cpu', cpuNs = ownCpuNs }: Rounds,
 ): Promise<readonly Measured[]> => {
   const found = ways.map((): number[] => [])
   for (let round = -1; round < rounds; round++) {
-    const atLeastMs = round < 0 ? Math.max(WARM_MS, leastMs) : leastMs
+    const atLeastMs = round < 0 ? Math.max(warmMs, leastMs) : leastMs
     for (const at of shuffled(ways.length)) {
       const way = ways[at]!
       const cost = await once(way, way.ops ?? ops, way.leastMs ?? atLeastMs, by, cpuNs)

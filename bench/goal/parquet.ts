@@ -59,6 +59,9 @@ export const parquet = async (quick: boolean): Promise<readonly Result[]> => {
   return results
 }
 
+/** A file of twenty columns goes through some hundred functions, each called a few times a file. */
+const WARM_MS = 2_500
+
 const resultsOf = async (batch: Batch, topic: string, quick: boolean): Promise<readonly Result[]> => {
   const about = { schema: topic }
   const [ours, theirs] = await measure(
@@ -66,7 +69,7 @@ const resultsOf = async (batch: Batch, topic: string, quick: boolean): Promise<r
       { name: 'kt', run: () => columnParquetOf(batch, about) },
       { name: 'parquet-wasm', run: () => wasmParquetOf(batch, about) },
     ],
-    { rounds: quick ? 3 : 9, ops: batch.rows, leastMs: 50 },
+    { rounds: quick ? 3 : 9, ops: batch.rows, leastMs: 50, warmMs: quick ? 1_000 : WARM_MS },
   )
   const [size, other] = [columnParquetOf, wasmParquetOf].map(
     (write) => write(batch, about).length / batch.rows,

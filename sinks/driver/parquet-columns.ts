@@ -23,7 +23,8 @@ const write = parquetWriter(
     compress: (bytes, places) =>
       zstdCompressSync(bytes, {
         params: places ? PLACES : VALUES,
-        chunkSize: Math.max(constants.Z_MIN_CHUNK, bytes.length),
+        // What may come out at most: with less room it is made in a memory of zstd's own, and copied.
+        chunkSize: bytes.length + (bytes.length >> 8) + 128,
       }),
     same: (a, b) => Buffer.compare(a, b) === 0,
   },

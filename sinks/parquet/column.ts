@@ -6,7 +6,6 @@ import { denseBits, denseCodes, denseHalves, denseInts, denseTexts, rowsOf } fro
 import type { Rows, Scratch } from './dense.ts'
 import { entriesMax } from './dictionary.ts'
 import { copyBits, putPlaces } from './levels.ts'
-import type { Places } from './levels.ts'
 import {
   bare,
   DELTA_BINARY_PACKED,
@@ -83,7 +82,7 @@ const encoder = new TextEncoder()
 /** The values of a choice are its dictionary, whether they occur or not. */
 const choices = (buffers: Buffers, rows: Rows, spans: readonly Span[], scratch: Scratch): Chunk => {
   const { out } = scratch
-  const codes = denseCodes(buffers.values, rows)
+  const codes = denseCodes(buffers.values, rows, scratch)
   const each = buffers.column.values.map((value) => encoder.encode(value))
   const bytes = new Uint8Array(each.reduce((sum, one) => sum + one.length, 0))
   const begins = new Int32Array(each.length)
@@ -132,7 +131,7 @@ const pays = (entries: number, values: number): boolean => entries > 0 && entrie
 
 /** Which entries of a dictionary a page names: 1 where it does. Undefined: all, as it is the only page. */
 const namedBy = (
-  places: Places,
+  places: Uint16Array,
   first: number,
   count: number,
   entries: number,

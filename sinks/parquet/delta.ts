@@ -59,16 +59,16 @@ export const putDeltas64 = (out: Bytes, halves: Int32Array, count: number): Orde
   let ascending = true
   for (let at = 1; at < count; at += BLOCK) {
     const size = Math.min(BLOCK, count - at)
-    let before = halves[2 * at - 2]!
+    const first = halves[2 * at - 2]!
     const high = halves[2 * at - 1]!
+    let before = first
     let least = 0x7fffffff
     let odd = 0
     for (let i = 0; i < size; i++) {
       const low = halves[2 * (at + i)]!
       const delta = (low - before) | 0
-      // The sign of the difference of the unsigned low halves: it has to be that of the 32 bits kept.
-      const borrow = (~low & before) | (~(low ^ before) & delta)
-      odd |= ((delta ^ borrow) >>> 31) | (halves[2 * (at + i) + 1]! ^ high)
+      // Where the upper 33 bits are the same, a difference has no more than 32 with its sign.
+      odd |= ((low ^ first) >>> 31) | (halves[2 * (at + i) + 1]! ^ high)
       if (delta < least) least = delta
       before = low
       lows[i] = delta

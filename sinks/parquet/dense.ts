@@ -106,11 +106,11 @@ export const denseInts = (bytes: Uint8Array, rows: Rows, scratch: Scratch): Int3
 }
 
 /** Choices, by their number. */
-export const denseCodes = (bytes: Uint8Array, rows: Rows): Uint8Array => {
+export const denseCodes = (bytes: Uint8Array, rows: Rows, scratch: Scratch): Uint16Array => {
   const { present, count, from, to } = rows
-  if (present === undefined) return bytes.subarray(from, to)
-  const codes = new Uint8Array(count)
-  for (let i = 0; i < count; i++) codes[i] = bytes[present[i]!]!
+  const codes = scratch.places(count)
+  if (present === undefined) codes.set(bytes.subarray(from, to))
+  else for (let i = 0; i < count; i++) codes[i] = bytes[present[i]!]!
   return codes
 }
 

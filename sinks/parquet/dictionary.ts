@@ -165,7 +165,8 @@ export class Names extends Dictionary {
     const length = ends[0]! - begin
     const end = ends[count - 1]!
     if (end - begin !== count * length) return false
-    for (let i = 1; i < count; i++) if (begins[i] !== begin + i * length) return false
+    for (let from = 0; from < count; from += BLOCK)
+      if (!apart(begins, from, Math.min(count, from + BLOCK + 1), length)) return false
     return this.#same(bytes.subarray(begin, end - length), bytes.subarray(begin + length, end))
   }
 
@@ -207,6 +208,12 @@ export class Names extends Dictionary {
     this.#hashes[entry] = hash
     return entry
   }
+}
+
+/** Does each of the texts `from` to `to` begin so many bytes behind the one before it. */
+const apart = (begins: Int32Array, from: number, to: number, length: number): boolean => {
+  for (let i = from + 1; i < to; i++) if (begins[i]! - begins[i - 1]! !== length) return false
+  return true
 }
 
 const sameText = (view: DataView, a: number, b: number, length: number): boolean => {

@@ -173,11 +173,21 @@ const sortedBy = (batch: Batch): readonly number[] => {
   if (off < 0 || row < 0) return []
   const offs = int32s(batch.columns[off]!.values)
   const rows = int32s(batch.columns[row]!.values)
-  for (let at = 1; at < batch.rows; at++) {
+  for (let from = 1; from < batch.rows; from += ORDER_ROWS) {
+    if (!ascends(offs, rows, from, Math.min(batch.rows, from + ORDER_ROWS))) return []
+  }
+  return [off, row]
+}
+
+const ORDER_ROWS = 512
+
+/** Is none of the rows `from` to `to` below the one before it. */
+const ascends = (offs: Int32Array, rows: Int32Array, from: number, to: number): boolean => {
+  for (let at = from; at < to; at++) {
     const high = offs[2 * at + 1]! - offs[2 * at - 1]!
     const low = (offs[2 * at]! >>> 0) - (offs[2 * at - 2]! >>> 0)
     const up = high !== 0 ? high : low !== 0 ? low : rows[at]! - rows[at - 1]!
-    if (up < 0) return []
+    if (up < 0) return false
   }
-  return [off, row]
+  return true
 }

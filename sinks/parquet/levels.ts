@@ -101,11 +101,14 @@ export const putListLevels = (out: Bytes, offsets: Int32Array, from: number, to:
 const widthOf = (size: number): number =>
   size <= 2 ? 1 : size <= 4 ? 2 : size <= 16 ? 4 : size <= 256 ? 8 : 16
 
-/** Places in a dictionary. */
-export type Places = Uint16Array | Uint8Array
-
 /** Places in a dictionary of `size`: their width, then runs where there are few, else packed. */
-export const putPlaces = (out: Bytes, places: Places, first: number, count: number, size: number): void => {
+export const putPlaces = (
+  out: Bytes,
+  places: Uint16Array,
+  first: number,
+  count: number,
+  size: number,
+): void => {
   const width = widthOf(size)
   out.put(width)
   if (count === 0) return
@@ -116,13 +119,13 @@ export const putPlaces = (out: Bytes, places: Places, first: number, count: numb
 }
 
 /** How many runs of equal places there are; more than `most` if there are more. */
-const runsOf = (places: Places, first: number, count: number, most: number): number => {
+const runsOf = (places: Uint16Array, first: number, count: number, most: number): number => {
   let runs = 1
   for (let i = first + 1; i < first + count && runs <= most; i++) if (places[i] !== places[i - 1]) runs++
   return runs
 }
 
-const putRuns = (out: Bytes, places: Places, first: number, count: number, width: number): void => {
+const putRuns = (out: Bytes, places: Uint16Array, first: number, count: number, width: number): void => {
   const end = first + count
   for (let from = first; from < end;) {
     let to = from + 1
@@ -132,11 +135,11 @@ const putRuns = (out: Bytes, places: Places, first: number, count: number, width
   }
 }
 
-const putPacked = (out: Bytes, places: Places, first: number, count: number, width: number): void => {
+const putPacked = (out: Bytes, places: Uint16Array, first: number, count: number, width: number): void => {
   const size = putPackedHead(out, width, count)
   const { bytes, used } = out
   bytes.fill(0, used + size - width, used + size)
-  if (width === 16 && places instanceof Uint16Array) {
+  if (width === 16) {
     bytes.set(new Uint8Array(places.buffer, places.byteOffset + 2 * first, 2 * count), used)
   } else if (width === 8) {
     for (let i = 0; i < count; i++) bytes[used + i] = places[first + i]!
