@@ -8,6 +8,8 @@ import { command, paint, print, printJson, say } from './outcome.ts'
 
 interface SinkStatus {
   readonly lag: number
+  /** Records that no row could be made of: they are dead letters. */
+  readonly unreadable: number
   readonly sinks: readonly {
     readonly sink: string
     readonly rows: number
@@ -213,6 +215,8 @@ export class Board {
     if (sink === undefined) return 'starting'
     const error = sink.sinks.find((one) => one.error !== undefined)?.error
     const rows = sink.sinks.reduce((sum, one) => sum + one.rows, 0)
-    return `${rows} rows, ${sink.lag} batches behind${error === undefined ? '' : `, waiting: ${error}`}`
+    const unreadable = sink.unreadable === 0 ? '' : `, ${sink.unreadable} unreadable`
+    const waiting = error === undefined ? '' : `, waiting: ${error}`
+    return `${rows} rows, ${sink.lag} batches behind${unreadable}${waiting}`
   }
 }

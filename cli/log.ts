@@ -1,11 +1,11 @@
 import { KtError } from '../graph/error.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { Log } from '../graph/port.ts'
-import { connectionOf } from '../runtime/driver/kafka-access.ts'
 import type { KafkaLog } from '../runtime/driver/kafka-log.ts'
 import { segmentLog } from '../runtime/driver/segment-log.ts'
 import type { KeptLog } from '../runtime/log.ts'
 import { formatted } from '../runtime/format/formatted-log.ts'
+import type { Unreadable } from '../runtime/format/sound.ts'
 import { wantedTopics } from '../runtime/topics.ts'
 import { accessOf, checkTopics } from './kafka.ts'
 import type { KafkaPlace } from './kafka-place.ts'
@@ -17,9 +17,10 @@ export type RunLog = Log & Pick<KeptLog, 'hold'>
 
 /**
  * Open the log of a run, where the run says that it is. `graph`: whose topics may have to be made, and have
- * formats; without it records are handed out as they lie there.
+ * formats; without it records are handed out as they lie there. `unreadable` hears of records that cannot be
+ * read, which are then passed over; without it they are errors (KT3001).
  */
-export const openLog = async (root: string, graph?: Plan): Promise<RunLog> => {
+export const openLog = async (root: string, graph?: Plan, unreadable?: Unreadable): Promise<RunLog> => {
   const { kafka, registry, graph: name } = loadRun(root) ?? {}
   const log = kafka === undefined ? await segmentLog(foldersOf(root).log) : await openKafka(kafka, graph)
   if (graph === undefined) return log
@@ -27,6 +28,7 @@ export const openLog = async (root: string, graph?: Plan): Promise<RunLog> => {
     topics: graph.topics,
     registry: registry === undefined ? undefined : registryOf(registry, root),
     prefix: prefixOf(kafka, name ?? graph.name),
+    unreadable,
   })
   return { ...of, hold: (reader, positions) => log.hold(reader, positions) }
 }
@@ -54,7 +56,7 @@ export const kafkaOf = async (place: KafkaPlace, graph: Plan | undefined): Promi
   return kafkaLog({
     brokers: place.brokers,
     prefix: place.prefix,
-    connection: connectionOf(access),
+    access,
     topic: (name) => wanted.find((one) => one.name === name) ?? {},
     retried: (error) =>
       console.error(JSON.stringify({ msg: 'transaction tried again', error: messageOf(error) })),

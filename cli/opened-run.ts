@@ -3,6 +3,7 @@ import type { Described } from '../graph/describe.ts'
 import type { Plan, Stage } from '../graph/plan.ts'
 import type { Log, Partition } from '../graph/port.ts'
 import type { Rebuild } from '../graph/rebuild.ts'
+import type { Unreadable } from '../runtime/format/sound.ts'
 import { segmentLog } from '../runtime/driver/segment-log.ts'
 import { beside } from '../runtime/past.ts'
 import { inLog } from './compare.ts'
@@ -35,12 +36,14 @@ export interface OpenedRun {
   readonly close: () => Promise<void>
 }
 
-/** Open what a data folder holds, so that it can be compared with its tables. */
-export const openRun = async (root: string, run: RunFile): Promise<OpenedRun> => {
+/**
+ * Open what a data folder holds, so that it can be compared with its tables. `unreadable`: as of a run's log.
+ */
+export const openRun = async (root: string, run: RunFile, unreadable?: Unreadable): Promise<OpenedRun> => {
   const { rebuild } = run
   if (rebuild !== undefined) return openRebuild(root, run, rebuild)
   const plan = planOf(await loadGraph(run.file))
-  const log = await openLog(root, plan)
+  const log = await openLog(root, plan, unreadable)
   return {
     plan,
     stages: plan.stages.slice(1),

@@ -29,6 +29,12 @@ export interface KeptLog extends Log {
 /** A partition as a key of a map. */
 export const partitionKey = (topic: string, partition: number): string => `${topic}\n${partition}`
 
+/**
+ * The schema of a record that stands for several that are damaged: its bytes are what there is of them, its
+ * offset that of the last. Who wrote them is not known. Nobody's rows are taken for it.
+ */
+export const DAMAGED = 'kt.damaged'
+
 /** KT3002: the reader comes too late. */
 export const passed = (where: Partition, wanted: number, first: number): HostError =>
   new HostError(

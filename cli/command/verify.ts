@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { KtError } from '../../graph/error.ts'
 import type { Plan } from '../../graph/plan.ts'
 import type { AnyTopic } from '../../graph/topic.ts'
 import type { Log } from '../../graph/port.ts'
@@ -60,7 +61,10 @@ const NOT_IDENTITY = new Set(['latency'])
 export const verify = async (options: VerifyOptions): Promise<number> => {
   const { root, run } = runFolder(options.data)
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
-  const opened = await openRun(root, run)
+  const unreadable = new Map<string, KtError>()
+  const opened = await openRun(root, run, ({ topic, partition, offset }, error) =>
+    unreadable.set(`${topic}/${partition} at ${offset}`, error),
+  )
   const { plan } = opened
   if (opened.changed())
     say(`! ${run.file} has changed since it ran (kt graph plan says how): it is compared as it is now`)
@@ -86,6 +90,7 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
       const { clickhouse, lake } = rows
       checked.push({ topic: topic.name, log: whole.rows, clickhouse, lake, digest: whole.digest })
     }
+    for (const [place, error] of unreadable) findings.push(`${place}: ${error.message}: ${error.why ?? ''}`)
     const remade = await opened.remade()
     findings.push(...remade.filter(differs).map(remadeFinding))
     again.push(...remade)

@@ -13,6 +13,7 @@ import { openLog } from '../log.ts'
 import { replicationAsked } from '../server.ts'
 import { foldersOf } from '../settings.ts'
 import { sinkStatus } from './lag.ts'
+import { unreadableRecords } from './unreadable.ts'
 
 /** The ClickHouse sinks of a run as a process. */
 export interface ClickhouseSettings {
@@ -31,7 +32,8 @@ const EMBEDDED_BACK_MS = 20_000
 await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile, drainMs }, parent) => {
   const folders = foldersOf(root)
   const plan = planOf(await loadGraph(file))
-  const log = await openLog(root, plan)
+  const unreadable = await unreadableRecords(root)
+  const log = await openLog(root, plan, unreadable.add)
   const password =
     passwordFile === undefined
       ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')
@@ -48,7 +50,8 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
     report: ({ sink, state, error }) =>
       console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
   })
-  const timer = setInterval(() => parent.status(statusOf(loading)), 1000)
+  const tell = (): void => parent.status(statusOf(loading, unreadable.count()))
+  const timer = setInterval(tell, 1000)
   return {
     facts: {},
     stop: async () => {
@@ -59,10 +62,11 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
       const hopeless = (): boolean => Date.now() >= patience && unreachable(loading)
       while (Date.now() < until && (await behind(loading, log)) && !hopeless()) await pause(100)
       clearInterval(timer)
-      parent.status(statusOf(loading))
+      tell()
       await loading.stop()
       await tables.close()
       await log.close()
+      await unreadable.close()
     },
   }
 })
@@ -85,8 +89,8 @@ function unreachable(loading: Loading): boolean {
   return loading.status().every((one) => one.state === 'waiting' && one.error !== undefined)
 }
 
-function statusOf(loading: Loading): object {
-  return sinkStatus(loading.status(), ({ partitions }) => ({
+function statusOf(loading: Loading, unreadable: number): object {
+  return sinkStatus(loading.status(), unreadable, ({ partitions }) => ({
     rows: partitions.reduce((sum, partition) => sum + partition.loadedRows, 0),
   }))
 }

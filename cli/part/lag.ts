@@ -14,8 +14,16 @@ interface Telling {
 /** Records of the log that a sink has not loaded yet, over all its partitions. */
 const lagOf = ({ partitions }: Telling): number => partitions.reduce((sum, one) => sum + one.lagRecords, 0)
 
-/** What a part tells of its sinks: each with its lag and what else there is to say, and the lag of all. */
-export const sinkStatus = <S extends Telling>(sinks: readonly S[], more: (sink: S) => object): object => ({
+/**
+ * What a part tells of its sinks: each with its lag and what else there is to say, the lag of all, and how
+ * many records they could not read.
+ */
+export const sinkStatus = <S extends Telling>(
+  sinks: readonly S[],
+  unreadable: number,
+  more: (sink: S) => object,
+): object => ({
+  unreadable,
   lag: sinks.reduce((sum, one) => sum + lagOf(one), 0),
   sinks: sinks.map((one) => ({
     sink: one.sink,

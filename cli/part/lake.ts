@@ -15,6 +15,7 @@ import { openForWriting } from '../lake-store.ts'
 import { foldersOf } from '../settings.ts'
 import { holds } from './holds.ts'
 import { sinkStatus } from './lag.ts'
+import { unreadableRecords } from './unreadable.ts'
 
 /** The lake sinks of a run as a process. */
 export interface LakeSettings {
@@ -29,7 +30,8 @@ export interface LakeSettings {
 await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
   const folders = foldersOf(root)
   const plan = planOf(await loadGraph(file))
-  const log = await openLog(root, plan)
+  const unreadable = await unreadableRecords(root)
+  const log = await openLog(root, plan, unreadable.add)
   const { objects, close } = await openForWriting(folders.lake)
   const clock = systemClock()
   const work = join(root, 'lake-work')
@@ -62,20 +64,22 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
     tables: cut === 'events' ? [] : [...new Set(tables)],
     failed: (table, error) => console.error(JSON.stringify({ table, error: error.message, why: error.why })),
   })
-  const timer = setInterval(() => parent.status(statusOf(load.status())), 1000)
+  const tell = (): void => parent.status(statusOf(load.status(), unreadable.count()))
+  const timer = setInterval(tell, 1000)
   return {
     facts: {},
     stop: async () => {
       clearInterval(timer)
       await upkeep.stop()
       await load.drain()
-      parent.status(statusOf(load.status()))
+      tell()
       close()
       await log.close()
+      await unreadable.close()
     },
   }
 })
 
-function statusOf(sinks: readonly LakeStatus[]): object {
-  return sinkStatus(sinks, ({ rows, files, bytes }) => ({ rows, files, bytes }))
+function statusOf(sinks: readonly LakeStatus[], unreadable: number): object {
+  return sinkStatus(sinks, unreadable, ({ rows, files, bytes }) => ({ rows, files, bytes }))
 }

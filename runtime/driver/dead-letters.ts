@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { appendFile, mkdir, readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { HostError } from '../../graph/error.ts'
@@ -37,8 +37,9 @@ const filesOf = async (folder: string): Promise<readonly number[]> =>
     .sort((a, b) => a - b)
 
 /**
- * Dead letters in a folder of one writer: files of lines, a line a letter (JSON, its bytes in base64), the
- * newest kept within a bound. `add` never waits; a letter is on the disk soon after, and `flush` says when.
+ * Dead letters in a folder: files of lines, a line a letter (JSON, its bytes in base64), the newest kept
+ * within a bound. The processes of a run write there, each to files of its own. `add` never waits; a letter
+ * is on the disk soon after, and `flush` says when.
  */
 export class FileDeadLetters implements DeadLetters {
   readonly #folder: string
@@ -136,9 +137,20 @@ export class FileDeadLetters implements DeadLetters {
       await rm(fileOf(this.#folder, file))
       kept -= sizes[i]!
     }
-    this.#file = (files.at(-1) ?? 0) + 1
+    this.#file = await created(this.#folder, (files.at(-1) ?? 0) + 1)
     this.#fileBytes = 0
     this.#opened = true
+  }
+}
+
+/** The number of a new file: this one, or the first behind it that nobody else has taken meanwhile. */
+const created = async (folder: string, number: number): Promise<number> => {
+  try {
+    await writeFile(fileOf(folder, number), '', { flag: 'wx' })
+    return number
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+    return created(folder, number + 1)
   }
 }
 

@@ -2,6 +2,7 @@ import type { Log } from '../../graph/port.ts'
 import { partitionKey } from '../log.ts'
 import { leave } from './kafka-library.ts'
 import type { KafkaConsumer } from './kafka-library.ts'
+import type { KafkaAccess } from './kafka-access.ts'
 import { lastOffsets } from './kafka-tail.ts'
 import type { KafkaTopics, Reach } from './kafka-topics.ts'
 
@@ -14,6 +15,7 @@ type Ends = Awaited<ReturnType<Log['ends']>>
 export class KafkaEnds {
   readonly #topics: KafkaTopics
   readonly #prefix: string
+  readonly #access: KafkaAccess
   readonly #open: () => Promise<KafkaConsumer>
   /** What partitions reached when their last record was looked for, and where it was. */
   readonly #known = new Map<string, Reach & { readonly last: number | undefined }>()
@@ -21,7 +23,8 @@ export class KafkaEnds {
   #running: Promise<Ends> | undefined
   #waiting: Promise<Ends> | undefined
 
-  constructor(topics: KafkaTopics, prefix: string, open: () => Promise<KafkaConsumer>) {
+  constructor(access: KafkaAccess, topics: KafkaTopics, prefix: string, open: () => Promise<KafkaConsumer>) {
+    this.#access = access
     this.#topics = topics
     this.#prefix = prefix
     this.#open = open
@@ -72,7 +75,8 @@ export class KafkaEnds {
   async #look(moved: readonly Reach[]): Promise<void> {
     this.#consumer ??= this.#open()
     try {
-      const lasts = await lastOffsets(await this.#consumer, this.#prefix, moved)
+      const of = { consumer: await this.#consumer, access: this.#access, prefix: this.#prefix }
+      const lasts = await lastOffsets(of, moved)
       for (const [i, one] of moved.entries())
         this.#known.set(partitionKey(one.topic, one.partition), { ...one, last: lasts[i] })
     } catch (error) {

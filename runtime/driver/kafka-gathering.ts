@@ -1,5 +1,5 @@
 import type { Partition, Placed, ReadFrom } from '../../graph/port.ts'
-import { partitionKey } from '../log.ts'
+import { DAMAGED, partitionKey } from '../log.ts'
 import type { Found } from './kafka-record.ts'
 
 interface Lane extends Partition {
@@ -158,6 +158,8 @@ const inOrder = (parts: readonly (readonly Placed[])[]): readonly Placed[] => {
  */
 const upToStep = ({ key, waiting, steps }: Lane, { placed, counts }: Found): number | undefined => {
   const { shard, step } = placed
+  // It stands for itself: of which steps it held records nobody knows.
+  if (placed.schema === DAMAGED) return waiting.findIndex((one) => one.placed === placed) + 1
   const count = counts.get(key) ?? 0
   let upTo = 0
   let seen = 0

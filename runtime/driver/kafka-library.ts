@@ -125,8 +125,27 @@ export const CODE = {
   fenced: -144,
   authentication: -169,
   tls: -181,
-  noOffset: -140,
   exists: 36,
-  outOfRange: 1,
   queueFull: -184,
 } as const
+
+/**
+ * Nothing more comes of a partition after one of these, until it is assigned again: there is no such offset
+ * (-140, 1), or what lies there cannot be unpacked (-199, -198, -170, 2).
+ */
+export const ALARMING: ReadonlySet<number> = new Set([-140, -170, -198, -199, 1, 2])
+
+/** Why a connection is not let in: the library tells it aside, and then that it took too long. */
+export const reasonOf = (client: KafkaProducer | KafkaConsumer): (() => KafkaError | undefined) => {
+  let seen: KafkaError | undefined
+  client.on('event.error', (error: KafkaError) => {
+    const said = ENTRY.find(([, words]) => words.test(error.message))
+    if (said !== undefined) seen ??= { message: error.message, code: said[0] }
+  })
+  return () => seen
+}
+/** An event has these in its words alone. */
+const ENTRY = [
+  [CODE.authentication, /authentication|SASL/i],
+  [CODE.tls, /ssl|certificate/i],
+] as const

@@ -2,9 +2,11 @@ import { crc32 } from 'node:zlib'
 import { KtError } from '../../graph/error.ts'
 import type { Log, LogReader, LogWriter, ReadFrom } from '../../graph/port.ts'
 import { closed, overtaken } from '../log.ts'
+import { connectionOf } from './kafka-access.ts'
+import type { KafkaAccess } from './kafka-access.ts'
 import { loadClient } from './kafka-client.ts'
 import { KafkaEnds } from './kafka-ends.ts'
-import { CODE, answer, kafkaError, leave } from './kafka-library.ts'
+import { answer, kafkaError, leave, reasonOf } from './kafka-library.ts'
 import type {
   DeliveryReport,
   KafkaClient,
@@ -46,8 +48,8 @@ export interface KafkaOptions {
   readonly transactionMs?: number
   /** A close waits no longer than this for steps that the brokers do not take: they are refused. */
   readonly closeMs?: number
-  /** More settings of librdkafka, for TLS and SASL. */
-  readonly connection?: Settings
+  /** Whom to trust and who we are, where not everybody is let in. */
+  readonly access?: KafkaAccess
   /** More settings of librdkafka, for readers. */
   readonly reading?: Settings
   /** A transaction failed and is tried again. */
@@ -85,7 +87,7 @@ export class KafkaLog implements Log {
       pendingBytesMax: 256 << 20,
       transactionMs: TRANSACTION_MS,
       closeMs: 30_000,
-      connection: {},
+      access: { brokers: options.brokers, tls: false },
       reading: {},
       retried: () => undefined,
       ...options,
@@ -96,10 +98,11 @@ export class KafkaLog implements Log {
       'reconnect.backoff.max.ms': 500,
       'message.max.bytes': MESSAGE_BYTES_MAX,
       log_level: 0,
-      ...options.connection,
+      ...connectionOf(this.#options.access),
     }
     this.topics = new KafkaTopics(client, this.#connection, this.#options.prefix, this.#options.topic)
-    this.#ends = new KafkaEnds(this.topics, this.#options.prefix, () => this.#consumer())
+    const { access, prefix } = this.#options
+    this.#ends = new KafkaEnds(access, this.topics, prefix, () => this.#consumer())
   }
 
   /** Claims of one shard in this process come one after the other. */
@@ -115,9 +118,9 @@ export class KafkaLog implements Log {
 
   async read(from: readonly ReadFrom[]): Promise<LogReader> {
     if (this.#closed) throw closed()
-    const { prefix, brokers } = this.#options
+    const { prefix, access } = this.#options
     await this.topics.ensure(from)
-    const reader = new KafkaReader(await this.#consumer(), this.topics, from, prefix, brokers)
+    const reader = new KafkaReader(await this.#consumer(), this.topics, from, prefix, access)
     this.#readers.add(reader)
     return {
       read: (bytesMax, waitMs) => reader.read(bytesMax, waitMs),
@@ -246,6 +249,8 @@ export class KafkaLog implements Log {
         'enable.auto.commit': false,
         'enable.auto.offset.store': false,
         'enable.partition.eof': true,
+        // Else the client goes past a batch that was damaged, or takes it for what it is not.
+        'check.crcs': true,
         'fetch.wait.max.ms': 50,
         'fetch.queue.backoff.ms': 5,
         'fetch.message.max.bytes': 4 << 20,
@@ -267,9 +272,10 @@ export class KafkaLog implements Log {
 
   /** The last durable step of a shard, and its epoch. Nobody else can move it: the producer is fenced. */
   async #standing(place: ShardPlace): Promise<Standing | undefined> {
+    const { access, prefix } = this.#options
     const consumer = await this.#consumer()
     try {
-      return await standingOf(consumer, this.topics, this.#options.prefix, place)
+      return await standingOf({ consumer, access, prefix }, this.topics, place)
     } finally {
       await leave(consumer)
     }
@@ -280,21 +286,6 @@ interface ShardPlace {
   readonly shard: string
   readonly place: number
 }
-
-/** Why a connection is not let in: the library tells it aside, and then that it took too long. */
-const reasonOf = (client: KafkaProducer | KafkaConsumer): (() => KafkaError | undefined) => {
-  let seen: KafkaError | undefined
-  client.on('event.error', (error: KafkaError) => {
-    const said = ENTRY.find(([, words]) => words.test(error.message))
-    if (said !== undefined) seen ??= { message: error.message, code: said[0] }
-  })
-  return () => seen
-}
-/** An event has these in its words alone. */
-const ENTRY = [
-  [CODE.authentication, /authentication|SASL/i],
-  [CODE.tls, /ssl|certificate/i],
-] as const
 
 const TIMEOUT_MS = 10_000
 const CONNECT_MS = 5000

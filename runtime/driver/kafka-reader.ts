@@ -1,13 +1,15 @@
 import { HostError } from '../../graph/error.ts'
 import type { LogReader, Placed, ReadFrom } from '../../graph/port.ts'
-import { closed, passed } from '../log.ts'
-import { CODE, answer, kafkaError } from './kafka-library.ts'
+import { closed } from '../log.ts'
+import type { KafkaAccess } from './kafka-access.ts'
+import { ALARMING, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
 import { Gathering } from './kafka-gathering.ts'
 import { Records } from './kafka-record.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { refused } from './kafka-topics.ts'
 import { pause } from './kafka-transaction.ts'
+import { Watch } from './kafka-watch.ts'
 
 interface Seen {
   readonly waiting: ReadonlyMap<string, number>
@@ -15,8 +17,8 @@ interface Seen {
 }
 
 /**
- * Reads whole durable steps from our own positions. The client loses errors beside good messages, so that
- * positions are also compared with what the brokers keep, now and then.
+ * Reads whole durable steps from our own positions. Records that the brokers have damaged come as one that
+ * says so (`DAMAGED`).
  */
 export class KafkaReader implements LogReader {
   readonly #consumer: KafkaConsumer
@@ -24,10 +26,11 @@ export class KafkaReader implements LogReader {
   readonly #records: Records
   readonly #gathering: Gathering
   readonly #brokers: string
+  readonly #prefix: string
+  readonly #watch: Watch
   #failure: Error | undefined
   #open = true
   #awaySince: number | undefined
-  #watchAt = performance.now() + WATCH_MS
   #reading: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -35,20 +38,22 @@ export class KafkaReader implements LogReader {
     topics: KafkaTopics,
     from: readonly ReadFrom[],
     prefix: string,
-    brokers: string,
+    access: KafkaAccess,
   ) {
     this.#consumer = consumer
     this.#topics = topics
     this.#records = new Records(prefix)
     this.#gathering = new Gathering(from)
-    this.#brokers = brokers
+    this.#brokers = access.brokers
+    this.#prefix = prefix
+    this.#watch = new Watch(access, prefix, topics, this.#gathering)
     consumer.on('partition.eof', (end: KafkaPlace) =>
       this.#gathering.reached(
         { topic: end.topic.slice(prefix.length), partition: end.partition },
         end.offset,
       ),
     )
-    consumer.assign(from.map((one) => ({ ...one, topic: prefix + one.topic })))
+    this.#assign()
   }
 
   read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
@@ -73,7 +78,7 @@ export class KafkaReader implements LogReader {
     let seen: Seen | undefined
     for (;;) {
       const came = this.#gathering.bytes < bytesMax || tried ? await this.#take() : false
-      await this.#watch()
+      await this.#look()
       if (this.#failure !== undefined) throw this.#failure
       const found = this.#gathering.take(bytesMax)
       if (found.length > 0) return found
@@ -83,7 +88,7 @@ export class KafkaReader implements LogReader {
       const spentMs = performance.now() - begun
       // What was acknowledged before this call is seen by it, though the brokers end transactions later.
       if (spentMs >= waitMs || (this.#gathering.bytes > 0 && spentMs > PATIENCE_MS)) {
-        seen ??= await this.#patiently(() => this.#look())
+        seen ??= await this.#patiently(() => this.#seen())
         if (seen === undefined) continue
         const over = this.#gathering.passed(seen.ends, seen.waiting)
         const rest = this.#gathering.take(bytesMax)
@@ -112,29 +117,26 @@ export class KafkaReader implements LogReader {
       return await answer<readonly KafkaMessage[]>((back) => this.#consumer.consume(AT_ONCE, back))
     } catch (error) {
       const said = kafkaError(error)
-      if (said.code === CODE.noOffset || said.code === CODE.outOfRange) await this.#compare()
+      if (ALARMING.has(said.code)) this.#watch.alarm()
       else if (said.isFatal === true) this.#failure = refused(this.#brokers, said)
       return []
     }
   }
 
   /** Also while records come: the client loses the error of one partition beside the records of another. */
-  async #watch(): Promise<void> {
-    const now = performance.now()
-    if (now < this.#watchAt) return
-    this.#watchAt = now + WATCH_MS
-    await this.#compare()
+  async #look(): Promise<void> {
+    try {
+      if (await this.#watch.look()) this.#assign()
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      this.#failure = error
+    }
   }
 
-  /** Whether the brokers still keep what is to be read next. */
-  async #compare(): Promise<void> {
+  /** The client reads on from where this reader is. */
+  #assign(): void {
     const wanted = this.#gathering.wanted()
-    const firsts = await this.#topics.first(wanted).catch(() => undefined)
-    if (firsts === undefined) return
-    const lost = wanted.findIndex(({ offset }, i) => offset < firsts[i]!)
-    if (lost < 0) return
-    const { topic, partition, offset } = wanted[lost]!
-    this.#failure = passed({ topic, partition }, offset, firsts[lost]!)
+    this.#consumer.assign(wanted.map((one) => ({ ...one, topic: this.#prefix + one.topic })))
   }
 
   /** Undefined: the brokers do not answer now. They may be away for a while: a reader loses nothing by it. */
@@ -153,7 +155,7 @@ export class KafkaReader implements LogReader {
   }
 
   /** Which steps wait for more of them, and where each partition ends now, open transactions included. */
-  async #look(): Promise<Seen> {
+  async #seen(): Promise<Seen> {
     const waiting = this.#gathering.waiting()
     return { waiting, ends: await this.#topics.next(this.#gathering.wanted()) }
   }
@@ -164,7 +166,6 @@ const AT_ONCE = 500
 const AWAY_MAX_MS = 120_000
 const AGAIN_MS = 200
 const PAUSE_MAX_MS = 10
-const WATCH_MS = 1000
 /** A transaction that has not ended by then is not waited for. */
 const SETTLE_MS = 2000
 /** So long the other records of a step may take, before it is looked whether there are any. */

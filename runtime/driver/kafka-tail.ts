@@ -1,9 +1,20 @@
+import { HostError } from '../../graph/error.ts'
 import { unanswered } from './kafka-access.ts'
-import { answer } from './kafka-library.ts'
+import type { KafkaAccess } from './kafka-access.ts'
+import { damagedAt } from './kafka-batches.ts'
+import { ALARMING, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
 import { SHARDS } from '../topics.ts'
 import type { Standing } from './kafka-record.ts'
 import type { KafkaTopics, Reach } from './kafka-topics.ts'
+import { TURN_MS, pause } from './kafka-transaction.ts'
+
+/** Who reads, and what stands before the names of topics. */
+export interface TailOf {
+  readonly consumer: KafkaConsumer
+  readonly access: KafkaAccess
+  readonly prefix: string
+}
 
 /**
  * The offset of the last record of each partition. Behind it lie markers of transactions, and records of
@@ -11,8 +22,7 @@ import type { KafkaTopics, Reach } from './kafka-topics.ts'
  * is none.
  */
 export const lastOffsets = async (
-  consumer: KafkaConsumer,
-  prefix: string,
+  { consumer, access, prefix }: TailOf,
   places: readonly Reach[],
 ): Promise<readonly (number | undefined)[]> => {
   const lasts = new Map<Reach, number>()
@@ -20,7 +30,7 @@ export const lastOffsets = async (
   for (let back = 4; left.length > 0; back *= 16) {
     const from = left.map((one) => ({ ...one, offset: Math.max(one.first, one.next - back) }))
     const named = new Map(left.map((one) => [`${prefix}${one.topic}/${one.partition}`, one]))
-    await readToEnd(consumer, prefix, from, 'settled', ({ topic, partition, offset }) => {
+    await readToEnd({ consumer, access, prefix }, from, 'settled', ({ topic, partition, offset }) => {
       const place = named.get(`${topic}/${partition}`)
       if (place !== undefined && offset < place.next) lasts.set(place, offset)
     })
@@ -31,9 +41,8 @@ export const lastOffsets = async (
 
 /** The newest word of a shard on where it stands. */
 export const standingOf = async (
-  consumer: KafkaConsumer,
+  of: TailOf,
   topics: KafkaTopics,
-  prefix: string,
   { shard, place: partition }: { readonly shard: string; readonly place: number },
 ): Promise<Standing | undefined> => {
   const place = { topic: SHARDS, partition }
@@ -42,15 +51,9 @@ export const standingOf = async (
   const [first = 0] = await topics.first([place])
   let standing: Standing | undefined
   if (open <= first) return undefined
-  await readToEnd(
-    consumer,
-    prefix,
-    [{ ...place, first, next: open, offset: first }],
-    'end',
-    ({ key, value }) => {
-      if (String(key) === shard && value !== null) standing = JSON.parse(value.toString()) as Standing
-    },
-  )
+  await readToEnd(of, [{ ...place, first, next: open, offset: first }], 'end', ({ key, value }) => {
+    if (String(key) === shard && value !== null) standing = JSON.parse(value.toString()) as Standing
+  })
   return standing
 }
 
@@ -61,47 +64,96 @@ interface From extends Reach {
 /**
  * Read committed records until every partition has been read up to where it ended: `end`; or, where a
  * transaction that has not ended is in between, up to there: `settled`. Throws KT3031 when that takes too
- * long: what was read then is not all there is.
+ * long: what was read then is not all there is; KT3003 when it is damaged.
  */
 const readToEnd = async (
-  consumer: KafkaConsumer,
-  prefix: string,
+  { consumer, access, prefix }: TailOf,
   from: readonly From[],
   until: 'end' | 'settled',
   take: (message: KafkaMessage) => void,
 ): Promise<void> => {
-  const left = new Map(from.map((one) => [`${prefix}${one.topic}/${one.partition}`, one.next]))
+  const left = new Map<string, Left>()
+  for (const one of from)
+    left.set(`${prefix}${one.topic}/${one.partition}`, { ...one, topic: prefix + one.topic })
   const settled = new Set<string>()
+  const reached = ({ topic, partition, offset }: KafkaPlace): void => {
+    const one = left.get(`${topic}/${partition}`)
+    if (one !== undefined) one.offset = Math.max(one.offset, offset)
+    if (one !== undefined && offset >= one.next) left.delete(`${topic}/${partition}`)
+  }
   const ended = (place: KafkaPlace): void => {
     settled.add(`${place.topic}/${place.partition}`)
     reached(place)
   }
-  const reached = ({ topic, partition, offset }: KafkaPlace): void => {
-    if (offset >= (left.get(`${topic}/${partition}`) ?? Infinity)) left.delete(`${topic}/${partition}`)
+  const taken = (message: KafkaMessage): void => {
+    take(message)
+    reached({ ...message, offset: message.offset + 1 })
   }
   consumer.on('partition.eof', ended)
-  consumer.assign(from.map(({ topic, partition, offset }) => ({ topic: prefix + topic, partition, offset })))
+  consumer.assign([...left.values()])
   const begun = performance.now()
   const late = (ms: number): boolean => performance.now() - begun > ms
-  while (left.size > 0 && !late(LATE_MS)) {
-    if (until === 'settled' && late(SETTLE_MS) && [...left.keys()].every((key) => settled.has(key))) break
-    const messages = await answer<readonly KafkaMessage[]>((back) => consumer.consume(AT_ONCE, back)).catch(
-      () => [],
-    )
-    for (const message of messages) {
-      take(message)
-      reached({ ...message, offset: message.offset + 1 })
+  try {
+    let cameAt = begun
+    while (left.size > 0 && !late(LATE_MS)) {
+      if (until === 'settled' && late(SETTLE_MS) && [...left.keys()].every((key) => settled.has(key))) break
+      const messages = await consumed(consumer)
+      for (const message of messages ?? []) taken(message)
+      if (messages !== undefined && messages.length > 0) cameAt = performance.now()
+      else await pause(TURN_MS)
+      // The client says nothing of a partition any more after some errors, and loses some errors.
+      if (messages !== undefined && performance.now() - cameAt < STILL_MS) continue
+      await pause(ALARM_MS)
+      cameAt = performance.now()
+      for (const damaged of await damagedIn(access, [...left.values()])) {
+        if (until === 'end') throw spoilt(damaged)
+        taken(damaged)
+      }
+      consumer.assign([...left.values()])
     }
-    if (messages.length === 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+  } finally {
+    consumer.assign([])
+    consumer.off('partition.eof', ended)
   }
-  consumer.assign([])
-  consumer.off('partition.eof', ended)
   const lacking = [...left.keys()].filter((key) => until === 'end' || !settled.has(key))
   if (lacking.length > 0) throw unanswered(lacking.join(', '), 'They could not be read to their end.')
 }
 
+/** How far a partition has been read, and up to where it has to be; its topic with the prefix. */
+interface Left extends Reach {
+  offset: number
+}
+
+/** Undefined: nothing more comes of some partition until it is assigned again. */
+const consumed = async (consumer: KafkaConsumer): Promise<readonly KafkaMessage[] | undefined> => {
+  try {
+    return await answer<readonly KafkaMessage[]>((back) => consumer.consume(AT_ONCE, back))
+  } catch (error) {
+    return ALARMING.has(kafkaError(error).code) ? undefined : []
+  }
+}
+
+const damagedIn = async (access: KafkaAccess, left: readonly Left[]): Promise<readonly KafkaMessage[]> => {
+  const found: KafkaMessage[] = []
+  for (const { topic, partition, offset, next } of left) {
+    const damaged = await damagedAt(access, { topic, partition, offset }, next).catch(() => undefined)
+    if (damaged !== undefined) found.push({ topic, partition, offset: damaged.last, value: null })
+  }
+  return found
+}
+
+const spoilt = ({ topic, partition, offset }: KafkaMessage): HostError =>
+  new HostError('KT3003', `records of "${topic}" are damaged`, {
+    where: `${topic}/${partition} up to ${offset}`,
+    why: 'The brokers gave back other bytes than they were given: where a shard stands is not known.',
+    fix: 'Have another replica lead the partition, or bring its files back from a copy.',
+    retry: 'never',
+  })
+
 const AT_ONCE = 1000
-const PAUSE_MS = 2
+const ALARM_MS = 100
+/** From a partition that does not move for so long nothing may come, though there is something. */
+const STILL_MS = 5000
 /** A transaction that has not ended by then is not waited for. */
 const SETTLE_MS = 2000
 /** A transaction in between has ended by then. */

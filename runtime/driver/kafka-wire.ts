@@ -22,6 +22,14 @@ export class Writing {
     return this
   }
 
+  /** 64 bits. */
+  long(value: number): this {
+    const piece = Buffer.alloc(8)
+    piece.writeBigInt64BE(BigInt(value))
+    this.#pieces.push(piece)
+    return this
+  }
+
   text(text: string | undefined): this {
     if (text === undefined) return this.int(2, -1)
     const bytes = Buffer.from(text)
@@ -59,6 +67,12 @@ export class Reading {
   int(bytes: 1 | 2 | 4): number {
     this.#at += bytes
     return this.#bytes.readIntBE(this.#at - bytes, bytes)
+  }
+
+  /** 64 bits, as the double that holds it exactly. */
+  long(): number {
+    this.#at += 8
+    return Number(this.#bytes.readBigInt64BE(this.#at - 8))
   }
 
   text(): string | undefined {

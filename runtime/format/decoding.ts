@@ -13,7 +13,7 @@ import { HEAD_BYTES } from './avro-writing.ts'
 import { readJson } from './json-reading.ts'
 import type { Registry } from './registry.ts'
 import { unnamed } from './registry.ts'
-import { unread } from './unread.ts'
+import { placeOf, unread } from './unread.ts'
 
 type Read = (bytes: Uint8Array, cells: Cells) => void
 
@@ -46,10 +46,12 @@ export class Decoding {
     this.#registry = registry
   }
 
-  /** Can the record be decoded now? If not, `prepare` first. */
+  /** Can the record be decoded now, or will it never be? If not, `prepare` first. */
   ready(record: Placed): boolean {
     const lane = this.#laneOf(record)
-    return lane?.form !== 'avro' || lane.as === undefined || this.#readOf(lane, idOf(record)) !== undefined
+    if (lane?.form !== 'avro' || lane.as === undefined) return true
+    const id = idIn(record)
+    return id === undefined || this.#readOf(lane, id) !== undefined
   }
 
   /** Ask the registry for the schema of a record. */
@@ -58,9 +60,12 @@ export class Decoding {
     if (this.#registry === undefined) throw unnamed(topic.name)
     const id = idOf(record)
     const { type, text } = await this.#registry.find(id)
-    if (type !== 'AVRO') throw unread(topic.schema.name, `Schema ${id} is of type ${type}.`, placeOf(record))
     const known = this.#avro.get(id) ?? new Map<string, Read>()
-    this.#avro.set(id, known.set(topic.name, avroReading(logged(topic.schema), JSON.parse(text))))
+    const strange: Read = () => {
+      throw unread(topic.schema.name, `Schema ${id} is of type ${type}.`)
+    }
+    const read = type === 'AVRO' ? avroReading(logged(topic.schema), JSON.parse(text)) : strange
+    this.#avro.set(id, known.set(topic.name, read))
   }
 
   /** The record as a batch, which lies in `layout`. Throws KT3001 for bytes that are no event of it. */
@@ -104,10 +109,12 @@ export class Decoding {
 
 /** The id before an event of Avro. */
 const idOf = (record: Placed): number => {
-  const { bytes } = record
-  if (bytes.length >= HEAD_BYTES && bytes[0] === 0)
-    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)
+  const id = idIn(record)
+  if (id !== undefined) return id
   throw unread(record.schema, 'It does not begin with a zero and the id of a schema.', placeOf(record))
 }
 
-const placeOf = ({ topic, partition, offset }: Placed): string => `${topic}/${partition} at ${offset}`
+const idIn = ({ bytes }: Placed): number | undefined =>
+  bytes.length >= HEAD_BYTES && bytes[0] === 0
+    ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)
+    : undefined

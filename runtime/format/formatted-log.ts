@@ -10,6 +10,8 @@ import { Decoding } from './decoding.ts'
 import { jsonWriting } from './json-writing.ts'
 import { registeredOf, subjectOf, unnamed } from './registry.ts'
 import type { Registry } from './registry.ts'
+import { soundly } from './sound.ts'
+import type { Unreadable } from './sound.ts'
 
 export interface Formats {
   /** Of which the log may be asked; what it has of others is handed out as it is. */
@@ -18,6 +20,8 @@ export interface Formats {
   readonly registry: Registry | undefined
   /** Stands before the names of topics in the registry's subjects. */
   readonly prefix: string
+  /** Hears of each record that cannot be read, and reading goes on behind it; undefined: it ends there. */
+  readonly unreadable?: Unreadable | undefined
 }
 
 /**
@@ -27,13 +31,14 @@ export interface Formats {
  */
 export const formatted = (log: Log, formats: Formats): Log => {
   const decoding = new Decoding(formats.topics, formats.registry)
+  const sound = soundly(formats.topics, formats.unreadable)
   return {
     write: async (shard) => {
       const encoders = await encodersOf(formats)
       const writer = await log.write(shard)
       return encoders.size === 0 ? writer : writing(writer, encoders)
     },
-    read: async (from) => reading(await log.read(from), decoding),
+    read: async (from) => reading(await log.read(from), decoding, sound),
     ends: () => log.ends(),
     close: () => log.close(),
   }
@@ -101,30 +106,36 @@ const writing = (writer: LogWriter, encoders: ReadonlyMap<string, Encode>): LogW
   }
 }
 
-const reading = (reader: LogReader, decoding: Decoding): LogReader => {
+type Sound = ReturnType<typeof soundly>
+
+const reading = (reader: LogReader, decoding: Decoding, sound: Sound): LogReader => {
   /** Read, and not handed out: a registry that does not answer loses nothing. */
   let waiting: readonly Placed[] = []
   const { scan } = reader
   return {
     read: async (bytesMax, waitMs) => {
       if (waiting.length === 0) waiting = await reader.read(bytesMax, waitMs)
-      const found = await decodedSteps(waiting, decoding)
+      const found = await decodedSteps(waiting, decoding, sound)
       waiting = waiting.slice(found.length)
       return found
     },
-    ...(scan === undefined ? {} : { scan: scanning(scan.bind(reader), decoding) }),
+    ...(scan === undefined ? {} : { scan: scanning(scan.bind(reader), decoding, sound) }),
     close: () => reader.close(),
   }
 }
 
 /** All of them, or the whole steps before the first one that cannot be read. Throws when there is none. */
-const decodedSteps = async (records: readonly Placed[], decoding: Decoding): Promise<readonly Placed[]> => {
+const decodedSteps = async (
+  records: readonly Placed[],
+  decoding: Decoding,
+  sound: Sound,
+): Promise<readonly Placed[]> => {
   const layout = new Layout()
   const found: Placed[] = []
   try {
     for (const record of records) {
       if (!decoding.ready(record)) await decoding.prepare(record)
-      found.push(decoding.decode(record, layout))
+      found.push(sound(record, (one) => decoding.decode(one, layout)))
     }
     return found
   } catch (error) {
@@ -138,12 +149,12 @@ const decodedSteps = async (records: readonly Placed[], decoding: Decoding): Pro
 type Scan = NonNullable<LogReader['scan']>
 
 /** What has to wait for the registry, and all behind it, is kept and shown afterwards. */
-const scanning = (scan: Scan, decoding: Decoding): Scan => {
+const scanning = (scan: Scan, decoding: Decoding, sound: Sound): Scan => {
   const layout = new Layout()
   return async (bytesMax, waitMs, see) => {
     const show = (record: Placed): void => {
       layout.clear()
-      see(decoding.decode(record, layout))
+      see(sound(record, (one) => decoding.decode(one, layout)))
     }
     const later: Placed[] = []
     const count = await scan(bytesMax, waitMs, (record) => {

@@ -1,4 +1,5 @@
 import { HostError } from '../../graph/error.ts'
+import type { Placed } from '../../graph/port.ts'
 
 /** KT3001: bytes that are no event of this schema. `where`: the record, once somebody knows it. */
 export const unread = (schema: string, why: string, where?: string): HostError =>
@@ -8,3 +9,6 @@ export const unread = (schema: string, why: string, where?: string): HostError =
     retry: 'never',
     ...(where === undefined ? {} : { where }),
   })
+
+/** Where a record lies, for a person. */
+export const placeOf = ({ topic, partition, offset }: Placed): string => `${topic}/${partition} at ${offset}`

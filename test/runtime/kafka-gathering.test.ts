@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import type { Placed } from '../../graph/port.ts'
 import { Gathering } from '../../runtime/driver/kafka-gathering.ts'
 import { Records, headersOf, withOf } from '../../runtime/driver/kafka-record.ts'
+import type { Found } from '../../runtime/driver/kafka-record.ts'
+import { DAMAGED } from '../../runtime/log.ts'
 import { S } from './steps.ts'
 
 const TOPICS = ['t', 'u', 'v', 'w']
@@ -49,8 +51,20 @@ const written = (transactions: readonly Transaction[]): Lanes => {
   return lanes
 }
 
-/** Read all with fetches of a size for each lane in turn; ends are looked up as a reader does. */
-const readAll = (lanes: Lanes, sizes: readonly number[]): readonly (readonly Placed[])[] => {
+/** What stands for a damaged record. */
+const spoilt = (topic: string, offset: number): Found => ({
+  placed: {
+    ...{ topic, partition: 0, offset, schema: DAMAGED, rows: 0, bytes: new Uint8Array(8) },
+    ...{ shard: '', epoch: -1, step: offset, time: S },
+  },
+  counts: new Map(),
+})
+
+/**
+ * Read all with fetches of a size for each lane in turn; ends are looked up as a reader does. Every so manieth
+ * record is damaged; 0: none is.
+ */
+const readAll = (lanes: Lanes, sizes: readonly number[], every: number): readonly (readonly Placed[])[] => {
   const from = TOPICS.map((topic) => ({ topic, partition: 0, offset: 0 }))
   const [records, gathering] = [new Records(''), new Gathering(from)]
   const at = new Map(TOPICS.map((topic) => [topic, 0]))
@@ -63,7 +77,10 @@ const readAll = (lanes: Lanes, sizes: readonly number[]): readonly (readonly Pla
       const begin = at.get(topic)!
       const size = sizes[(turn + i) % sizes.length]!
       const some = lanes.get(topic)!.slice(begin, begin + size)
-      for (const message of some) gathering.add(records.of(message)!)
+      for (const [n, message] of some.entries())
+        gathering.add(
+          every > 0 && (begin + n + i) % every === 0 ? spoilt(topic, begin + n) : records.of(message)!,
+        )
       at.set(topic, begin + some.length)
       if (begin + some.length < ends[i]!) left = true
     }
@@ -80,10 +97,11 @@ test('steps come whole, those of a shard in their order, at whatever pace partit
     fc.property(
       fc.array(transaction, { maxLength: 30 }),
       fc.array(fc.nat(4), { minLength: 1, maxLength: 6 }).filter((sizes) => sizes.some((one) => one > 0)),
-      (transactions, some) => {
+      fc.constantFrom(0, 0, 1, 2, 5),
+      (transactions, some, every) => {
         const lanes = written(transactions)
         // In each turn something comes of each.
-        const reads = readAll(lanes, [...some, 1])
+        const reads = readAll(lanes, [...some, 1], every)
         const all = reads.flat()
         for (const [topic, lane] of lanes)
           expect(all.filter((one) => one.topic === topic).map(({ offset }) => offset)).toEqual(

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { brokerDown, brokerUp, freePort, hasJava } from '../../bin/kafka.ts'
-import { connectionOf } from '../../runtime/driver/kafka-access.ts'
 import type { KafkaAccess, KafkaSasl } from '../../runtime/driver/kafka-access.ts'
 import { hasClient } from '../../runtime/driver/kafka-client.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
@@ -91,7 +90,7 @@ const mutual = (more: Partial<KafkaAccess> = {}): KafkaAccess => ({
   ...more,
 })
 const logAs = (access: KafkaAccess, prefix: string) =>
-  kafkaLog({ brokers: access.brokers, prefix, shardPartitions: 1, connection: connectionOf(access) })
+  kafkaLog({ brokers: access.brokers, prefix, shardPartitions: 1, access })
 
 describe.skipIf(!wanted)(name, () => {
   beforeAll(async () => {

@@ -1,0 +1,128 @@
+import { HostError } from '../../graph/error.ts'
+import type { Partition, ReadFrom } from '../../graph/port.ts'
+import { DAMAGED, partitionKey, passed } from '../log.ts'
+import type { KafkaAccess } from './kafka-access.ts'
+import { ABSENT, damagedAt, leaderOf } from './kafka-batches.ts'
+import type { Damaged } from './kafka-batches.ts'
+import type { Gathering } from './kafka-gathering.ts'
+import type { Found } from './kafka-record.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+
+/**
+ * Looks after the partitions of a reader from which nothing comes. The client loses errors that come together
+ * with records, goes past some and is silent after others: so how far the reader has come is compared with
+ * what the brokers keep.
+ */
+export class Watch {
+  readonly #access: KafkaAccess
+  readonly #prefix: string
+  readonly #topics: KafkaTopics
+  readonly #gathering: Gathering
+  #at = performance.now() + WATCH_MS
+  #alarmed = false
+  /** Where a partition was, and since when. */
+  readonly #still = new Map<string, { readonly offset: number; readonly since: number }>()
+  /** Since when a partition ends before what was read of it. */
+  #shortSince: number | undefined
+
+  constructor(access: KafkaAccess, prefix: string, topics: KafkaTopics, gathering: Gathering) {
+    this.#access = access
+    this.#prefix = prefix
+    this.#topics = topics
+    this.#gathering = gathering
+  }
+
+  /** The client says that something is wrong, and nothing comes of it from some partition any more. */
+  alarm(): void {
+    this.#alarmed = true
+    this.#at = Math.min(this.#at, performance.now() + ALARM_MS)
+  }
+
+  /**
+   * Now and then. True: the client has to begin anew where the reader is. Rejects with KT3002 for what is
+   * gone, with KT3035 where the topic is.
+   */
+  async look(): Promise<boolean> {
+    const now = performance.now()
+    if (now < this.#at) return false
+    this.#at = now + WATCH_MS
+    const wanted = this.#gathering.wanted()
+    const firsts = await this.#topics.first(wanted).catch(() => undefined)
+    if (firsts === undefined) return this.#present(wanted)
+    const lost = wanted.findIndex(({ offset }, i) => offset < firsts[i]!)
+    if (lost >= 0) throw passed(wanted[lost]!, wanted[lost]!.offset, firsts[lost]!)
+    const alarmed = this.#alarmed
+    this.#alarmed = false
+    const still = wanted.filter((one) => this.#isStill(one, now) || alarmed)
+    const nexts = still.length === 0 ? [] : await this.#topics.next(still).catch(() => undefined)
+    if (nexts === undefined) return alarmed
+    this.#checkShort(still, nexts, now)
+    let begin = alarmed
+    for (const [i, one] of still.entries())
+      if (nexts[i]! > one.offset) begin = (await this.#passDamaged(one, nexts[i]!)) || begin
+    return begin
+  }
+
+  /** A partition that has just been looked after is left alone for as long again. */
+  #isStill(one: ReadFrom, now: number): boolean {
+    const key = partitionKey(one.topic, one.partition)
+    const known = this.#still.get(key)
+    const still = known?.offset === one.offset && now - known.since > STILL_MS
+    if (still || known?.offset !== one.offset) this.#still.set(key, { offset: one.offset, since: now })
+    return still
+  }
+
+  async #present(wanted: readonly Partition[]): Promise<boolean> {
+    for (const { topic, partition } of wanted) {
+      const named = { topic: this.#prefix + topic, partition }
+      const leader = await leaderOf(this.#access, named).catch(() => undefined)
+      if (leader === ABSENT) throw vanished(named, 'There is no such topic any more.')
+    }
+    return false
+  }
+
+  /** A new leader may not know at once how far the partition goes. */
+  #checkShort(still: readonly ReadFrom[], nexts: readonly number[], now: number): void {
+    const short = still.findIndex(({ offset }, i) => nexts[i]! < offset)
+    if (short < 0) {
+      this.#shortSince = undefined
+      return
+    }
+    this.#shortSince ??= now
+    if (now - this.#shortSince < SHORT_MS) return
+    const { topic, partition, offset } = still[short]!
+    const why = `It was read up to ${offset}, and ends at ${nexts[short]} now.`
+    throw vanished({ topic: this.#prefix + topic, partition }, why)
+  }
+
+  /** True: the next batch is damaged, and stands among the records as what it is. */
+  async #passDamaged(one: ReadFrom, end: number): Promise<boolean> {
+    const named = { ...one, topic: this.#prefix + one.topic }
+    const damaged = await damagedAt(this.#access, named, end).catch(() => undefined)
+    if (damaged !== undefined) this.#gathering.add(foundOf(one, damaged))
+    return damaged !== undefined
+  }
+}
+
+const foundOf = ({ topic, partition }: Partition, { last, timeMs, bytes }: Damaged): Found => ({
+  placed: {
+    ...{ topic, partition, offset: last, schema: DAMAGED, rows: 0, bytes },
+    ...{ shard: '', epoch: -1, step: last, time: timeMs * 1000 },
+  },
+  counts: new Map(),
+})
+
+const vanished = ({ topic, partition }: Partition, why: string): HostError =>
+  new HostError('KT3035', `topic "${topic}" is not the one any more that was read`, {
+    where: `${topic}/${partition}`,
+    why: `${why} It was deleted, and perhaps made anew, or its brokers have lost what they had acknowledged.`,
+    fix: 'End the run. Bring the topic back, or begin with another data folder and another KT_KAFKA_PREFIX.',
+    facts: { topic, partition },
+    retry: 'never',
+  })
+
+const WATCH_MS = 1000
+const ALARM_MS = 100
+/** From a partition that does not move for so long nothing may come, though there is something. */
+const STILL_MS = 5000
+const SHORT_MS = 5000
