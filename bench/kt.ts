@@ -13,6 +13,7 @@ import { normalize, reconstruct } from '../operators/index.ts'
 import { Batches } from '../runtime/batches.ts'
 import { Stage } from '../runtime/stage.ts'
 import { clickhouse } from '../sinks/index.ts'
+import { loadExamples } from '../sources/driver/examples.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
 import { binance, markets } from '../sources/index.ts'
 import { Player } from '../sources/replay.ts'
@@ -93,11 +94,12 @@ export const channelsOf = (reach: Reach): readonly ('trade' | 'book')[] =>
   reach === 'trade' ? ['trade'] : ['trade', 'book']
 
 /** A world in which nothing happens but what is delivered. */
-export const still: Pick<SourceHost, 'clock' | 'net' | 'random' | 'mapping' | 'note'> = {
+export const still: Pick<SourceHost, 'clock' | 'net' | 'random' | 'mapping' | 'examples' | 'note'> = {
   clock: { now: () => 0, after: () => () => {} },
   net: { connect: () => ({ send: () => {}, close: () => {} }), get: () => new Promise(() => {}) },
   random: { below: () => 0 },
   mapping: loadMapping,
+  examples: loadExamples,
   note: () => {},
 }
 

@@ -4,14 +4,14 @@ import { KtError } from '../graph/error.ts'
 import type { Stage } from '../graph/plan.ts'
 import type { Clock } from '../graph/port.ts'
 import type { OpenSource, SourceHost } from '../graph/source.ts'
+import { loadExamples } from '../sources/driver/examples.ts'
 import { loadMapping } from '../sources/driver/jsonata.ts'
 import { openNet } from '../sources/driver/net.ts'
 import { openVenueNet } from '../sources/driver/proxy.ts'
 
 /** What `--source` says. */
 export type SourceChoice = { readonly text: string } & (
-  | { readonly kind: 'sim' | 'live' | 'lake' }
-  | { readonly kind: 'replay'; readonly paths: readonly string[] }
+  { readonly kind: 'sim' | 'live' | 'lake' } | { readonly kind: 'replay'; readonly paths: readonly string[] }
 )
 
 export type Endpoints = Readonly<Record<string, { readonly socket: string; readonly rest: string }>>
@@ -77,7 +77,7 @@ export const openLive = (
   if (choice.kind === 'sim') checkSimulated([stage], Object.keys(endpoints))
   const random = { below: (n: number): number => Math.floor(Math.random() * n) }
   const net = choice.kind === 'live' ? openVenueNet(clock) : openNet({ clock })
-  const host: SourceHost = { clock, random, net, mapping: loadMapping, ...to }
+  const host: SourceHost = { clock, random, net, mapping: loadMapping, examples: loadExamples, ...to }
   return wantsOf(stage).map(({ source, channels, universe }) =>
     source.open(host, { channels, universe, endpoint: endpoints[source.name], owns: () => true }),
   )

@@ -113,12 +113,23 @@ export interface Mapping {
   ) => Promise<unknown>
 }
 
+/** A message of a part of a mapping, as its venue says it. */
+export interface Example {
+  readonly part: string
+  readonly bytes: Uint8Array
+}
+
 /** What a running source may use, and where it puts what it finds. */
 export interface SourceHost {
   readonly clock: Clock
   readonly random: Random
   readonly net: Net
   readonly mapping: (file: string) => Mapping
+  /**
+   * Messages to read before the first one comes, so that the code for them is there by then. Left out: a
+   * process is not to live so long that it is worth it.
+   */
+  readonly examples?: (file: string) => readonly Example[]
   /** A message of a channel that was asked for. The runtime calls its `read` before this returns. */
   readonly frame: (frame: Frame<never>) => void
   /** Rows of kt's own: `control` (sessions) and `instrument` (listings). */

@@ -63,10 +63,7 @@ export class Intake {
     })
   }
 
-  /**
-   * Give a symbol its name. Rows of a symbol that is not wanted are dropped; one that is not listed breaks
-   * the contract.
-   */
+  /** Rows of a symbol that is not wanted are dropped; one without a name breaks the contract. */
   name(symbol: string, named: Readonly<Named>): void {
     this.#names.set(symbol, named)
   }
@@ -75,12 +72,14 @@ export class Intake {
     return this.#names.get(symbol)
   }
 
+  /** Of a channel, or of the beginning of its books. */
+  reader(part: string): Reader | undefined {
+    return this.#readers.get(part)
+  }
+
   inlet(channel: string, symbol: string | undefined, line: InletLine): Inlet {
     const { model } = this.channel(channel).card
-    const about = {
-      ...this.#about(channel, symbol),
-      last: model === 'patch' ? new LastSaid() : undefined,
-    }
+    const about = { ...this.#about(channel, symbol), last: model === 'patch' ? new LastSaid() : undefined }
     const reader = this.#readers.get(channel) as Reader
     const run = this.run(keyOf(channel, symbol))
     return { channel, symbol, line, about, reader, tracked: model === 'delta', run }

@@ -7,6 +7,7 @@ import type { Place } from './connection.ts'
 import { Directory } from './directory.ts'
 import { Intake } from './intake.ts'
 import { poll } from './polling.ts'
+import { rehearse } from './rehearsal.ts'
 import { Rest } from './rest.ts'
 import { Seeding } from './seeding.ts'
 import { silenceOf } from './staleness.ts'
@@ -71,7 +72,10 @@ class Reading {
   async run(): Promise<void> {
     const { everyMs } = this.#market.listing
     for (let round = 0; !this.#closed; round++) {
-      const listings = await this.#directory.fetch(this.#rest)
+      const asked = this.#directory.fetch(this.#rest)
+      // While the first answer is under way there is nothing else to do.
+      if (round === 0) rehearse(this.#market, this.#host, this.#intake)
+      const listings = await asked
       if (this.#closed) return
       if (listings !== undefined) await this.#apply(listings)
       if (round === 0 && !this.#closed) this.#attend()

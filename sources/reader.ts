@@ -8,7 +8,7 @@ import { border } from './mapping/border.ts'
 import type { Border, Fill, Raw } from './mapping/border.ts'
 import type { Compiled } from './mapping/compile.ts'
 import type { Tally } from './mapping/function.ts'
-import { countParsed, Templates } from './mapping/templates.ts'
+import { countParsed, SEEN_MIN, Templates } from './mapping/templates.ts'
 import type { Learned, TierCounts } from './mapping/templates.ts'
 import { ValueError } from './mapping/value.ts'
 import type { MappingPart } from './mappings.ts'
@@ -24,7 +24,12 @@ export interface Reader {
    * `emit` returns.
    */
   readonly read: (bytes: Uint8Array, about: MessageAbout, emit: EmitRow, from?: number, to?: number) => void
+  /** Learn the shape of such messages, and scan one until its code is compiled. Nothing is emitted. */
+  readonly rehearse: (bytes: Uint8Array) => void
 }
+
+/** Most of what a scanner gains by being compiled, it has gained after so many messages (bench/README.md). */
+const REHEARSALS = 200
 
 /** What is known of a message besides its bytes. */
 export interface MessageAbout {
@@ -127,8 +132,15 @@ export const createReader = (of: ReaderOf): Reader => {
       emit(schema, cells.row)
     }
   }
-  return Object.freeze({ read })
+  const rehearse: Reader['rehearse'] = (bytes) => {
+    for (let seen = 0; seen < SEEN_MIN; seen++) templates.look(bytes)
+    for (let time = 0; time < REHEARSALS; time++) templates.scan(bytes, RECEIVED)
+  }
+  return Object.freeze({ read, rehearse })
 }
+
+/** As large as times are, which the compiler is to see. */
+const RECEIVED = 1_785_000_000_000_000
 
 const evaluated = (
   map: Compiled,

@@ -6,6 +6,7 @@ import { Intake } from './intake.ts'
 import type { Inlet, InletLine } from './inlet.ts'
 import { instrumentOf, select } from './listing.ts'
 import type { Listing } from './listing.ts'
+import { rehearse } from './rehearsal.ts'
 import { limitUs, paced, silenceOf } from './staleness.ts'
 import type { Pace, Silence } from './staleness.ts'
 import type { MarketRules, Venue } from './venue.ts'
@@ -81,6 +82,7 @@ export class Player implements OpenSource {
     this.#opening = opening
     this.#intake = new Intake(this.#market, host, opening)
     this.#directory = new Directory(this.#market, host, this.#intake)
+    rehearse(this.#market, host, this.#intake)
   }
 
   close(): void {

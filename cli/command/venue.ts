@@ -1,8 +1,9 @@
 import { KtError } from '../../graph/error.ts'
 import type { AnySource } from '../../graph/source.ts'
+import { loadExamples } from '../../sources/driver/examples.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { markets } from '../../sources/index.ts'
-import { tierCounts } from '../../sources/mapping/templates.ts'
+import { SEEN_MIN, tierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
 import { LastSaid } from '../../sources/patch.ts'
 import { createReader, partSchemas } from '../../sources/reader.ts'
@@ -74,10 +75,18 @@ const examplesOf = async (
   chosen: readonly AnySource[],
   frames: string | undefined,
 ): Promise<readonly Example[]> => {
-  if (frames === undefined) return simulatedFrames()
+  if (frames === undefined)
+    return [...simulatedFrames(), ...markets.flatMap(({ market }) => askedFor(market))]
   const recording = parseSource(`replay:${frames}`)
   return recordedFrames(recording.kind === 'replay' ? recording.paths : [], chosen, FRAMES_MAX)
 }
+
+/** Beginnings of books, which the simulated exchange is not asked for. */
+const askedFor = ({ name, mappings }: MarketRules): readonly Example[] =>
+  mappings
+    .flatMap(loadExamples)
+    .filter(({ part }) => part.endsWith('.seed'))
+    .map(({ part, bytes }) => ({ source: name, channel: part, symbol: 'BTCUSDT', received: 0, bytes }))
 
 const exitOf = (all: readonly Checked[]): number => {
   if (all.some(({ tier }) => tier === 'refused')) return EXIT.graph
@@ -123,6 +132,7 @@ const checkPart = (
   const taken = taking(market, channel, { part: found, hash: mappings.hash, patch, counts, tiers, shapes })
   // A shape is learned when it comes again; how messages are read from then on is what is asked.
   const broken = examples.map(taken).filter((wrong) => wrong !== undefined)
+  for (let seen = 1; seen < SEEN_MIN; seen++) examples.forEach(taken)
   Object.assign(tiers, { scanned: 0, parsed: 0 })
   tiers.reasons.clear()
   examples.forEach(taken)

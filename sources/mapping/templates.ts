@@ -33,7 +33,7 @@ const BYTES_MAX = 1 << 20
 const TEMPLATES_MAX = 8
 const ROWS_MAX = 1 << 16
 /** A shape is learned when it comes a second time: a message that is one of its kind is not worth it. */
-const SEEN_MIN = 2
+export const SEEN_MIN = 2
 const SEEN_MAX = 64
 const KNOWN_MAX = 256
 const REASONS_MAX = 32
@@ -112,9 +112,22 @@ export class Templates {
   learn(bytes: Uint8Array): void {
     if (this.#looks <= LOOKS || this.#counts.parsed % LOOKS === 0) {
       this.#looks++
-      this.#why = this.#look(bytes)
+      this.#why = this.look(bytes)
     }
     countParsed(this.#counts, this.#why)
+  }
+
+  /** Learn the shape of a message. Returns why none of the templates so far took it. */
+  look(bytes: Uint8Array): string {
+    if (bytes.length > BYTES_MAX) return 'too long'
+    try {
+      const shape = shapeOf(bytes)
+      if (sizeOf(shape) > SIZE_MAX) return 'a shape of many parts'
+      return this.#patch ? this.#widen(patchOf(shape)) : this.#meet(shapeKey(shape), shape)
+    } catch (error) {
+      if (error instanceof Shapeless) return error.message
+      throw error
+    }
   }
 
   #try(memory: Memory, begin: number, end: number, received: number, limit: number): number {
@@ -150,18 +163,6 @@ export class Templates {
     } catch (error) {
       // A text that does not end was followed to the end of the memory.
       if (error instanceof RangeError) return -1
-      throw error
-    }
-  }
-
-  #look(bytes: Uint8Array): string {
-    if (bytes.length > BYTES_MAX) return 'too long'
-    try {
-      const shape = shapeOf(bytes)
-      if (sizeOf(shape) > SIZE_MAX) return 'a shape of many parts'
-      return this.#patch ? this.#widen(patchOf(shape)) : this.#meet(shapeKey(shape), shape)
-    } catch (error) {
-      if (error instanceof Shapeless) return error.message
       throw error
     }
   }

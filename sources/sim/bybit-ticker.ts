@@ -37,7 +37,8 @@ export class BybitTickerChannel implements Channel {
     this.#fields = tickerFields(this.#market)
     const changed = this.#fields.filter(([, value], i) => value !== before[i]?.[1])
     if (changed.length === 0) return silent
-    return [this.#market.listing.perpetual ? this.#frame('delta', changed, nowMs) : this.greet(nowMs)]
+    if (!this.#market.listing.perpetual) return [this.greet(nowMs)]
+    return [this.#frame('delta', lastInDeltas(changed), nowMs)]
   }
 
   #frame(type: 'snapshot' | 'delta', fields: Fields, nowMs: number): Publication {
@@ -49,6 +50,12 @@ export class BybitTickerChannel implements Channel {
       : `{"topic":"${this.name}","ts":${nowMs},"type":"${type}","cs":${lastUpdate},${symbol}}`
     return new Publication(this.#market, this.name, 'mark', ['', ''], nowMs, text)
   }
+}
+
+/** A recording of 2026 has these two behind all others in what changed, and elsewhere in a snapshot. */
+function lastInDeltas(fields: Fields): Fields {
+  const last = ([key]: readonly [string, string]): boolean => key.startsWith('singleOpenInterest')
+  return [...fields.filter((one) => !last(one)), ...fields.filter(last)]
 }
 
 /** All fields of a ticker but the symbol, in the order of the topic. */
