@@ -35,6 +35,6 @@ export const unreadableRecords = async (root: string): Promise<UnreadableRecords
       })
     },
     count: () => seen.size,
-    close: letters.close,
+    close: () => letters.close(),
   }
 }
