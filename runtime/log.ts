@@ -30,8 +30,8 @@ export interface KeptLog extends Log {
 export const partitionKey = (topic: string, partition: number): string => `${topic}\n${partition}`
 
 /**
- * The schema of a record that stands for several that are damaged: its bytes are what there is of them, its
- * offset that of the last. Who wrote them is not known. Nobody's rows are taken for it.
+ * The schema of a record that is damaged: who wrote it is not known. Of several that are damaged as one the
+ * first has the bytes that there are of all.
  */
 export const DAMAGED = 'kt.damaged'
 

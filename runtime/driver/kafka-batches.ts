@@ -5,6 +5,8 @@ import type { Reading } from './kafka-wire.ts'
 
 /** A batch of records that is not what was written to the brokers. */
 export interface Damaged {
+  /** The offset of its first record that is still to be read. */
+  readonly first: number
   /** The offset of its last record. */
   readonly last: number
   /** Its newest record, by the brokers' clock, milliseconds. */
@@ -75,14 +77,15 @@ export const damagedAt = async (
     for (const one of aborted) if (one.first <= base) left.add(one.producer)
     const next = batches[i + 1]?.base ?? Math.min(end, Math.max(last, place.offset) + 1)
     // What is to be read of it comes next; markers and aborted records are passed over.
-    if (next > place.offset && !whole) return { last: next - 1, timeMs, bytes }
+    if (next > place.offset && !whole)
+      return { first: Math.max(base, place.offset), last: next - 1, timeMs, bytes }
     if (control) left.delete(producer)
     else if (next > place.offset && !left.has(producer)) return undefined
   }
   return undefined
 }
 
-interface Batch extends Damaged {
+interface Batch extends Omit<Damaged, 'first'> {
   /** The offset of its first record, and whose records they are: -1, nobody's who may abort them. */
   readonly base: number
   readonly producer: number

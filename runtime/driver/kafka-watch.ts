@@ -95,22 +95,27 @@ export class Watch {
     throw vanished({ topic: this.#prefix + topic, partition }, why)
   }
 
-  /** True: the next batch is damaged, and stands among the records as what it is. */
+  /** True: the next batch is damaged, and its records are among the others as what they are. */
   async #passDamaged(one: ReadFrom, end: number): Promise<boolean> {
     const named = { ...one, topic: this.#prefix + one.topic }
     const damaged = await damagedAt(this.#access, named, end).catch(() => undefined)
-    if (damaged !== undefined) this.#gathering.add(foundOf(one, damaged))
-    return damaged !== undefined
+    if (damaged === undefined) return false
+    for (let { first: offset } = damaged; offset <= damaged.last; offset++)
+      this.#gathering.add(foundOf({ ...one, offset }, damaged))
+    return true
   }
 }
 
-const foundOf = ({ topic, partition }: Partition, { last, timeMs, bytes }: Damaged): Found => ({
+/** One for each record: whoever has loaded it knows it by its offset. */
+const foundOf = ({ topic, partition, offset }: ReadFrom, { first, timeMs, bytes }: Damaged): Found => ({
   placed: {
-    ...{ topic, partition, offset: last, schema: DAMAGED, rows: 0, bytes },
-    ...{ shard: '', epoch: -1, step: last, time: timeMs * 1000 },
+    ...{ topic, partition, offset, schema: DAMAGED, rows: 0, bytes: offset === first ? bytes : NONE },
+    ...{ shard: '', epoch: -1, step: offset, time: timeMs * 1000 },
   },
   counts: new Map(),
 })
+
+const NONE = new Uint8Array(0)
 
 const vanished = ({ topic, partition }: Partition, why: string): HostError =>
   new HostError('KT3035', `topic "${topic}" is not the one any more that was read`, {

@@ -1,0 +1,184 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { brokerDown, brokerUp, hasJava } from '../../bin/kafka.ts'
+import type { Broker } from '../../bin/kafka.ts'
+import type { LogReader, Placed } from '../../graph/port.ts'
+import { hasClient, loadClient } from '../../runtime/driver/kafka-client.ts'
+import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
+import type { KafkaLog } from '../../runtime/driver/kafka-log.ts'
+import { DAMAGED } from '../../runtime/log.ts'
+import { spoil } from './spoil.ts'
+import { drain, fill, from, stepOf } from './steps.ts'
+
+const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
+const name = wanted
+  ? 'Kafka, whose disk fails or whose topics vanish'
+  : 'Kafka, whose disk fails or whose topics vanish (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
+
+let broker: Broker
+const brokers = (): string => `127.0.0.1:${broker.port}`
+const open = (prefix: string): Promise<KafkaLog> =>
+  kafkaLog({ brokers: brokers(), prefix, shardPartitions: 1, commitEveryMs: 0 })
+
+/** Read until a record of this offset or a later one has come from each of some topics. */
+const readTo = async (
+  reader: LogReader,
+  topics: readonly string[],
+  last: number,
+): Promise<readonly Placed[]> => {
+  const found: Placed[] = []
+  const done = (topic: string): boolean => found.some((one) => one.topic === topic && one.offset >= last)
+  while (!topics.every(done)) found.push(...(await reader.read(1 << 20, 100)))
+  return found
+}
+
+/** What the error of a reader says, once it has one. */
+const failureOf = async (reader: LogReader): Promise<unknown> => {
+  for (;;) {
+    try {
+      await reader.read(1 << 20, 100)
+    } catch (error) {
+      return error
+    }
+  }
+}
+
+describe.skipIf(!wanted)(name, () => {
+  beforeAll(async () => {
+    broker = await brokerUp(await mkdtemp(join(tmpdir(), 'kt-kafka-')))
+  }, 180_000)
+
+  afterAll(async () => {
+    await brokerDown(broker.folder, 'SIGKILL')
+    await rm(broker.folder, { recursive: true, force: true })
+  })
+
+  damaged()
+  vanished()
+})
+
+function damaged(): void {
+  test('says which records are damaged, and gives all others: those of their steps, before and after', async () => {
+    const writing = await open('spoilt.')
+    await fill(await writing.write('a'), 'a', 1, 10, ['t', 'u'], 500)
+    await writing.close()
+    // The first one, two behind each other, and the last.
+    broker = await spoil(broker, 'spoilt.t', [
+      [0, 'tail'],
+      [4, 'head'],
+      [5, 'tail'],
+      [-1, 'head'],
+    ])
+    const log = await open('spoilt.')
+    expect((await log.ends()).map(({ topic, next }) => [topic, next])).toEqual([
+      ['t', 19],
+      ['u', 19],
+    ])
+    for (const topics of [['t'], ['t', 'u'], ['u', 't']]) {
+      const reader = await log.read(from(...topics))
+      const found = await readTo(reader, topics, 18)
+      const of = (topic: string) => found.filter((one) => one.topic === topic)
+      expect(of('t').map(({ offset }) => offset)).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18])
+      expect(
+        of('t')
+          .filter((one) => one.schema === DAMAGED)
+          .map(({ offset }) => offset),
+      ).toEqual([0, 8, 10, 18])
+      const whole = of('t').filter((one) => one.schema !== DAMAGED)
+      expect(whole.map(({ step, bytes }) => [step, bytes])).toEqual(
+        [2, 3, 4, 7, 8, 9].map((step) => [step, stepOf('a', step, ['t'], 500).records[0]!.bytes]),
+      )
+      if (topics.length > 1) expect(of('u').map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+      await reader.close()
+    }
+    // Its writer goes on behind what is damaged.
+    const writer = await log.write('a')
+    await fill(writer, 'a', 11, 12, ['t', 'u'], 500)
+    expect(
+      (await drain(await log.read([{ topic: 't', partition: 0, offset: 19 }]))).map(({ step }) => step),
+    ).toEqual([11, 12])
+    await log.close()
+  }, 120_000)
+
+  test('says so also while a lot comes from a partition beside it', async () => {
+    const log = await open('beside.')
+    await fill(await log.write('a'), 'a', 1, 5, ['t', 'u'], 500)
+    await log.close()
+    broker = await spoil(broker, 'beside.t', [[2, 'tail']])
+    const busy = await open('beside.')
+    const writer = await busy.write('a')
+    let going = true
+    let step = 5
+    const writing = (async () => {
+      while (going)
+        await Promise.all(Array.from({ length: 100 }, () => writer.append(stepOf('a', ++step, ['u']))))
+    })()
+    const reader = await busy.read(from('t', 'u'))
+    const found = await readTo(reader, ['t', 'u'], 8)
+    going = false
+    await writing
+    const own = found.filter(({ topic }) => topic === 't')
+    expect(own.map(({ schema, offset }) => [schema === DAMAGED, offset])).toEqual([
+      [false, 0],
+      [false, 2],
+      [true, 4],
+      [false, 6],
+      [false, 8],
+    ])
+    await busy.close()
+  }, 120_000)
+
+  test('says so of where shards stand, before a writer could write a step twice', async () => {
+    const log = await open('stand.')
+    await fill(await log.write('a'), 'a', 1, 3, ['t'])
+    await log.close()
+    broker = await spoil(broker, 'stand.kt.shards', [[3, 'tail']])
+    const again = await open('stand.')
+    await expect(again.write('a')).rejects.toMatchObject({ code: 'KT3003' })
+    await again.close()
+  }, 120_000)
+}
+
+function vanished(): void {
+  const remove = (topic: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const admin = loadClient().AdminClient.create({ 'bootstrap.servers': brokers() }) as unknown as {
+        readonly deleteTopic: (topic: string, ms: number, back: (error?: Error) => void) => void
+        readonly disconnect: () => void
+      }
+      admin.deleteTopic(topic, 10_000, (error) => {
+        admin.disconnect()
+        if (error) reject(error)
+        else resolve()
+      })
+    })
+
+  test('a topic that is deleted under a reader is KT3035, and not silence', async () => {
+    const log = await open('gone.')
+    await fill(await log.write('a'), 'a', 1, 3, ['t', 'u'])
+    const reader = await log.read(from('t', 'u'))
+    expect(await readTo(reader, ['t', 'u'], 4)).toHaveLength(6)
+    await remove('gone.t')
+    expect(await failureOf(reader)).toMatchObject({
+      code: 'KT3035',
+      where: 'gone.t/0',
+      fix: expect.stringContaining('KT_KAFKA_PREFIX'),
+    })
+    await log.close()
+  }, 120_000)
+
+  test('so is one that was made anew, and holds less than was read', async () => {
+    const log = await open('anew.')
+    await fill(await log.write('a'), 'a', 1, 3, ['t'])
+    const reader = await log.read(from('t'))
+    expect(await readTo(reader, ['t'], 4)).toHaveLength(3)
+    await remove('anew.t')
+    const other = await open('anew.')
+    await fill(await other.write('b'), 'b', 1, 1, ['t'])
+    expect(await failureOf(reader)).toMatchObject({ code: 'KT3035' })
+    await other.close()
+    await log.close()
+  }, 120_000)
+}
