@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import {
   STEP,
@@ -21,6 +22,17 @@ import type { Table } from './segment-table.ts'
 const CHUNK_BYTES = 256 << 10
 
 /**
+ * A read that takes no longer than this, milliseconds, came out of the system's memory, as those of a log
+ * mostly do.
+ */
+const QUICK_MS = 2
+/**
+ * So many reads behind a quick one are made at once: on another thread each would cost as much again, and
+ * leave the bytes in the caches of another processor. Then one gives way to whatever else waits.
+ */
+const AT_ONCE = 16
+
+/**
  * Walks the frames of a segment, a chunk of the file at a time. All chunks lie in the same memory, one after
  * the other: what is kept of one is copied before the next load.
  */
@@ -31,6 +43,8 @@ export class Cursor {
   /** The frame that a load has found to be sound; -1: none. */
   #sound = -1
   #room: Uint8Array = NOTHING
+  /** How many of the next reads are made at once. */
+  #atOnce = 0
 
   constructor(handle: FileHandle, position: number) {
     this.handle = handle
@@ -79,10 +93,20 @@ export class Cursor {
     if (length > this.#room.length) this.#room = alignedBytes(length)
     const to = this.#room
     to.set(had)
-    const got = await readInto(this.handle, to.subarray(0, length), had.length, position + had.length)
+    const got = await this.#read(to.subarray(0, length), had.length, position + had.length)
     this.chunk = chunkOf(to.subarray(0, got), position)
     this.#at = 0
     this.#sound = -1
+  }
+
+  async #read(bytes: Uint8Array, at: number, position: number): Promise<number> {
+    const begun = performance.now()
+    const atOnce = this.#atOnce > 0 && bytes.length <= CHUNK_BYTES
+    const now = atOnce ? readSync(this.handle.fd, bytes, at, bytes.length - at, position) : 0
+    const got = await readInto(this.handle, bytes, at + now, position + now)
+    if (performance.now() - begun > QUICK_MS) this.#atOnce = 0
+    else this.#atOnce = atOnce ? this.#atOnce - 1 : AT_ONCE
+    return got
   }
 }
 

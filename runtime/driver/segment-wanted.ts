@@ -130,10 +130,14 @@ export class Wanted {
     return this.#count
   }
 
-  /** Where the records end that lie one behind the other from this one on. */
+  /** Where the records end that lie one behind the other from this one on, and in one slab. */
   #runFrom(first: number): number {
+    const most = this.#slots[first]!.from + SLAB_BYTES
     let end = first + 1
-    while (end < this.#count && this.#slots[end]!.from === padded(this.#slots[end - 1]!.to)) end++
+    for (; end < this.#count; end++) {
+      const { from, to } = this.#slots[end]!
+      if (to > most || from !== padded(this.#slots[end - 1]!.to)) break
+    }
     return end
   }
 
