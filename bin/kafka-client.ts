@@ -66,7 +66,7 @@ const tidyUp = (): void => {
   renameSync(kept, join(home, 'build'))
 }
 
-const started = Date.now()
+const started = performance.now()
 if (hasClient()) {
   say(`the Kafka client is set up already: ${folder}`)
 } else {
@@ -86,5 +86,5 @@ if (hasClient()) {
   writeFileSync(join(building, 'ready'), '')
   rmSync(folder, { recursive: true, force: true })
   renameSync(building, folder)
-  say(`ready in ${((Date.now() - started) / 1000).toFixed(0)} s: ${folder}`)
+  say(`ready in ${((performance.now() - started) / 1000).toFixed(0)} s: ${folder}`)
 }

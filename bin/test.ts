@@ -10,10 +10,10 @@ const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-
 const sum = { passed: 0, failed: 0, skipped: 0 }
 
 const run = (name: string, command: string, args: readonly string[], environment: object = {}): boolean => {
-  const started = Date.now()
+  const started = performance.now()
   const env = { ...process.env, NO_COLOR: '1', ...environment }
   const { status } = spawnSync(command, args, { stdio: 'inherit', env })
-  const seconds = ((Date.now() - started) / 1000).toFixed(1)
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
   console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name} ${seconds} s`)
   return status === 0
 }

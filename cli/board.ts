@@ -51,13 +51,13 @@ export class Board {
   readonly #options: LaunchOptions
   readonly #status = new Map<string, unknown>()
   readonly #terminal = process.stderr.isTTY === true
-  readonly #started = Date.now()
+  readonly #started = performance.now()
   #before: Live | undefined
-  #beforeAt = Date.now()
+  #beforeAt = performance.now()
   #drawn = 0
   /** What runs where has been said, so that nothing is drawn over it. */
   #begun = false
-  #lined = Date.now()
+  #lined = performance.now()
   #notes: string[] = []
   #absent: readonly Absent[] = []
   #refused: string | undefined
@@ -128,7 +128,7 @@ export class Board {
     if (refused !== undefined && refused !== this.#refused) this.note(refused)
     this.#refused = refused
     if (this.#options.quiet || !this.#begun) return
-    const now = Date.now()
+    const now = performance.now()
     if (this.#terminal) this.#draw(now)
     else if (now - this.#lined >= LINE_EVERY_MS) {
       this.#lined = now
@@ -141,7 +141,7 @@ export class Board {
     const shard = this.#status.get('shard') as Live | undefined
     const document = {
       ok: whole,
-      seconds: Math.round((Date.now() - this.#started) / 100) / 10,
+      seconds: Math.round((performance.now() - this.#started) / 100) / 10,
       shard,
       absent: this.#absent,
       sinks: { clickhouse: this.#sink('sink-clickhouse'), lake: this.#sink('sink-lake') },

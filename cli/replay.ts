@@ -90,7 +90,7 @@ const read = async (recording: Recording, stage: Stage, options: ReplayOptions):
     recording.open(source, host, { channels, universe, endpoint: undefined, owns: () => true }),
   )
   shard.start()
-  const begun = Date.now()
+  const begun = performance.now()
   const first = clock.now()
   for (let moments = await recording.next(); moments !== undefined; moments = await recording.next()) {
     for (const { received, deliver } of moments) {
@@ -127,9 +127,9 @@ const passed = (shard: Shard, frame: Frame<never>): boolean => {
   return true
 }
 
-/** Wait until the wall clock has come this far, in rounds short enough that a stop is heard. */
+/** Wait until that time of `performance.now`, in rounds short enough that a stop is heard. */
 const reach = async (untilMs: number, stopped: () => boolean): Promise<void> => {
-  for (let left = untilMs - Date.now(); left > 1 && !stopped(); left = untilMs - Date.now())
+  for (let left = untilMs - performance.now(); left > 1 && !stopped(); left = untilMs - performance.now())
     await pause(Math.min(left, ROUND_MS))
 }
 

@@ -178,7 +178,7 @@ const make = async ({ root, file, place, topics, access, flags }: Making): Promi
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
   if (flags.for !== undefined)
     void pause(durationMs(flags.for, '--for'), undefined, { ref: false }).then(() => (stopped = true))
-  const begun = Date.now()
+  const begun = performance.now()
   let lined = begun
   return runRebuild({
     root,
@@ -189,8 +189,8 @@ const make = async ({ root, file, place, topics, access, flags }: Making): Promi
     follow,
     stopped: () => stopped,
     told: ({ rows, step }) => {
-      if (Date.now() - lined < LINE_MS || flags.quiet === true) return
-      lined = Date.now()
+      if (performance.now() - lined < LINE_MS || flags.quiet === true) return
+      lined = performance.now()
       const upTo = Number.isFinite(step) ? `, up to step ${step}` : ''
       say(`${rows} rows made again in ${((lined - begun) / 1000).toFixed(0)} s${upTo}`)
     },

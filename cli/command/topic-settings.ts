@@ -62,9 +62,9 @@ export const apply = async (file: string, options: TopicsOptions): Promise<numbe
 
 /** What is still different. Brokers hear of a change a little after it was made. */
 const remaining = async (place: KafkaPlace, graph: Plan): Promise<readonly Difference[]> => {
-  for (const until = Date.now() + SPREAD_MS; ; await pause(100)) {
+  for (const until = performance.now() + SPREAD_MS; ; await pause(100)) {
     const { differences } = await compareTopics(place, graph)
-    if (Date.now() > until || differences.every(({ fixed }) => fixed === true)) return differences
+    if (performance.now() > until || differences.every(({ fixed }) => fixed === true)) return differences
   }
 }
 

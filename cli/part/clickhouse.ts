@@ -55,12 +55,12 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
   return {
     facts: {},
     stop: async () => {
-      const until = Date.now() + drainMs
+      const until = performance.now() + drainMs
       // The embedded server is started again when it dies, and tables that wait look for it soon.
-      const patience = Date.now() + (passwordFile === undefined ? 0 : EMBEDDED_BACK_MS)
+      const patience = performance.now() + (passwordFile === undefined ? 0 : EMBEDDED_BACK_MS)
       loading.again()
-      const hopeless = (): boolean => Date.now() >= patience && unreachable(loading)
-      while (Date.now() < until && (await behind(loading, log)) && !hopeless()) await pause(100)
+      const hopeless = (): boolean => performance.now() >= patience && unreachable(loading)
+      while (performance.now() < until && (await behind(loading, log)) && !hopeless()) await pause(100)
       clearInterval(timer)
       tell()
       await loading.stop()

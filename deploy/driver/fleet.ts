@@ -162,7 +162,7 @@ export class Fleet {
     closeSync(log)
     running.child = child
     running.up = false
-    running.launchedAt = Date.now()
+    running.launchedAt = performance.now()
     running.last = undefined
     running.ended = new Promise((ended) =>
       child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : KILLED))),
@@ -184,7 +184,7 @@ export class Fleet {
     if (running.stopping && running.ready) return
     const again = part.restart === 'always' && code === KILLED && running.streak < STREAK_MAX
     if (!running.ready && (running.stopping || !again)) return running.refuse(code)
-    if (Date.now() - running.launchedAt > STEADY_MS) running.streak = 0
+    if (performance.now() - running.launchedAt > STEADY_MS) running.streak = 0
     const hopeless =
       last === undefined || last.retry === undefined ? running.streak >= STREAK_MAX : last.retry === 'never'
     if (part.restart === 'never' || hopeless) {

@@ -168,8 +168,8 @@ const start = async (options: FrontOptions) => {
   const stop = async () => {
     server.close()
     server.closeIdleConnections()
-    const until = Date.now() + stopGraceMs
-    while (pool.busy > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
+    const until = performance.now() + stopGraceMs
+    while (pool.busy > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
     // The last answers are on their way.
     await new Promise((resolve) => setTimeout(resolve, 50))
     server.closeAllConnections()

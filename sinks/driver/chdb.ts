@@ -156,7 +156,7 @@ const explain = (failed: Failed, options: FrontOptions): KtError => {
 
 /** Start a front and wait until it answers. What a dying predecessor may still hold is asked for again. */
 const startFront = async (options: FrontOptions, log: (line: string) => void) => {
-  const until = Date.now() + patienceMs
+  const until = performance.now() + patienceMs
   for (;;) {
     const front = launch(options, log)
     const report = await front.first
@@ -168,7 +168,7 @@ const startFront = async (options: FrontOptions, log: (line: string) => void) =>
       return { front: undefined, report: { kind: 'failed', cause: 'damage', text: damage } as const }
     }
     const passing = report.cause === 'directory' || report.cause === 'port'
-    if (!passing || Date.now() > until) return { front: undefined, report }
+    if (!passing || performance.now() > until) return { front: undefined, report }
     await pause(200)
   }
 }
