@@ -54,7 +54,7 @@ export const reread = (
       seen.add(place)
       const on = players.get(letter.source)
       if (on === undefined || !on.channels.includes(letter.channel))
-        return [{ id, letter, rows: [], error: `the graph does not read ${letter.source}.${letter.channel}` }]
+        return [{ id, letter, rows: [], error: strange(letter) }]
       const rows: { schema: string; row: object }[] = []
       // A frame of an instrument that nobody named is passed over, and is not mapped by that.
       let error: string | undefined = UNKNOWN
@@ -72,6 +72,11 @@ export const reread = (
       return [{ id, letter, rows, error }]
     })
 }
+
+const strange = ({ source, channel }: DeadLetter): string =>
+  source === 'log'
+    ? `it is a record of topic "${channel}", which no mapping makes: see kt explain KT3001`
+    : `the graph does not read ${source}.${channel}`
 
 const UNKNOWN = 'it has no row: neither the log of the run nor the graph knows its instrument'
 

@@ -16,7 +16,7 @@ interface Seen {
   readonly ends: readonly number[]
 }
 
-/** Reads whole durable steps from our own positions. What the brokers have damaged comes as that (`DAMAGED`). */
+/** Reads whole durable steps from our own positions. What brokers have damaged comes as that (`DAMAGED`). */
 export class KafkaReader implements LogReader {
   readonly #consumer: KafkaConsumer
   readonly #topics: KafkaTopics

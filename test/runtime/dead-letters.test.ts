@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -51,6 +51,26 @@ describe('dead letters in files', () => {
         (await readdir(folder)).map(async (file) => (await stat(join(folder, file))).size),
       )
       expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(20_000)
+    }))
+
+  test('of two processes that write at once are there, each once', () =>
+    inFolder(async (folder) => {
+      const both = [1, 2].map(() => new FileDeadLetters(folder, { fileBytes: 1000 }))
+      for (const frame of range(1, 60)) {
+        both[frame % 2]!.add(letterOf(frame))
+        if (frame % 3 === 0) await Promise.all(both.map((one) => one.flush()))
+      }
+      await Promise.all(both.map((one) => one.close()))
+      const ids = new Set<string>()
+      for await (const { id } of readDeadLetters(folder)) ids.add(id)
+      expect(ids.size).toBe(60)
+      expect((await framesOf(folder)).toSorted((a, b) => a - b)).toEqual(range(1, 60))
+      // None is in a file that another one writes: what is cut off there would be the other's.
+      for (const file of await readdir(folder)) {
+        const lines = (await readFile(join(folder, file), 'utf8')).trim().split('\n')
+        const writers = lines.map((line) => (JSON.parse(line) as { readonly frame: number }).frame % 2)
+        expect(new Set(writers).size).toBe(1)
+      }
     }))
 
   test('that a kill cut off are passed over, and a new run writes behind them', () =>
