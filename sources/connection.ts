@@ -6,8 +6,10 @@ import type { Inlet, InletLine } from './inlet.ts'
 import type { Intake } from './intake.ts'
 import type { Sub } from './line.ts'
 import { ByteMap } from '../graph/byte-map.ts'
+import { memoryOf } from './mapping/memory.ts'
 import { KeyFinder } from './scan.ts'
 import { Session } from './session.ts'
+import { TopicIndex } from './topic-index.ts'
 import type { MarketRules } from './venue.ts'
 
 /** A topic with the symbol whose messages it carries. */
@@ -28,8 +30,10 @@ export interface ConnectionParts {
 interface Open {
   readonly line: InletLine
   readonly socket: Socket
-  /** Topics that spoke on it, by their bytes: all that a message of theirs needs is found at once. */
-  readonly spoken: ByteMap<Spoken>
+  /** Topics that spoke on it: all that a message of theirs needs is found at once. */
+  readonly spoken: TopicIndex<Spoken>
+  /** The same, of messages that must be looked at closer. */
+  readonly topics: Map<string, Spoken>
 }
 
 interface Spoken {
@@ -155,7 +159,8 @@ export class Connection {
         this.#do({ kind: 'closed', line: epoch, code, reason })
       },
     })
-    this.#open.set(epoch, { line, socket, spoken: new ByteMap() })
+    const spoken = new TopicIndex<Spoken>(this.#parts.market.socket.words.key)
+    this.#open.set(epoch, { line, socket, spoken, topics: new Map() })
   }
 
   #close(epoch: number): void {
@@ -167,10 +172,13 @@ export class Connection {
   #message(epoch: number, bytes: Uint8Array, from: number, to: number, received: number): void {
     const open = this.#open.get(epoch)
     if (open === undefined) return
-    const topic = this.#topic
-    const found = topic.find(bytes, from, to)
-    let spoken = found ? open.spoken.get(bytes, topic.from, topic.to) : undefined
+    const memory = memoryOf(bytes, to)
+    const { byteOffset } = bytes
+    let spoken =
+      memory === undefined ? undefined : open.spoken.find(memory, byteOffset + from, byteOffset + to)
     if (spoken === undefined || spoken.sub.gone) {
+      const topic = this.#topic
+      const found = topic.find(bytes, from, to)
       const place = found ? this.#places.get(bytes, topic.from, topic.to) : undefined
       if (place === undefined) {
         const said = found ? bytes.subarray(topic.from, topic.to) : undefined
@@ -186,10 +194,13 @@ export class Connection {
 
   /** Nothing where the topic is not subscribed to on this line. */
   #speaks(open: Open, { topic, channel, symbol }: Place): Spoken | undefined {
+    const known = open.topics.get(topic)
+    if (known?.sub.gone === false) return known
     const sub = this.#session.sub(open.line.epoch, topic)
     if (sub === undefined) return undefined
     const spoken = { sub, inlet: this.#parts.intake.inlet(channel, symbol, open.line) }
     open.spoken.set(topic, spoken)
+    open.topics.set(topic, spoken)
     return spoken
   }
 

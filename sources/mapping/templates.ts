@@ -1,4 +1,6 @@
 import type { Cells } from '../../graph/row.ts'
+import { memoryOf, viewed } from './memory.ts'
+import type { Memory } from './memory.ts'
 import { compileScanner } from './scanner.ts'
 import type { Scan, Scanner } from './scanner.ts'
 import { rowWidth } from './scan-row.ts'
@@ -42,28 +44,8 @@ const SIZE_MAX = 2_000
 /** After so many looks that taught nothing, only one message in so many is looked at. */
 const LOOKS = 200
 
-/** Memory that messages are scanned in. */
-interface Memory {
-  readonly bytes: Uint8Array
-  readonly view: DataView
-}
-
-const memoryOf = (buffer: ArrayBufferLike): Memory => ({
-  bytes: new Uint8Array(buffer),
-  view: new DataView(buffer),
-})
-
 /** A copy of the message at hand, where its own memory is not known. */
-const scratch = memoryOf(new ArrayBuffer(BYTES_MAX + 8))
-/** Where the last message lay: a socket reads all of its messages into one place, given as one array. */
-let held = scratch
-let given: Uint8Array | undefined
-/** Places of other sockets, and those that only one message came from so far; the oldest give way. */
-const memories: Memory[] = []
-const met: ArrayBufferLike[] = []
-const MEMORIES_MAX = 32
-let oldest = 0
-let oldestMet = 0
+const scratch = viewed(new ArrayBuffer(BYTES_MAX + 8))
 
 /** The scanners of one channel: one for each shape that its messages have had. */
 export class Templates {
@@ -100,9 +82,10 @@ export class Templates {
   /** Rows of a message, or -1 when no template fits it. */
   scan(bytes: Uint8Array, received: number, from = 0, to = bytes.length, limit = 0): number {
     if (this.#scanners.length === 0 || to - from > BYTES_MAX) return -1
-    if (known(bytes, to)) {
+    const memory = memoryOf(bytes, to)
+    if (memory !== undefined) {
       const begin = bytes.byteOffset + from
-      return this.#try(held, begin, begin + to - from, received, limit)
+      return this.#try(memory, begin, begin + to - from, received, limit)
     }
     scratch.bytes.set(to - from === bytes.length ? bytes : bytes.subarray(from, to))
     return this.#try(scratch, 0, to - from, received, limit)
@@ -256,29 +239,6 @@ export class Templates {
 }
 
 const VALUE = 'a value that its template does not take'
-
-/** Did messages come from this memory before, and has it room for what is read beyond this one? */
-const known = (bytes: Uint8Array, to: number): boolean => {
-  const end = bytes.byteOffset + to + 8
-  if (bytes === given && end <= held.bytes.length) return true
-  const { buffer } = bytes
-  if (end > buffer.byteLength) return false
-  given = bytes
-  if (held.bytes.buffer === buffer) return true
-  for (let at = 0; at < memories.length; at++) {
-    if (memories[at]!.bytes.buffer !== buffer) continue
-    held = memories[at]!
-    return true
-  }
-  if (!met.includes(buffer)) {
-    given = undefined
-    met[oldestMet++ % MEMORIES_MAX] = buffer
-    return false
-  }
-  held = memoryOf(buffer)
-  memories[oldest++ % MEMORIES_MAX] = held
-  return true
-}
 
 /** A shape that is widened by what comes. */
 interface Union {

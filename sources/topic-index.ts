@@ -1,0 +1,128 @@
+import type { Memory } from './mapping/memory.ts'
+
+const QUOTE = 0x22
+const QUOTES = 0x22222222
+const ESCAPES = 0x5c5c5c5c
+const [LOW, HIGH] = [0x01010101, 0x80808080]
+
+interface Entry<T> {
+  /** Of the topic, four bytes each; zeros behind its end. */
+  readonly words: Int32Array
+  readonly length: number
+  value: T
+}
+
+/**
+ * What belongs to a topic, found by the text of the key that a message begins with, four bytes at a time. It
+ * finds nothing where a message begins otherwise, be it right or wrong: who asks must then look closer.
+ */
+export class TopicIndex<T> {
+  /** How a message begins before its topic: words, and where each of them stands. */
+  readonly #lead: Int32Array
+  readonly #places: Int32Array
+  readonly #leadBytes: number
+  #slots: (Entry<T> | undefined)[] = new Array<undefined>(64).fill(undefined)
+  #size = 0
+  /** Of the text that was measured last: its bytes, its last word, and its hash. */
+  #length = 0
+  #last = 0
+  #hash = 0
+
+  constructor(key: string) {
+    const { view, length } = encoded(`{"${key}":"`)
+    const words = Math.ceil(length / 4)
+    this.#places = Int32Array.from({ length: words }, (_, at) => Math.min(4 * at, length - 4))
+    this.#lead = this.#places.map((at) => view.getInt32(at, true))
+    this.#leadBytes = length
+  }
+
+  /** The value of the topic of a message, which goes from `from` to `to`. */
+  find({ view }: Memory, from: number, to: number): T | undefined {
+    const lead = this.#lead
+    for (let at = 0; at < lead.length; at++)
+      if (view.getInt32(from + this.#places[at]!, true) !== lead[at]) return undefined
+    const begin = from + this.#leadBytes
+    return this.#measure(view, begin, to) ? this.#slots[this.#slot(view, begin)]?.value : undefined
+  }
+
+  /** A topic with what JSON must escape is not kept: venues have none. */
+  set(topic: string, value: T): void {
+    const { view, length } = encoded(`${topic}"`)
+    if (!this.#measure(view, 0, length) || this.#length !== length - 1) return
+    if (this.#size * 2 >= this.#slots.length) this.#grow()
+    const slot = this.#slot(view, 0)
+    const held = this.#slots[slot]
+    if (held !== undefined) {
+      held.value = value
+      return
+    }
+    const words = Int32Array.from({ length: (this.#length >> 2) + 1 }, (_, at) => view.getInt32(4 * at, true))
+    words[words.length - 1] = this.#last
+    this.#slots[slot] = { words, length: this.#length, value }
+    this.#size += 1
+  }
+
+  /** Measure the text that begins here. False: it has an escape, or no end within the message. */
+  #measure(view: DataView, begin: number, to: number): boolean {
+    let hash = 0
+    for (let at = begin; at < to; at += 4) {
+      const word = view.getInt32(at, true)
+      const [quotes, escapes] = [word ^ QUOTES, word ^ ESCAPES]
+      const ends = (((quotes - LOW) & ~quotes) | ((escapes - LOW) & ~escapes)) & HIGH
+      if (ends === 0) {
+        hash = mixed(hash ^ word)
+        continue
+      }
+      const rest = (31 - Math.clz32(ends & -ends)) >>> 3
+      this.#last = rest === 0 ? 0 : word & (-1 >>> (32 - 8 * rest))
+      this.#hash = mixed(hash ^ this.#last)
+      this.#length = at + rest - begin
+      return at + rest < to && view.getUint8(at + rest) === QUOTE
+    }
+    return false
+  }
+
+  /** Where the text that was measured is, or would be put. */
+  #slot(view: DataView, begin: number): number {
+    const mask = this.#slots.length - 1
+    let slot = this.#hash & mask
+    for (;;) {
+      const held = this.#slots[slot]
+      if (held === undefined || this.#same(view, begin, held)) return slot
+      slot = (slot + 1) & mask
+    }
+  }
+
+  #same(view: DataView, begin: number, { words, length }: Entry<T>): boolean {
+    if (length !== this.#length) return false
+    const whole = length >> 2
+    for (let at = 0; at < whole; at++) if (view.getInt32(begin + 4 * at, true) !== words[at]) return false
+    return words[whole] === this.#last
+  }
+
+  #grow(): void {
+    const [old, length, last, hash] = [this.#slots, this.#length, this.#last, this.#hash]
+    this.#slots = new Array<undefined>(old.length * 2).fill(undefined)
+    for (const held of old) {
+      if (held === undefined) continue
+      this.#length = held.length
+      this.#last = held.words[held.words.length - 1]!
+      this.#hash = held.words.reduce((sum, word) => mixed(sum ^ word), 0)
+      this.#slots[this.#slot(new DataView(held.words.buffer), 0)] = held
+    }
+    ;[this.#length, this.#last, this.#hash] = [length, last, hash]
+  }
+}
+
+const mixed = (hash: number): number => {
+  const product = Math.imul(hash, 0x9e3779b1)
+  return product ^ (product >>> 15)
+}
+
+/** Eight bytes more than the text, as memory has them that is read four bytes at a time. */
+const encoded = (text: string): { readonly view: DataView; readonly length: number } => {
+  const bytes = new TextEncoder().encode(text)
+  const room = new Uint8Array(bytes.length + 8)
+  room.set(bytes)
+  return { view: new DataView(room.buffer), length: bytes.length }
+}
