@@ -58,8 +58,11 @@ export const kafkaOf = async (place: KafkaPlace, graph: Plan | undefined): Promi
     prefix: place.prefix,
     access,
     topic: (name) => wanted.find((one) => one.name === name) ?? {},
-    retried: (error) =>
-      console.error(JSON.stringify({ msg: 'transaction tried again', error: messageOf(error) })),
+    outage: ({ state, shard, error, lastedMs }) => {
+      const lasted = state === 'begun' ? {} : { seconds: Math.round(lastedMs / 100) / 10 }
+      const msg = state === 'begun' ? 'kafka takes no steps, tried again' : 'kafka takes steps again'
+      console.error(JSON.stringify({ msg, shard, error: messageOf(error), ...lasted }))
+    },
   })
 }
 

@@ -21,6 +21,8 @@ import type { Standing } from './kafka-record.ts'
 import { KafkaReader } from './kafka-reader.ts'
 import { TRANSACTION_MS, standingOf } from './kafka-tail.ts'
 import { KafkaTopics, refused } from './kafka-topics.ts'
+import { Outage } from './kafka-outage.ts'
+import type { OutageChange } from './kafka-outage.ts'
 import { commit, disconnect, insist, isFatal, stand } from './kafka-transaction.ts'
 import { KafkaWriter } from './kafka-writer.ts'
 import type { Taken } from './kafka-writer.ts'
@@ -52,8 +54,8 @@ export interface KafkaOptions {
   readonly access?: KafkaAccess
   /** More settings of librdkafka, for readers. */
   readonly reading?: Settings
-  /** A transaction failed and is tried again. */
-  readonly retried?: (error: unknown) => void
+  /** Told once when the brokers do not take what a shard writes, and once when they do again. */
+  readonly outage?: (change: OutageChange) => void
 }
 
 /**
@@ -89,7 +91,7 @@ export class KafkaLog implements Log {
       closeMs: 30_000,
       access: { brokers: options.brokers, tls: false },
       reading: {},
-      retried: () => undefined,
+      outage: () => undefined,
       ...options,
     }
     this.#connection = {
@@ -152,30 +154,26 @@ export class KafkaLog implements Log {
 
   async #claim(shard: string): Promise<LogWriter> {
     const { prefix, shardPartitions, commitEveryMs, commitBytesMax } = this.#options
-    const { pendingBytesMax, transactionMs, closeMs, retried } = this.#options
+    const { pendingBytesMax, transactionMs, closeMs } = this.#options
     const before = this.#writers.get(shard)
     if (before !== undefined) await before.overtake(before.epoch + 1)
     this.#writers.delete(shard)
     const place = crc32(shard) % shardPartitions
     await this.topics.ensure([{ topic: SHARDS, partition: shardPartitions - 1 }])
-    const producer = await this.#producer(shard)
+    const outage = new Outage(shard, this.#options.outage)
+    const producer = await this.#producer(shard, outage)
     try {
       const standing = await this.#standing({ shard, place })
       const epoch = (standing?.epoch ?? 0) + 1
-      await this.#sign(producer, { shard, place }, { step: -1, time: 0, inputs: [], ...standing, epoch })
+      const signed = { step: -1, time: 0, inputs: [], ...standing, epoch }
+      await this.#sign(producer, { shard, place }, signed, outage)
       const last = standing === undefined || standing.step < 0 ? undefined : standing
       const { topics } = this
       const { brokers } = this.#options
-      const again = () => this.#again({ shard, place }, epoch)
+      const again = () => this.#again({ shard, place }, epoch, outage)
       const writing = { brokers, prefix, topics, producer, again, shard, place, epoch, last, commitEveryMs }
-      const writer = new KafkaWriter({
-        ...writing,
-        commitBytesMax,
-        pendingBytesMax,
-        transactionMs,
-        closeMs,
-        retried,
-      })
+      const bounds = { commitBytesMax, pendingBytesMax, transactionMs, closeMs }
+      const writer = new KafkaWriter({ ...writing, ...bounds, outage })
       this.#writers.set(shard, writer)
       return writer
     } catch (error) {
@@ -188,9 +186,9 @@ export class KafkaLog implements Log {
    * The brokers have fenced a writer that nobody has overtaken: its transaction was open for too long, as
    * they were away. It looks before it takes the shard again, as that would fence whoever has it.
    */
-  async #again(place: ShardPlace, epoch: number): Promise<Taken | undefined> {
+  async #again(place: ShardPlace, epoch: number, outage: Outage): Promise<Taken | undefined> {
     if ((await this.#standing(place))?.epoch !== epoch) return undefined
-    const producer = await this.#producer(place.shard)
+    const producer = await this.#producer(place.shard, outage)
     const standing = await this.#standing(place)
     if (standing?.epoch === epoch) return { producer, step: standing.step }
     await disconnect(producer)
@@ -198,11 +196,12 @@ export class KafkaLog implements Log {
   }
 
   /** Write the new epoch down. Another who took the shard in the meantime has fenced us. */
-  async #sign(producer: KafkaProducer, place: ShardPlace, standing: Standing): Promise<void> {
+  async #sign(producer: KafkaProducer, place: ShardPlace, standing: Standing, outage: Outage): Promise<void> {
     try {
       await answer<void>((back) => producer.beginTransaction(back))
       stand(producer, this.#options.prefix, place, standing)
-      await commit(producer)
+      await commit(producer, outage)
+      outage.over()
     } catch (error) {
       if (error instanceof KtError) throw error
       if (isFatal(kafkaError(error))) throw overtaken(place.shard, standing.epoch, standing.epoch + 1)
@@ -210,7 +209,7 @@ export class KafkaLog implements Log {
     }
   }
 
-  async #producer(shard: string): Promise<KafkaProducer> {
+  async #producer(shard: string, outage: Outage): Promise<KafkaProducer> {
     const { prefix, brokers, transactionMs } = this.#options
     const producer = new this.#client.Producer({
       ...this.#connection,
@@ -231,7 +230,7 @@ export class KafkaLog implements Log {
       await answer<unknown>((back) => producer.connect({ timeout: CONNECT_MS }, back))
       producer.setPollInBackground(true)
       // It ends what the writer before us left open, and fences it.
-      await insist(() => answer<void>((back) => producer.initTransactions(TIMEOUT_MS, back)))
+      await insist(() => answer<void>((back) => producer.initTransactions(TIMEOUT_MS, back)), outage)
       return producer
     } catch (error) {
       await disconnect(producer)

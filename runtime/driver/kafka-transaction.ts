@@ -5,6 +5,7 @@ import { unanswered } from './kafka-access.ts'
 import { SHARDS } from '../topics.ts'
 import { CODE, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaError, KafkaProducer } from './kafka-library.ts'
+import type { Outage } from './kafka-outage.ts'
 import type { Standing } from './kafka-record.ts'
 
 export const TURN_MS = 5
@@ -61,20 +62,21 @@ export const send = async (produce: () => void): Promise<void> => {
 }
 
 /** A call of which the outcome is not known may be made again, and gives the outcome then. */
-export const insist = async (attempt: () => Promise<void>): Promise<void> => {
+export const insist = async (attempt: () => Promise<void>, outage: Outage): Promise<void> => {
   for (;;) {
     try {
       return await attempt()
     } catch (error) {
       const said = kafkaError(error)
       if (isFatal(said) || said.isRetriable !== true || said.isTxnRequiresAbort === true) throw error
+      outage.failed(error)
       await pause(RETRY_MS)
     }
   }
 }
 
-export const commit = (producer: KafkaProducer): Promise<void> =>
-  insist(() => answer<void>((back) => producer.commitTransaction(TIMEOUT_MS, back)))
+export const commit = (producer: KafkaProducer, outage: Outage): Promise<void> =>
+  insist(() => answer<void>((back) => producer.commitTransaction(TIMEOUT_MS, back)), outage)
 
 /** Say where a shard stands, as part of the open transaction. */
 export const stand = (

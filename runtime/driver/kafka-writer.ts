@@ -3,6 +3,7 @@ import type { LogWriter, Step } from '../../graph/port.ts'
 import { closed, full, overtaken, owned, refusalOf } from '../log.ts'
 import { answer, kafkaError } from './kafka-library.ts'
 import type { Delivery, KafkaError, KafkaProducer } from './kafka-library.ts'
+import type { Outage } from './kafka-outage.ts'
 import { headersOf, withOf } from './kafka-record.ts'
 import type { Standing } from './kafka-record.ts'
 import { refused } from './kafka-topics.ts'
@@ -46,8 +47,8 @@ export interface KafkaWriting {
   readonly transactionMs: number
   /** A close waits no longer than this for what is on its way. */
   readonly closeMs: number
-  /** A transaction failed and is tried again. */
-  readonly retried: (error: unknown) => void
+  /** Told of what failed and is tried again. */
+  readonly outage: Outage
 }
 
 /** A shard that was taken again, and its last durable step. */
@@ -167,6 +168,7 @@ export class KafkaWriter implements LogWriter {
       await this.#failed(error).catch((unknown: unknown) => this.#refuse(unknown))
       return
     }
+    this.#writing.outage.over()
     this.#queue.splice(0, group.length)
     for (const { bytes, offsets, resolve } of group) {
       this.#pendingBytes -= bytes
@@ -192,7 +194,7 @@ export class KafkaWriter implements LogWriter {
     for (const pending of group) await this.#produce(pending, left)
     const { step, time, inputs } = group.at(-1)!.step
     await this.#stand({ epoch: this.epoch, step, time, inputs })
-    await commit(producer)
+    await commit(producer, this.#writing.outage)
     // All messages were delivered; what the library tells of them is one turn of the loop behind at most.
     for (const until = performance.now() + TOLD_MS; left.reports > 0 && performance.now() < until;)
       await turn()
@@ -229,18 +231,18 @@ export class KafkaWriter implements LogWriter {
 
   /** Abort, so that the same steps may come again; or give up, when another has the shard. */
   async #failed(error: unknown): Promise<void> {
-    const { retried, brokers } = this.#writing
+    const { outage, brokers } = this.#writing
     const producer = this.#producer
     if (error instanceof HostError && error.retry !== 'never') {
-      retried(error)
+      outage.failed(error)
       return pause(RETRY_MS)
     }
     const said = kafkaError(error)
     if (isFatal(said)) return this.#fenced(said)
     if (NEVER.has(said.code)) return this.#refuse(refused(brokers, said, 'never'))
-    retried(error)
+    outage.failed(error)
     try {
-      await insist(() => answer<void>((back) => producer.abortTransaction(TIMEOUT_MS, back)))
+      await insist(() => answer<void>((back) => producer.abortTransaction(TIMEOUT_MS, back)), outage)
     } catch (failure) {
       return this.#fenced(kafkaError(failure))
     }
@@ -256,7 +258,7 @@ export class KafkaWriter implements LogWriter {
     const spentMs = performance.now() - this.#committed
     if (isFencing(said) && spentMs < this.#writing.transactionMs * 0.9)
       return this.#refuse(fencedBy(this.#writing, said))
-    this.#writing.retried(said)
+    this.#writing.outage.failed(said)
     const taken = await this.#insistOnAgain()
     if (taken === undefined) return this.#refuse(fencedBy(this.#writing, said))
     await disconnect(this.#producer)
@@ -275,7 +277,7 @@ export class KafkaWriter implements LogWriter {
       } catch (error) {
         // A process that starts anew may have more luck.
         if (!(error instanceof HostError) || error.retry === 'never' || performance.now() > until) throw error
-        this.#writing.retried(error)
+        this.#writing.outage.failed(error)
         await pause(RETRY_MS)
       }
     }
