@@ -30,7 +30,8 @@ const NO_OFFSETS = new Int32Array(0)
 const NO_FLOATS = new Float64Array(0)
 const decoder = new TextDecoder()
 
-const widthOf = (column: Column, rows: number): number => {
+/** Bytes of the values of a column that has as many in each row; 0 for others. */
+export const widthOf = (column: Column, rows: number): number => {
   switch (column.kind) {
     case 'float':
     case 'count':

@@ -1,10 +1,10 @@
-import { readBatch, rowOf } from './batch.ts'
-import { Columns } from './columns.ts'
+import { readBatch } from './batch.ts'
 import { HostError } from './error.ts'
 import type { LogRecord } from './port.ts'
 import { logged, schemaId } from './schema.ts'
 import type { AnySchema } from './schema.ts'
 import { schemaAt } from './schema-versions.ts'
+import { widenBatch } from './widen.ts'
 
 /**
  * A record as the present version of its event would have been written: what an older one lacks is missing,
@@ -16,14 +16,8 @@ export const present = <R extends LogRecord>(schema: AnySchema, record: R): R =>
   const [, name, version] = /^(.+)\/(\d+)$/.exec(record.schema) ?? []
   const old = name === schema.name ? schemaAt(schema, Number(version)) : undefined
   if (old === undefined) throw unknown(schema, record)
-  const batch = readBatch(logged(old), record.bytes)
-  const columns = new Columns(logged(schema))
-  const nothing = Object.fromEntries(schema.columns.map((column) => [column.name, null]))
-  for (let row = 0; row < batch.rows; row++) {
-    const { _order, ...event } = rowOf(batch, row)
-    columns.add({ ...nothing, ...event }, Number(_order))
-  }
-  return { ...record, schema: schemaId(schema), ...columns.take() }
+  const bytes = widenBatch(logged(schema), readBatch(logged(old), record.bytes))
+  return { ...record, schema: schemaId(schema), bytes }
 }
 
 const unknown = (schema: AnySchema, record: LogRecord): HostError =>

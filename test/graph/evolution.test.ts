@@ -23,6 +23,8 @@ const first = {
   snapshot: field(flag('whole')),
   prices: field(floats('levels')),
   note: field(text('what else')),
+  grade: field(optional(choice('how good', 'good', 'schön'))),
+  left: field(optional(int('how many are left'))),
 }
 const one = of(1, first)
 const two = of(2, { ...first, fee: field(since(2, optional(float('of it')))), size: field(widened(2, int(''), count('how much'))) })
@@ -35,6 +37,8 @@ const three = of(3, {
   side: field(widened(3, choice('', 'buy', 'sell'), choice('which', 'buy', 'sell', 'none'))),
   id: field(widened(3, name(''), text('which'))),
   note: field(widened(3, text(''), optional(text('what else')))),
+  grade: field(widened(3, optional(choice('', 'good', 'schön')), optional(text('how good')))),
+  left: field(widened(3, optional(int('')), optional(count('how many are left')))),
 })
 
 const rowsAt = (seed: number, many: number) => {
@@ -49,6 +53,8 @@ const rowsAt = (seed: number, many: number) => {
     snapshot: draw(2) === 1,
     prices: Array.from({ length: draw(4) }, () => draw(1000) / 8),
     note: 'x'.repeat(draw(40)),
+    grade: ['good', 'schön', null][draw(3)]!,
+    left: [null, -draw(2 ** 31), draw(2 ** 31)][draw(3)]!,
   }))
 }
 
@@ -64,6 +70,8 @@ describe('a record of an older version', () => {
     const read = (now: AnySchema, from: AnySchema, given: readonly object[]) => {
       const made = present(now, recordOf(from, given))
       expect(made.schema).toBe(schemaId(now))
+      const nothing = Object.fromEntries(now.columns.map((column) => [column.name, null]))
+      expect(made.bytes).toEqual(recordOf(now, given.map((row) => ({ ...nothing, ...row }))).bytes)
       return rowsOf(readBatch(logged(now), made.bytes))
     }
     const order = (at: number) => ({ _order: 3 * at })
@@ -124,6 +132,8 @@ describe('what a topic holds', () => {
       'side: choice of buy, sell -> choice of buy, sell, none',
       'id: name -> text',
       'note: text -> optional text',
+      'grade: optional choice of good, schön -> optional text',
+      'left: optional int -> optional count',
       'flags: optional text',
     ])
   })
