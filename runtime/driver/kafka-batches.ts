@@ -61,14 +61,15 @@ const leaderIn = (answer: Reading): readonly [number, number] => {
 }
 
 /**
- * The damaged batch that is the next one to read from an offset on, if it is; the client library goes past
- * such a one without a word, or does not go on. `end`: where the partition ends.
+ * The next batch to read from an offset on: a damaged one, which the client library goes past without a word,
+ * or at which it falls silent; a whole one; or undefined: none, or nobody says. `end`: where the partition
+ * ends.
  */
-export const damagedAt = async (
+export const nextBatch = async (
   access: KafkaAccess,
   place: ReadFrom,
   end: number,
-): Promise<Damaged | undefined> => {
+): Promise<Damaged | 'whole' | undefined> => {
   const leader = await leaderOf(access, place)
   if (leader === undefined || leader === ABSENT) return undefined
   const { batches, aborted } = await fetched({ ...access, brokers: leader }, place)
@@ -80,7 +81,7 @@ export const damagedAt = async (
     if (next > place.offset && !whole)
       return { first: Math.max(base, place.offset), last: next - 1, timeMs, bytes }
     if (control) left.delete(producer)
-    else if (next > place.offset && !left.has(producer)) return undefined
+    else if (next > place.offset && !left.has(producer)) return 'whole'
   }
   return undefined
 }
@@ -132,7 +133,7 @@ const fetched = async (access: KafkaAccess, { topic, partition, offset }: ReadFr
 
 const FETCH = 1
 const COMMITTED = 1
-const BYTES_MAX = 4 << 20
+const BYTES_MAX = 1 << 20
 
 /**
  * Batches one behind the other; the last one may be cut off.

@@ -1,7 +1,7 @@
 import { HostError } from '../../graph/error.ts'
 import { unanswered } from './kafka-access.ts'
 import type { KafkaAccess } from './kafka-access.ts'
-import { damagedAt } from './kafka-batches.ts'
+import { nextBatch } from './kafka-batches.ts'
 import { ALARMING, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
 import { SHARDS } from '../topics.ts'
@@ -136,8 +136,8 @@ const consumed = async (consumer: KafkaConsumer): Promise<readonly KafkaMessage[
 const damagedIn = async (access: KafkaAccess, left: readonly Left[]): Promise<readonly KafkaMessage[]> => {
   const found: KafkaMessage[] = []
   for (const { topic, partition, offset, next } of left) {
-    const damaged = await damagedAt(access, { topic, partition, offset }, next).catch(() => undefined)
-    if (damaged !== undefined) found.push({ topic, partition, offset: damaged.last, value: null })
+    const batch = await nextBatch(access, { topic, partition, offset }, next).catch(() => undefined)
+    if (typeof batch === 'object') found.push({ topic, partition, offset: batch.last, value: null })
   }
   return found
 }
@@ -153,7 +153,7 @@ const spoilt = ({ topic, partition, offset }: KafkaMessage): HostError =>
 const AT_ONCE = 1000
 const ALARM_MS = 100
 /** From a partition that does not move for so long nothing may come, though there is something. */
-const STILL_MS = 5000
+const STILL_MS = 10_000
 /** A transaction that has not ended by then is not waited for. */
 const SETTLE_MS = 2000
 /** A transaction in between has ended by then. */

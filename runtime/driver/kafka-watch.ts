@@ -2,7 +2,7 @@ import { HostError } from '../../graph/error.ts'
 import type { Partition, ReadFrom } from '../../graph/port.ts'
 import { DAMAGED, partitionKey, passed } from '../log.ts'
 import type { KafkaAccess } from './kafka-access.ts'
-import { ABSENT, damagedAt, leaderOf } from './kafka-batches.ts'
+import { ABSENT, leaderOf, nextBatch } from './kafka-batches.ts'
 import type { Damaged } from './kafka-batches.ts'
 import type { Gathering } from './kafka-gathering.ts'
 import type { Found } from './kafka-record.ts'
@@ -23,7 +23,7 @@ export class Watch {
   /** Where a partition was, and since when. */
   readonly #still = new Map<string, { readonly offset: number; readonly since: number }>()
   /** Since when a partition ends before what was read of it. */
-  #shortSince: number | undefined
+  readonly #short = new Map<string, number>()
 
   constructor(access: KafkaAccess, prefix: string, topics: KafkaTopics, gathering: Gathering) {
     this.#access = access
@@ -56,10 +56,11 @@ export class Watch {
     const still = wanted.filter((one) => this.#isStill(one, now) || alarmed)
     const nexts = still.length === 0 ? [] : await this.#topics.next(still).catch(() => undefined)
     if (nexts === undefined) return alarmed
-    this.#checkShort(still, nexts, now)
     let begin = alarmed
-    for (const [i, one] of still.entries())
-      if (nexts[i]! > one.offset) begin = (await this.#passDamaged(one, nexts[i]!)) || begin
+    for (const [i, one] of still.entries()) {
+      this.#checkShort(one, nexts[i]!, now)
+      if (nexts[i]! > one.offset) begin = (await this.#isReadable(one, nexts[i]!)) || begin
+    }
     return begin
   }
 
@@ -73,38 +74,38 @@ export class Watch {
   }
 
   async #present(wanted: readonly Partition[]): Promise<boolean> {
-    for (const { topic, partition } of wanted) {
-      const named = { topic: this.#prefix + topic, partition }
-      const leader = await leaderOf(this.#access, named).catch(() => undefined)
-      if (leader === ABSENT) throw vanished(named, 'There is no such topic any more.')
+    for (const topic of new Set(wanted.map((one) => this.#prefix + one.topic))) {
+      const leader = await leaderOf(this.#access, { topic, partition: 0 }).catch(() => AWAY)
+      if (leader === AWAY) return false
+      if (leader === ABSENT) throw vanished({ topic, partition: 0 }, 'There is no such topic any more.')
     }
     return false
   }
 
   /** A new leader may not know at once how far the partition goes. */
-  #checkShort(still: readonly ReadFrom[], nexts: readonly number[], now: number): void {
-    const short = still.findIndex(({ offset }, i) => nexts[i]! < offset)
-    if (short < 0) {
-      this.#shortSince = undefined
-      return
+  #checkShort({ topic, partition, offset }: ReadFrom, next: number, now: number): void {
+    const key = partitionKey(topic, partition)
+    const since = this.#short.get(key) ?? now
+    if (next >= offset) this.#short.delete(key)
+    else if (now - since < SHORT_MS) this.#short.set(key, since)
+    else {
+      const why = `It was read up to ${offset}, and ends at ${next} now.`
+      throw vanished({ topic: this.#prefix + topic, partition }, why)
     }
-    this.#shortSince ??= now
-    if (now - this.#shortSince < SHORT_MS) return
-    const { topic, partition, offset } = still[short]!
-    const why = `It was read up to ${offset}, and ends at ${nexts[short]} now.`
-    throw vanished({ topic: this.#prefix + topic, partition }, why)
   }
 
-  /** True: the next batch is damaged, and its records are among the others as what they are. */
-  async #passDamaged(one: ReadFrom, end: number): Promise<boolean> {
+  /** There is more, and it does not come. Of a damaged batch the records are put among the others. */
+  async #isReadable(one: ReadFrom, end: number): Promise<boolean> {
     const named = { ...one, topic: this.#prefix + one.topic }
-    const damaged = await damagedAt(this.#access, named, end).catch(() => undefined)
-    if (damaged === undefined) return false
-    for (let { first: offset } = damaged; offset <= damaged.last; offset++)
-      this.#gathering.add(foundOf({ ...one, offset }, damaged))
+    const batch = await nextBatch(this.#access, named, end).catch(() => undefined)
+    if (typeof batch !== 'object') return batch === 'whole'
+    for (let { first: offset } = batch; offset <= batch.last; offset++)
+      this.#gathering.add(foundOf({ ...one, offset }, batch))
     return true
   }
 }
+
+const AWAY = 'away'
 
 /** One for each record: whoever has loaded it knows it by its offset. */
 const foundOf = ({ topic, partition, offset }: ReadFrom, { first, timeMs, bytes }: Damaged): Found => ({
@@ -129,5 +130,5 @@ const vanished = ({ topic, partition }: Partition, why: string): HostError =>
 const WATCH_MS = 1000
 const ALARM_MS = 100
 /** From a partition that does not move for so long nothing may come, though there is something. */
-const STILL_MS = 5000
+const STILL_MS = 10_000
 const SHORT_MS = 5000

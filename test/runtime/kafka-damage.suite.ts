@@ -34,6 +34,10 @@ const readTo = async (
   return found
 }
 
+type Assign = (this: unknown, places: readonly { readonly offset: number }[]) => void
+type Back = (error: unknown, messages: readonly unknown[]) => void
+type Consume = (this: unknown, most: number, back: Back) => void
+
 /** What the error of a reader says, once it has one. */
 const failureOf = async (reader: LogReader): Promise<unknown> => {
   for (;;) {
@@ -128,6 +132,37 @@ function damaged(): void {
       [false, 8],
     ])
     await busy.close()
+  }, 120_000)
+
+  test('says so also when the client loses all errors, and is begun anew when it is silent', async () => {
+    const log = await open('silent.')
+    await fill(await log.write('a'), 'a', 1, 5, ['t', 'u'], 500)
+    await log.close()
+    broker = await spoil(broker, 'silent.t', [[2, 'tail']])
+    const consumer = loadClient().KafkaConsumer.prototype as { assign: Assign; consume: Consume }
+    const { assign, consume } = consumer
+    consumer.consume = function (most, back) {
+      return consume.call(this, most, (error, messages) => back(undefined, error ? [] : messages))
+    }
+    // The first time it is sent where nothing is.
+    consumer.assign = function (places) {
+      consumer.assign = assign
+      return assign.call(
+        this,
+        places.map((one) => ({ ...one, offset: 1000 })),
+      )
+    }
+    try {
+      const reading = await open('silent.')
+      const found = await readTo(await reading.read(from('t', 'u')), ['t', 'u'], 8)
+      expect(
+        found.filter(({ schema }) => schema === DAMAGED).map(({ topic, offset }) => [topic, offset]),
+      ).toEqual([['t', 4]])
+      expect(found).toHaveLength(10)
+      await reading.close()
+    } finally {
+      Object.assign(consumer, { assign, consume })
+    }
   }, 120_000)
 
   test('says so of where shards stand, before a writer could write a step twice', async () => {
