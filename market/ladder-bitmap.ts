@@ -56,6 +56,27 @@ export class Bitmap {
     return (at << 5) + lowest(this.#words[at]!)
   }
 
+  /**
+   * Move all taken places by so many, in an order in which none meets another; `moved` is told of each. Those
+   * that come before the row are free then; none comes behind it.
+   */
+  move(by: number, moved: (place: number, to: number) => void): void {
+    let place = by > 0 ? this.#last() : this.from(0)
+    while (place >= 0) {
+      const next = by > 0 ? this.below(place) : this.from(place + 1)
+      const to = place + by
+      this.set(place, 0)
+      if (to >= 0) this.set(to, 1)
+      moved(place, to)
+      place = next
+    }
+  }
+
+  #last(): number {
+    const end = (this.#words.length << 5) - 1
+    return this.from(end) === end ? end : this.below(end)
+  }
+
   clear(): void {
     this.#words.fill(0)
     this.#summary.fill(0)

@@ -83,13 +83,6 @@ export class Tail {
     this.#free(this.#slot(this.#order, --this.#count))
   }
 
-  /** Remove every level that is worse than a price. */
-  prune(price: number): void {
-    if (this.#count === 0) return
-    this.#sort()
-    this.drop(this.#find([price], 0))
-  }
-
   /** Remove so many of the worst levels. */
   drop(levels: number): void {
     if (levels === 0) return

@@ -6,13 +6,11 @@ import { Tail } from './ladder-tail.ts'
 /**
  * One side of an order book. The best levels stand in a window that has a place for each tick, so that a
  * change costs the same wherever it is, with a bitmap of the places that are taken. What is worse than all of
- * the window stands in a tail; the window is placed anew when the best price leaves it or comes near its far
- * end, and grows where much happens beside it. Level 0 is the best. Nothing is ever dropped unasked: a full
- * ladder grows.
+ * the window stands in a tail; the window moves when the best price leaves it or comes near its far end, and
+ * grows where much happens beside it. Level 0 is the best. Nothing is ever dropped unasked.
  *
  * The tick is learnt from the prices, and is made finer by a price that is no multiple of it. Where a price
- * has no exact tick (no venue prints such ones), all levels are in the tail until the ladder is cleared:
- * slower, never wrong.
+ * has no exact tick (no venue prints such ones), all are in the tail until it is cleared: slower, never wrong.
  */
 export class Ladder {
   readonly #sign: 1 | -1
@@ -110,13 +108,6 @@ export class Ladder {
     return (price - than) * this.#sign < 0
   }
 
-  /** Remove every level that is worse than a price. */
-  prune(price: number): void {
-    this.#tail.prune(price)
-    let place = this.#bitmap.from(0)
-    while (place >= 0 && this.worse(this.#price(place), price)) place = this.#cut(place)
-  }
-
   /** Keep only so many of the best levels. */
   keep(levels: number): void {
     const excess = this.count - levels
@@ -168,8 +159,20 @@ export class Ladder {
   #sink(place: number): void {
     this.#best = this.#bitmap.below(place)
     if (this.#best >= this.#width >> 2) return
-    this.#spill()
+    if (this.#best >= 0) this.#move(this.#width * HEIGHT - this.#best)
     this.#fill()
+  }
+
+  /** Move the window by so many places; the worst of its levels may go to the tail. */
+  #move(by: number): void {
+    this.#bitmap.move(by, (place, to) => {
+      if (to >= 0) this.#sizes[to] = this.#sizes[place]!
+      else this.#tail.push(this.#price(place), this.#sizes[place]!)
+      if (to < 0) this.#near--
+    })
+    this.#base -= by
+    this.#best = this.#near > 0 ? this.#best + by : -1
+    this.#readLevel = -1
   }
 
   /** Remove the worst level of the window, and find the next one. */
@@ -200,7 +203,9 @@ export class Ladder {
       this.#tail.take(prices, sizes, index)
       if (worse && at >= -this.#width) this.#miss()
     } else if (sizes[index] !== 0) {
-      this.#spill()
+      const exact = this.#price(at | 0) === prices[index]
+      if (exact && this.#near > 0 && at < 2 * this.#width) this.#move(this.#width * HEIGHT - (at | 0))
+      else this.#spill()
       this.#tail.take(prices, sizes, index)
       this.#fill()
     }
@@ -233,13 +238,15 @@ export class Ladder {
     this.#readLevel = -1
   }
 
-  /** Place the window by the best level of the tail, and take from there what it holds. */
+  /** Take from the tail what the window holds; one that is empty is placed by the best level. */
   #fill(): void {
     while (this.#tail.count > 0) {
       const best = this.#tail.price(0)
-      if (this.#scale === undefined && !this.#refine(best)) return
-      this.#width = this.#sizes.length
-      this.#base = Math.round(best * this.#rate) - this.#width * HEIGHT
+      if (this.#near === 0) {
+        if (this.#scale === undefined && !this.#refine(best)) return
+        this.#width = this.#sizes.length
+        this.#base = Math.round(best * this.#rate) - this.#width * HEIGHT
+      }
       if (this.#pull()) return
       const misfit = this.#tail.price(0)
       this.#spill()

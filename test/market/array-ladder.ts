@@ -49,11 +49,6 @@ export class ArrayLadder {
     return (price - than) * this.#sign < 0
   }
 
-  /** Remove every level that is worse than a price. */
-  prune(price: number): void {
-    this.#drop(this.#find(price))
-  }
-
   /** Keep only so many of the best levels. */
   keep(levels: number): void {
     if (levels < this.#count) this.#drop(this.#count - levels)

@@ -40,6 +40,24 @@ describe.each([1_024, 2_048, 65_536])('a bitmap of %s places', (places) => {
   })
 })
 
+test.each([1_024, 65_536])('a bitmap of %s places moves them all, whose order stays', (places) => {
+  const random = randomOf(places + 1)
+  for (let round = 0; round < 60; round++) {
+    const bitmap = new Bitmap(places)
+    const taken = new Set<number>()
+    const [low, high] = round % 2 === 0 ? [random(places / 2), places / 2 + 1] : [0, places]
+    for (let i = 0; i < 1 + random(400); i++) taken.add(low + random(high - low))
+    for (const place of taken) bitmap.set(place, 1)
+    const by = round % 2 === 0 ? random(places / 2 - 1) : -random(places)
+    const told = new Map<number, number>()
+    bitmap.move(by, (place, to) => told.set(place, to))
+    expect(told).toEqual(new Map([...taken].map((place) => [place, place + by])))
+    const left: number[] = []
+    for (let place = bitmap.from(0); place >= 0; place = bitmap.from(place + 1)) left.push(place)
+    expect(left).toEqual([...taken].map((place) => place + by).filter((place) => place >= 0).sort((a, b) => a - b))
+  }
+})
+
 describe('the scale of prices', () => {
   const learn = (prices: readonly number[]): Scale | undefined =>
     prices.reduce((scale: Scale | undefined, price) => finer(scale, price), undefined)
@@ -100,9 +118,6 @@ describe.each(SIDES)('the far levels of %ss', (side) => {
         if (dice === 0 && worst !== undefined) {
           tail.drop(1)
           plain.delete(worst[0])
-        } else if (dice === 1) {
-          tail.prune(price)
-          for (const each of [...plain.keys()]) if ((each - price) * sign < 0) plain.delete(each)
         } else if (dice === 2 && plain.size > 0) {
           plain.delete(tail.price(0))
           tail.pop()

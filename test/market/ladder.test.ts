@@ -21,7 +21,6 @@ const change = fc.oneof(
     arbitrary: fc.tuple(fc.constant('odd' as const), fc.double({ min: 1e-8, max: 1e7, noNaN: true })),
   },
   { weight: 1, arbitrary: fc.tuple(fc.constant('between' as const), fc.integer({ min: -20, max: 20 })) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant('prune' as const), fc.integer({ min: -800, max: 800 })) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('keep' as const), fc.nat(100)) },
   { weight: 2, arbitrary: fc.tuple(fc.constant('restart' as const), fc.constant(0)) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('clear' as const), fc.constant(0)) },
@@ -52,7 +51,6 @@ class Market {
     else if (kind === 'tick') this.#tick = TICKS[by]!
     else if (kind === 'odd') pair.set(by, ++this.#size)
     else if (kind === 'between') pair.set((this.#at(by) + this.#at(by + 1)) / 2, ++this.#size)
-    else if (kind === 'prune') pair.prune(this.#at(by))
     else if (kind === 'keep') pair.keep(by)
     else if (kind === 'restart') pair.restart()
     else if (kind === 'clear') pair.clear()
@@ -178,7 +176,6 @@ describe.each(SIDES)('a ladder of %ss', (side) => {
     const ladder = new Ladder(side)
     expect([ladder.count, ladder.price(0), ladder.size(0)]).toEqual([0, NaN, 0])
     ladder.set(5, 0)
-    ladder.prune(5)
     ladder.keep(3)
     ladder.set(5, 1)
     expect([ladder.count, ladder.price(0), ladder.price(1), ladder.size(1)]).toEqual([1, 5, NaN, 0])

@@ -50,11 +50,6 @@ export class Pair {
     this.plain.set(price, size)
   }
 
-  prune(price: number): void {
-    this.ladder.prune(price)
-    this.plain.prune(price)
-  }
-
   keep(levels: number): void {
     this.ladder.keep(levels)
     this.plain.keep(levels)
