@@ -10,7 +10,7 @@ import { Tail } from './ladder-tail.ts'
  * grows where much happens beside it. Level 0 is the best. Nothing is ever dropped unasked.
  *
  * The tick is learnt from the prices, and is made finer by a price that is no multiple of it. Where a price
- * has no exact tick (no venue prints such ones), all are in the tail until it is cleared: slower, never wrong.
+ * has no exact tick (no venue prints such ones), all are in the tail until it is cleared: slower, not wrong.
  */
 export class Ladder {
   readonly #sign: 1 | -1
