@@ -1,11 +1,10 @@
-import { readBatch } from '../../graph/batch.ts'
-import type { Buffers } from '../../graph/batch.ts'
 import { Columns } from '../../graph/columns.ts'
 import { HostError, KtError } from '../../graph/error.ts'
 import type { Placed } from '../../graph/port.ts'
 import { logged, schemaId } from '../../graph/schema.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import { schemaAt } from '../../graph/schema-versions.ts'
+import { isBatch } from '../../graph/sound.ts'
 import type { AnyTopic } from '../../graph/topic.ts'
 import { DAMAGED } from '../log.ts'
 import { placeOf, unread } from './unread.ts'
@@ -55,23 +54,14 @@ const nothingOf = (schema: AnySchema): ReturnType<Columns['take']> => {
 
 /** KT3001 where a record is no batch of the version that it names. */
 const check = (schema: AnySchema, record: Placed): void => {
-  const [, name, version] = /^(.+)\/(\d+)$/.exec(record.schema) ?? []
-  const as = name === schema.name ? schemaAt(schema, Number(version)) : undefined
-  if (as === undefined) return
-  const { rows, columns } = readBatch(logged(as), record.bytes)
-  const wrong = rows === record.rows ? columns.find((one) => !fits(one, rows))?.column.name : 'rows'
-  if (wrong !== undefined)
-    throw unread(as.name, `Its ${wrong} contradict the sizes in its head.`, placeOf(record))
+  const as = versionOf(schema, record.schema)
+  if (as === undefined || isBatch(logged(as), record.bytes, record.rows)) return
+  throw unread(as.name, 'Its bytes contradict its number of rows, or the sizes in its head.', placeOf(record))
 }
 
-/** Texts and lists lie one behind the other, and a choice is one of its values. */
-const fits = ({ column, offsets, values, floats }: Buffers, rows: number): boolean => {
-  if (column.kind === 'choice') {
-    for (let row = 0; row < rows; row++) if (values[row]! >= column.values.length) return false
-    return true
-  }
-  if (offsets.length === 0) return true
-  if (offsets[0] !== 0) return false
-  for (let row = 0; row < rows; row++) if (offsets[row + 1]! < offsets[row]!) return false
-  return offsets[rows] === (column.kind === 'floats' ? floats.length : values.length)
+/** Undefined: another event, or a version that is newer than ours. */
+const versionOf = (schema: AnySchema, id: string): AnySchema | undefined => {
+  if (id === schemaId(schema)) return schema
+  const [, name, version] = /^(.+)\/(\d+)$/.exec(id) ?? []
+  return name === schema.name ? schemaAt(schema, Number(version)) : undefined
 }
