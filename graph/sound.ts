@@ -35,8 +35,8 @@ const planOf = (schema: AnySchema): Plan => {
 }
 
 /**
- * Are these bytes a batch of a schema, with so many rows? All that reading relies on is looked at, and nothing
- * is made: the sizes in its head, where texts and lists begin, and which of its values a choice is.
+ * Are these bytes a batch of a schema, with so many rows? All that reading relies on is looked at, and
+ * nothing is made: the sizes in its head, where texts and lists begin, and which of its values a choice is.
  */
 export const isBatch = (schema: AnySchema, bytes: Uint8Array, rows: number): boolean => {
   const { head, parts } = planOf(schema)
