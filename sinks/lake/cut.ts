@@ -35,7 +35,8 @@ export interface Cut {
   readonly bytes: number
   /** Its latest window, when time cuts; by it commits of several partitions are put in order. */
   readonly window: number
-  /** The newest received time in it, microseconds. */
+  /** The oldest and the newest received time in it, microseconds. */
+  readonly oldest: number
   readonly time: number
   readonly records: readonly Placed[]
 }
@@ -57,8 +58,8 @@ export class Gatherer {
   #records: Placed[] = []
   #rows = 0
   #bytes = 0
+  #oldest = Infinity
   #time = -Infinity
-  #day = -Infinity
   #window = -Infinity
   #from: number
 
@@ -85,8 +86,8 @@ export class Gatherer {
     this.#records.push(record)
     this.#rows += record.rows
     this.#bytes += record.bytes.length
+    this.#oldest = Math.min(this.#oldest, span.low)
     this.#time = Math.max(this.#time, span.high)
-    this.#day = Math.max(this.#day, dayOf(span.high))
     this.#window = Math.max(this.#window, this.#windowOf(span))
     if (this.#rows >= this.#bounds.rowsMax || this.#bytes >= this.#bounds.bytesMax) done.push(...this.take())
     return done
@@ -107,6 +108,7 @@ export class Gatherer {
       rows: this.#rows,
       bytes: this.#bytes,
       window: this.#window,
+      oldest: this.#oldest,
       time: this.#time,
       records,
     }
@@ -114,14 +116,15 @@ export class Gatherer {
     this.#records = []
     this.#rows = 0
     this.#bytes = 0
-    this.#time = this.#day = this.#window = -Infinity
+    this.#oldest = Infinity
+    this.#time = this.#window = -Infinity
     return [cut]
   }
 
   #endsBefore(record: Placed, span: Span): boolean {
     const { rowsMax, bytesMax } = this.#bounds
     if (this.#rows + record.rows > rowsMax || this.#bytes + record.bytes.length > bytesMax) return true
-    return dayOf(span.low) > this.#day || this.#windowOf(span) > this.#window
+    return dayOf(span.low) > dayOf(this.#time) || this.#windowOf(span) > this.#window
   }
 
   #windowOf(span: Span): number {
@@ -145,11 +148,14 @@ const spanOf = (schema: AnySchema, { bytes, time }: Placed): Span => {
   return { low, high }
 }
 
-/** The rows of a cut, by date. Nearly always records are of one date: the log cuts them at midnight, too. */
+/** The rows of a cut, by date. Nearly always it has one, and so have records: the log cuts at midnight. */
 export const byDate = (
   schema: AnySchema,
   cut: Cut,
 ): readonly { readonly day: number; readonly batch: Batch }[] => {
+  if (cut.rows === 0) return []
+  const day = dayOf(cut.oldest)
+  if (day === dayOf(cut.time)) return [{ day: day * DAY, batch: joined(schema, cut.records) }]
   const days = new Map<number, { readonly records: Placed[]; mixed: boolean }>()
   for (const record of cut.records) {
     const span = spanOf(schema, record)
