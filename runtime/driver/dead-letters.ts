@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { HostError } from '../../graph/error.ts'
 import type { DeadLetter, DeadLetters } from '../../graph/port.ts'
 import { errnoOf, replaceFile, whenThere } from './disk.ts'
-import { letterIn, letterText } from './letter.ts'
+import { letterIn, letterPlace, letterText } from './letter.ts'
 import type { LetterStore, StoredLetter } from './letter.ts'
 
 export type { StoredLetter } from './letter.ts'
@@ -172,16 +172,28 @@ export async function* readDeadLetters(folder: string): AsyncGenerator<StoredLet
 
 /**
  * Letters in a folder, for whoever looks after them while a run may write there: what is removed is only
- * noted as such, and a file goes when nothing is left in it and a later one is written.
+ * noted as such, and a file goes when nothing is left in it and a later one is written. What two processes
+ * wrote of one place is one letter.
  */
 export const fileLetters = (folder: string): LetterStore => ({
-  letters: () => readDeadLetters(folder),
+  async *letters() {
+    const seen = new Set<string>()
+    for await (const one of readDeadLetters(folder)) {
+      const place = letterPlace(one.letter)
+      if (!seen.has(place)) yield one
+      seen.add(place)
+    }
+  },
   remove: async (ids) => {
     const before = await removedIn(folder)
+    const places = new Set<string>()
+    for await (const { id, letter } of readDeadLetters(folder))
+      if (ids.has(id)) places.add(letterPlace(letter))
     const found = new Set<string>()
-    for await (const { id } of readDeadLetters(folder)) if (ids.has(id)) found.add(id)
+    for await (const { id, letter } of readDeadLetters(folder))
+      if (places.has(letterPlace(letter))) found.add(id)
     if (found.size > 0) await keepRemoved(folder, new Set([...before, ...found]))
-    return found.size
+    return places.size
   },
   close: () => Promise.resolve(),
 })

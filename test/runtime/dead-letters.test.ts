@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { fileLetters, FileDeadLetters, readDeadLetters } from '../../runtime/driver/dead-letters.ts'
+import type { StoredLetter } from '../../runtime/driver/letter.ts'
 import { letterOf } from './letter-stores.ts'
 
 const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
@@ -71,6 +72,25 @@ describe('dead letters in files', () => {
         const writers = lines.map((line) => (JSON.parse(line) as { readonly frame: number }).frame % 2)
         expect(new Set(writers).size).toBe(1)
       }
+    }))
+
+  test('of one place, written by two processes, are one', () =>
+    inFolder(async (folder) => {
+      const both = [1, 2].map(() => new FileDeadLetters(folder))
+      for (const one of both) {
+        for (const frame of range(1, 3)) one.add(letterOf(frame))
+        await one.close()
+      }
+      const store = fileLetters(folder)
+      const shown = async (): Promise<readonly StoredLetter[]> => {
+        const found: StoredLetter[] = []
+        for await (const one of store.letters()) found.push(one)
+        return found
+      }
+      const first = await shown()
+      expect(first.map(({ letter }) => letter.frame)).toEqual([1, 2, 3])
+      expect(await store.remove(new Set([first[1]!.id]))).toBe(1)
+      expect((await shown()).map(({ letter }) => letter.frame)).toEqual([1, 3])
     }))
 
   test('that a kill cut off are passed over, and a new run writes behind them', () =>
