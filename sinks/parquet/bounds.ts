@@ -10,8 +10,8 @@ export interface Bounds {
 }
 
 /**
- * So many values are looked at in a call: V8 compiles what is called often, and leaves the code of one long
- * loop again at its end.
+ * So many values are looked at in a call: V8 compiles what is called often sooner than one long loop, whose
+ * code it leaves again at its end.
  */
 const BLOCK = 256
 
@@ -39,56 +39,19 @@ const widenByInts = (range: Int32Array, values: Int32Array, from: number, to: nu
 /** Of 64-bit integers, given as pairs of halves. `ascending` ones have them at their ends. */
 export const boundsOfWholes = (halves: Int32Array, count: number, ascending: boolean): Bounds | undefined => {
   if (count === 0) return undefined
-  const range = Int32Array.of(halves[0]!, halves[1]!, halves[0]!, halves[1]!)
-  if (ascending) widen(range, halves, 0, count - 1)
-  else
-    for (let from = 1; from < count; from += BLOCK)
-      widenBy(range, halves, from, Math.min(count, from + BLOCK))
-  return { low: wholeAt(range, 0), high: wholeAt(range, 1) }
+  let low = 0
+  let high = ascending ? count - 1 : 0
+  for (let i = 1; i < count && !ascending; i++) {
+    if (below(halves, i, low)) low = i
+    else if (below(halves, high, i)) high = i
+  }
+  return { low: wholeAt(halves, low), high: wholeAt(halves, high) }
 }
 
-/** The least and the greatest of a block whose values have their upper 33 bits in common. */
-const block = new Int32Array(4)
-
-/** By the values `from` to `to`. */
-const widenBy = (range: Int32Array, halves: Int32Array, from: number, to: number): void => {
-  const first = halves[2 * from]!
-  const high = halves[2 * from + 1]!
-  let odd = 0
-  let least = first
-  let most = first
-  // No branch hangs on the values: times rise in steps that nothing foresees.
-  for (let i = from; i < to; i++) {
-    const low = halves[2 * i]!
-    odd |= ((low ^ first) >>> 31) | (halves[2 * i + 1]! ^ high)
-    const down = (low - least) | 0
-    const up = (low - most) | 0
-    least = (least + (down & (down >> 31))) | 0
-    most = (most + (up & ~(up >> 31))) | 0
-  }
-  if (odd === 0) {
-    block.set([least, high, most, high])
-    widen(range, block, 0, 1)
-    return
-  }
-  let low = from
-  let top = from
-  for (let i = from + 1; i < to; i++) {
-    if (below(halves, i, halves, low)) low = i
-    else if (below(halves, top, halves, i)) top = i
-  }
-  widen(range, halves, low, top)
-}
-
-const widen = (range: Int32Array, by: Int32Array, low: number, high: number): void => {
-  if (below(by, low, range, 0)) range.set(by.subarray(2 * low, 2 * low + 2), 0)
-  if (below(range, 1, by, high)) range.set(by.subarray(2 * high, 2 * high + 2), 2)
-}
-
-const below = (halves: Int32Array, a: number, others: Int32Array, b: number): boolean => {
+const below = (halves: Int32Array, a: number, b: number): boolean => {
   const above = halves[2 * a + 1]!
-  const other = others[2 * b + 1]!
-  return above === other ? halves[2 * a]! >>> 0 < others[2 * b]! >>> 0 : above < other
+  const other = halves[2 * b + 1]!
+  return above === other ? halves[2 * a]! >>> 0 < halves[2 * b]! >>> 0 : above < other
 }
 
 const wholeAt = (halves: Int32Array, at: number): Bound => {
