@@ -6,7 +6,8 @@ import type { Use } from './use.ts'
  * Pieces of a scanner's code. Its variables: `b` the bytes and `v` their view, `i` where it is, `end` where
  * the message ends; `d` has a high bit set when some of the digits read were none; `P` powers of ten, `I`
  * the same as integers. What reads a value leaves it in variables of its use: `n_` the number, `s_` and `e_`
- * where it begins and ends, `f_` the flag; `l_` is how many digits it had the last time.
+ * where it begins and ends, `f_` the flag; `l_` is how many digits it had the last time, `p_` ten to that,
+ * `t_` the same of those behind the fourth.
  */
 
 /** Compare what is the same in all messages, and pass it. */
@@ -70,14 +71,14 @@ const JOIN = 't=Math.imul(Math.imul(t,2561)>>>8&0xff00ff,6553601)>>>16;'
 const decimal = (name: string): string => {
   const after = `l${name}`
   const four = `${word('i+1')}t=t<<(32-(${after}<<3));${CHECK}${JOIN}`
-  const more = `${word('i+5')}t=t<<(64-(${after}<<3));${CHECK}${JOIN}t=Math.imul(u,I[${after}-4])+t|0;`
+  const more = `${word('i+5')}t=t<<(64-(${after}<<3));${CHECK}${JOIN}t=Math.imul(u,t${name})+t|0;`
   const eight = `${word('i+1')}${CHECK}${JOIN}u=t;${more}`
   return (
     `z=i;d=-1;n=b[i]^48;if(n<=9){i++;while((y=b[i]^48)<=9){n=Math.imul(n,10)+y|0;i++}` +
     `if(i-z<=7){if(b[i]!==46){n${name}=n;d=0}else{y=i+1+${after};` +
     `if(y<=end){d=0;if(${after}<=4){${four}}else{${eight}}` +
-    `n${name}=(n*P[${after}]+t)/P[${after}];` +
-    `i=y;if(b[i]-46>>>0<12)d=-1}}}}${again(name, 'G[1]<1?1:G[1]>8?8:G[1]')}`
+    `n${name}=(n*p${name}+t)/p${name};` +
+    `i=y;if(b[i]-46>>>0<12)d=-1}}}}${again(name, `G[1]<1?1:G[1]>8?8:G[1];${tensCode(name)}`)}`
   )
 }
 
@@ -89,6 +90,9 @@ const whole = (name: string): string =>
 
 const again = (name: string, guess: string): string =>
   `if((d&0x80808080)!==0){i=readDecimal(b,z,F,G)|0;if(i<0)return -1;n${name}=F[0];l${name}=${guess}}`
+
+/** The powers of ten that a guess comes to. */
+export const tensCode = (name: string): string => `p${name}=P[l${name}],t${name}=I[l${name}-4&7]`
 
 /** The first guess at how many digits there are: of a decimal, after its point. */
 export const guessOf = ({ kind, example }: Leaf): number => {

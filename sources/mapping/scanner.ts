@@ -1,7 +1,7 @@
 import type { Cells } from '../../graph/row.ts'
 import { numberEnd, POWERS, readDecimal } from './plain.ts'
 import { differs } from './literal.ts'
-import { guessOf, passCode, readCode, skipCode } from './scan-code.ts'
+import { guessOf, passCode, readCode, skipCode, tensCode } from './scan-code.ts'
 import { scanRows } from './scan-row.ts'
 import type { ScannedList, ScanRows } from './scan-row.ts'
 import type { Leaf, Listing, Shape } from './shape.ts'
@@ -85,7 +85,7 @@ class Writer {
       ...this.#rows.cells,
       `return (b,v,from,end,o,R,H)=>{let i=from,t=0,d=0,n=0,m=0,u=0,y=0,z=0,r=0,q=0,x=0`,
       ...[...counters, ...uses.flatMap(variables)].map((variable) => `,${variable}`),
-      ...this.decimals.map(({ name }, at) => `,l${name}=L[${at}]`),
+      ...this.decimals.map(({ name }, at) => `,l${name}=L[${at}],${tensCode(name)}`),
       ';',
       ...lists.map((_, at) => `l${at}.room((end-from>>2)+1);const w${at}=l${at}.values;`),
       `${this.#code}if(i!==end)return -1;`,
