@@ -137,12 +137,17 @@ export class Tail {
   #sort(): void {
     this.#unread = 0
     if (this.#ordered) return
-    let count = 0
-    for (let slot = 0; slot < this.#sizes.length; slot++)
-      if (this.#sizes[slot] !== 0) this.#order[count++] = this.#prices[slot]!
-    const order = this.#order.subarray(0, count).sort()
+    const order = this.#order.subarray(0, this.#gather()).sort()
     if (this.#sign < 0) order.reverse()
     this.#ordered = true
+  }
+
+  /** By itself: V8 gives up, again and again, what it compiles of a long loop with something behind it. */
+  #gather(): number {
+    const [order, prices, sizes] = [this.#order, this.#prices, this.#sizes]
+    let count = 0
+    for (let slot = 0; slot < sizes.length; slot++) if (sizes[slot] !== 0) order[count++] = prices[slot]!
+    return count
   }
 
   /** The index of the first level, from the worst, that is no worse than a price. */

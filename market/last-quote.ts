@@ -7,10 +7,13 @@ import { parseInstrument } from './instrument.ts'
 
 /** The row that all quotes are lent in; and where its values are. */
 const cells = sharedCells(quote)
-const at = Object.fromEntries(quote.columns.map(({ name }, place) => [name, place])) as {
-  readonly [K in keyof Omit<Quote, symbol>]: number
-}
-const trusts = quote.columns[at.trust]!.values
+const place = (column: keyof Quote & string): number => quote.columns.findIndex(({ name }) => name === column)
+// Not members of an object: V8 may compile a read of such a one again and again, each time to give it up.
+const [VENUE, INSTRUMENT, WHY] = [place('venue'), place('instrument'), place('why')]
+const [FIRST, LAST, TRUST] = [place('first'), place('last'), place('trust')]
+const [BID, BID_SIZE, ASK, ASK_SIZE] = [place('bid'), place('bidSize'), place('ask'), place('askSize')]
+const [AT, RECEIVED_AT, TRUSTED] = [place('time'), place('received'), place('trustedDepth')]
+const trusts = quote.columns[TRUST]!.values
 
 /**
  * What was last said of the best prices of a book. A quote is lent: who takes one has a copy of it before the
@@ -81,19 +84,19 @@ export class LastQuote {
   #lent(): Quote {
     const { names, numbers, row } = cells
     const values = this.#values
-    names[at.venue] = this.#venue
-    names[at.instrument] = this.#instrument
-    names[at.why] = this.#why
-    numbers[at.first] = this.#first ?? NaN
-    numbers[at.last] = this.#last ?? NaN
-    numbers[at.trust] = trusts.indexOf(this.#trust)
-    numbers[at.bid] = values[0]!
-    numbers[at.bidSize] = values[1]!
-    numbers[at.ask] = values[2]!
-    numbers[at.askSize] = values[3]!
-    numbers[at.time] = values[TIME]!
-    numbers[at.received] = values[RECEIVED]!
-    numbers[at.trustedDepth] = values[DEPTH]!
+    names[VENUE] = this.#venue
+    names[INSTRUMENT] = this.#instrument
+    names[WHY] = this.#why
+    numbers[FIRST] = this.#first ?? NaN
+    numbers[LAST] = this.#last ?? NaN
+    numbers[TRUST] = trusts.indexOf(this.#trust)
+    numbers[BID] = values[0]!
+    numbers[BID_SIZE] = values[1]!
+    numbers[ASK] = values[2]!
+    numbers[ASK_SIZE] = values[3]!
+    numbers[AT] = values[TIME]!
+    numbers[RECEIVED_AT] = values[RECEIVED]!
+    numbers[TRUSTED] = values[DEPTH]!
     return row as Quote
   }
 }
