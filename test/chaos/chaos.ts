@@ -141,11 +141,16 @@ const drawn = (number: number, { disk, kafka, clock }: ChaosOptions): (typeof MI
 
 const kill = async (pid: number): Promise<void> => {
   process.kill(pid, 'SIGKILL')
-  while (
-    globSync(`/proc/${pid}/stat`).length > 0 &&
-    !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z')
-  )
-    await pause(5)
+  while (runs(pid)) await pause(5)
+}
+
+/** It may be gone between two looks at it, and a zombie does nothing any more. */
+const runs = (pid: number): boolean => {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z')
+  } catch {
+    return false
+  }
 }
 
 const stop = async (pid: number, ms: number): Promise<void> => {
