@@ -68,15 +68,21 @@ export class Launch {
     }
   }
 
-  /** Ctrl-C once drains and checkpoints; twice stops now. */
+  /**
+   * Ctrl-C once drains and checkpoints; twice stops now. SIGTERM only ever asks: sent to a group, it comes
+   * once more from the process that started this one.
+   */
   #listen(): readonly (readonly [NodeJS.Signals, () => void])[] {
     let times = 0
-    const ask = (): void => {
-      if (times++ > 0) process.exit(EXIT.interrupted)
+    const ask = (signal: NodeJS.Signals): void => {
+      if (times++ > 0) {
+        if (signal === 'SIGINT') process.exit(EXIT.interrupted)
+        return
+      }
       say('\nstopping: rows go to the log, states to a checkpoint, the backlog to the sinks (again: at once)')
       this.#end('asked')
     }
-    const listeners = (['SIGINT', 'SIGTERM'] as const).map((signal) => [signal, ask] as const)
+    const listeners = (['SIGINT', 'SIGTERM'] as const).map((signal) => [signal, () => ask(signal)] as const)
     for (const [signal, listener] of listeners) process.on(signal, listener)
     return listeners
   }

@@ -36,9 +36,9 @@ export const plainError = (error: unknown): Readonly<Record<string, unknown>> =>
 }
 
 /**
- * Be a part: read the settings, start, stop when the parent says so or is gone. A terminal's Ctrl-C reaches
- * every
- * process of its group, so parts leave it to their parent.
+ * Be a part: read the settings, start, stop when the parent says so or is gone. A terminal's Ctrl-C,
+ * `timeout` and systemd reach every process of a group, so parts leave signals to their parent, who knows in
+ * what order they can stop.
  */
 export const servePart = async <S>(
   start: (settings: S, parent: Parent) => Promise<Served>,
@@ -58,7 +58,7 @@ export const servePart = async <S>(
     }
   }
   process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => void stop())
+  process.on('SIGTERM', () => process.connected || void stop())
   process.on('disconnect', () => void stop())
   process.on('message', (message) => (message as { kind?: string }).kind === 'stop' && void stop())
   process.on('uncaughtException', fail)

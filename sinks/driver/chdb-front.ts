@@ -175,11 +175,12 @@ const start = async (options: FrontOptions) => {
     server.closeAllConnections()
     leave()
   }
-  process.once('SIGTERM', () => void stop())
+  process.once('message', () => void stop())
 }
 
-// Ctrl-C reaches the whole group of a terminal; the supervisor stops the front once the sinks have written.
+// Signals reach the whole group of a terminal or a service; the supervisor says when the sinks have written.
 process.on('SIGINT', () => {})
+process.on('SIGTERM', () => {})
 process.on('SIGHUP', () => {})
 // The supervisor is gone, perhaps killed: give the directory free at once for its successor.
 process.on('disconnect', leave)

@@ -251,7 +251,7 @@ const supervise = (
   const watched = watch()
   const stop = async () => {
     stopping = true
-    front.child.kill('SIGTERM')
+    front.child.send('stop', () => {})
     const late = setTimeout(() => front.child.kill('SIGKILL'), 7000)
     await front.ended
     clearTimeout(late)

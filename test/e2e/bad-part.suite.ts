@@ -79,3 +79,19 @@ test('sinks that are down when a run is asked to stop load all that it wrote', {
   expect(topics.find(({ topic }) => topic === 'trade')!.log).toBeGreaterThan(0)
   await nothingRuns(data)
 })
+
+test('SIGTERM to every process of a run, and twice to its first, drains it', { timeout: 120_000 }, async () => {
+  const data = folder()
+  const run = await begin(data)
+  await pause(4000)
+  // As `timeout` and systemd do, and the process of `npm start` once more.
+  process.kill(-run.child.pid!, 'SIGTERM')
+  process.kill(run.child.pid!, 'SIGTERM')
+  const ended = await run.ended
+  expect(ended.code, ended.err).toBe(0)
+  expect(ended.err).not.toContain('was started again')
+  const { findings, topics } = await verified(data)
+  expect(findings).toEqual([])
+  expect(topics.find(({ topic }) => topic === 'trade')!.log).toBeGreaterThan(0)
+  await nothingRuns(data)
+})
