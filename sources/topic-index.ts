@@ -9,6 +9,7 @@ interface Entry<T> {
   /** Of the topic, four bytes each; zeros behind its end. */
   readonly words: Int32Array
   readonly length: number
+  readonly hash: number
   value: T
 }
 
@@ -58,7 +59,7 @@ export class TopicIndex<T> {
     }
     const words = Int32Array.from({ length: (this.#length >> 2) + 1 }, (_, at) => view.getInt32(4 * at, true))
     words[words.length - 1] = this.#last
-    this.#slots[slot] = { words, length: this.#length, value }
+    this.#slots[slot] = { words, length: this.#length, hash: this.#hash, value }
     this.#size += 1
   }
 
@@ -100,17 +101,17 @@ export class TopicIndex<T> {
     return words[whole] === this.#last
   }
 
+  /** The topics differ: each goes to the first free slot. */
   #grow(): void {
-    const [old, length, last, hash] = [this.#slots, this.#length, this.#last, this.#hash]
-    this.#slots = new Array<undefined>(old.length * 2).fill(undefined)
-    for (const held of old) {
+    const slots = new Array<Entry<T> | undefined>(this.#slots.length * 2).fill(undefined)
+    const mask = slots.length - 1
+    for (const held of this.#slots) {
       if (held === undefined) continue
-      this.#length = held.length
-      this.#last = held.words[held.words.length - 1]!
-      this.#hash = held.words.reduce((sum, word) => mixed(sum ^ word), 0)
-      this.#slots[this.#slot(new DataView(held.words.buffer), 0)] = held
+      let slot = held.hash & mask
+      while (slots[slot] !== undefined) slot = (slot + 1) & mask
+      slots[slot] = held
     }
-    ;[this.#length, this.#last, this.#hash] = [length, last, hash]
+    this.#slots = slots
   }
 }
 
