@@ -1,8 +1,9 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { markets } from '../sources/index.ts'
 import { cryptofeedRows } from '../sources/driver/foreign.ts'
+import { recordings } from '../test/recordings.ts'
 
 export type SourceName = 'binance.spot' | 'binance.usdm' | 'bybit.spot' | 'bybit.linear'
 
@@ -24,12 +25,10 @@ export interface FrameSet {
   readonly frames: readonly MarketFrame[]
 }
 
-const folder = process.env['KT_RECORDINGS'] ?? resolve(import.meta.dirname, '../../shared/data')
-
 /** Set B of one market of Binance: its trades, its book changes and the REST beginning of its book. */
 export const binanceFrames = (market: 'spot' | 'usdm'): FrameSet => {
-  const files = existsSync(folder)
-    ? globSync(join(folder, `binance/demo-20240808-btc/${market}_btcusdt_2024080*.gz`))
+  const files = existsSync(recordings)
+    ? globSync(join(recordings, `binance/demo-20240808-btc/${market}_btcusdt_2024080*.gz`))
     : []
   return {
     name: `Binance ${market} BTCUSDT`,
@@ -44,7 +43,7 @@ export const binanceFrames = (market: 'spot' | 'usdm'): FrameSet => {
 
 /** Set C: books and trades of Bybit, each market and symbol by itself. */
 export const bybitFrames = (): readonly FrameSet[] => {
-  const file = join(folder, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
+  const file = join(recordings, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
   if (!existsSync(file)) return []
   const rows = cryptofeedRows(
     lines(zstdDecompressSync(readFileSync(file))),

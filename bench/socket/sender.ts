@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto'
 import { globSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createServer as createSecure } from 'node:tls'
 import { gunzipSync } from 'node:zlib'
+import { recordings } from '../../test/recordings.ts'
 import { makeTrust } from '../../test/sources/websocket-trust.ts'
 
-const folder = process.env['KT_RECORDINGS'] ?? resolve(import.meta.dirname, '../../../shared/data')
-
 /** Every message that the combined stream of set B had, best bids and asks too, without the REST answers. */
-const messages = globSync(join(folder, 'binance/demo-20240808-btc/spot_btcusdt_2024080*.gz'))
+const messages = globSync(join(recordings, 'binance/demo-20240808-btc/spot_btcusdt_2024080*.gz'))
   .toSorted()
   .flatMap((file) => gunzipSync(readFileSync(file)).toString('latin1').trimEnd().split('\n'))
   .map((line) => line.slice(line.indexOf(' ') + 1))

@@ -1,15 +1,10 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '../..')
-
-/** Recorded frames stand beside the project, or where KT_RECORDINGS says; they are never part of it. */
-export const recordings = process.env['KT_RECORDINGS'] ?? resolve(root, '../shared/data')
-export const recorded = existsSync(recordings)
-if (!recorded) console.warn(`recordings are absent (${recordings}): tests that need them are skipped`)
 
 /** The runs of tests are not the user's last one. */
 const LAST = join(tmpdir(), `kt-last-run-${process.pid}`)

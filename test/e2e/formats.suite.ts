@@ -4,13 +4,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { registryServer } from '../runtime/registry-server.ts'
 import type { RegistryServer } from '../runtime/registry-server.ts'
-import { kt, killTree, recordings, start, temporary } from './command.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
+import { kt, killTree, start, temporary } from './command.ts'
 import { graphInFormats } from './formats-graph.ts'
 
 const LONG = 300_000
 const SET_C = join(recordings, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
-const c = existsSync(SET_C)
-if (!c) console.warn(`skipped: the recordings of set C are not here (${SET_C})`)
+const c = hasRecordings('replays of set C', SET_C)
 
 let registry: RegistryServer
 beforeAll(async () => void (registry = await registryServer()))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -10,7 +10,8 @@ import { parquet } from '../../sinks/driver/parquet.ts'
 import type { Recorded } from '../../sources/replay.ts'
 import { runLake } from '../../sinks/lake/load.ts'
 import { memoryObjects } from '../runtime/world.ts'
-import { kt, recordings, temporary } from './command.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
+import { kt, temporary } from './command.ts'
 import { digestOf, live, of, planned, play } from './replay-run.ts'
 import type { Played, Row } from './replay-run.ts'
 import { tapeOf } from './replay-seed.ts'
@@ -18,14 +19,8 @@ import { tapeOf } from './replay-seed.ts'
 const SET_A = join(recordings, 'binance/demo-20230405-funding')
 const SET_C = join(recordings, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
 const REALISED = join(recordings, 'funding/binance_btcusdt_funding_2020-01-01_2024-01-01.csv.gz')
-const here = (name: string, ...paths: readonly string[]): boolean => {
-  const absent = paths.filter((path) => !existsSync(path))
-  if (absent.length > 0)
-    console.warn(`skipped: the recordings of ${name} are not here (${absent.join(', ')})`)
-  return absent.length === 0
-}
-const a = here('set A', SET_A, REALISED)
-const c = here('set C', SET_C)
+const a = hasRecordings('replays of set A', SET_A, REALISED)
+const c = hasRecordings('replays of set C', SET_C)
 const PERP = 'binance:perp:BTC-USDT'
 
 /**

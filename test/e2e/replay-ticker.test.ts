@@ -1,13 +1,11 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Recorded } from '../../sources/replay.ts'
-import { recordings } from './command.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
 import { of, play, tickerPlan } from './replay-run.ts'
 
 const SET_A = join(recordings, 'binance/demo-20230405-funding')
-const a = existsSync(SET_A)
-if (!a) console.warn(`skipped: the recordings of set A are not here (${SET_A})`)
+const a = hasRecordings('replays of set A', SET_A)
 const PERP = 'binance:perp:BTC-USDT'
 
 describe.skipIf(!a)('a replay of Binance of 2023-04-05 through the graph of best prices', () => {

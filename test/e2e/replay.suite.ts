@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { globSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { Recorded } from '../../sources/replay.ts'
 import { recorded as printed } from '../operators/recorded.ts'
-import { kt, killTree, recordings, start, temporary } from './command.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
+import { kt, killTree, start, temporary } from './command.ts'
 import { differing, standing } from './replay-quotes.ts'
 import { of, play } from './replay-run.ts'
 import { ReferenceBook } from './replay-seed.ts'
@@ -14,10 +15,8 @@ import { ReferenceBook } from './replay-seed.ts'
 const SET_B = join(recordings, 'binance/demo-20240808-btc')
 const SPOT_AND_USDM = [join(SET_B, 'spot*'), join(SET_B, 'usdm*')]
 const SET_C = join(recordings, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
-const b = existsSync(SET_B)
-const c = existsSync(SET_C)
-if (!b) console.warn(`skipped: the recordings of set B are not here (${SET_B})`)
-if (!c) console.warn(`skipped: the recordings of set C are not here (${SET_C})`)
+const b = hasRecordings('replays of set B', SET_B)
+const c = hasRecordings('replays of set C', SET_C)
 
 const MARKETS = [
   ['spot', 'binance:spot:BTC-USDT', ['spot_btcusdt_20240808.gz', 'spot_btcusdt_20240809.gz']],

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { BookDelta } from '../../market/event.ts'
@@ -6,7 +5,7 @@ import { cut } from '../../sources/driver/cut.ts'
 import { binance } from '../../sources/index.ts'
 import type { Recorded } from '../../sources/replay.ts'
 import { recorded as printed } from '../operators/recorded.ts'
-import { recordings } from './command.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
 import { differing, standing } from './replay-quotes.ts'
 import { ReferenceBook } from './replay-seed.ts'
 import { of, play } from './replay-run.ts'
@@ -14,8 +13,7 @@ import type { Played, Row } from './replay-run.ts'
 
 const SET_B = join(recordings, 'binance/demo-20240808-btc')
 const SPOT_AND_USDM = join(SET_B, '{spot,usdm}*')
-const b = existsSync(SET_B)
-if (!b) console.warn(`skipped: the recordings of set B are not here (${SET_B})`)
+const b = hasRecordings('replays of set B', SET_B)
 
 const SPOT = 'binance:spot:BTC-USDT'
 const PERP = 'binance:perp:BTC-USDT'

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { kt, killTree, recordings, start, temporary } from './command.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
+import { kt, killTree, start, temporary } from './command.ts'
 
 const GRAPH = 'graph/candles.ts'
 const root = resolve(import.meta.dirname, '../..')
 const LONG = 240_000
 const SET_C = join(recordings, 'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst')
-const c = existsSync(SET_C)
-if (!c) console.warn(`skipped: the recordings of set C are not here (${SET_C})`)
+const c = hasRecordings('replays of set C', SET_C)
 
 interface Verified {
   readonly ok: boolean

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { BookDelta } from '../../market/event.ts'
+import { recordings } from '../recordings.ts'
 import { delta } from './rows.ts'
 
-/** Recordings lie outside the project, because their licences say so. */
-const FOLDER = new URL('../../../shared/data/binance/demo-20240808-btc/', import.meta.url)
+const FOLDER = join(recordings, 'binance/demo-20240808-btc')
 
 /** The best bid and ask, as the venue itself printed them at an id. */
 export interface Ticker {
@@ -41,11 +42,11 @@ const sides = (bids: Levels, asks: Levels) => ({
 export const recorded = (
   ...files: readonly string[]
 ): { readonly deltas: BookDelta[]; readonly tickers: Ticker[] } | undefined => {
-  if (!files.every((file) => existsSync(new URL(file, FOLDER)))) return undefined
+  if (!files.every((file) => existsSync(join(FOLDER, file)))) return undefined
   const deltas: BookDelta[] = []
   const tickers: Ticker[] = []
   for (const line of files.flatMap((file) =>
-    gunzipSync(readFileSync(new URL(file, FOLDER)))
+    gunzipSync(readFileSync(join(FOLDER, file)))
       .toString()
       .split('\n'),
   )) {

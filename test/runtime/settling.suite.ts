@@ -1,18 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
+import { hasRecordings, recordings } from '../recordings.ts'
 
-const recordings = process.env['KT_RECORDINGS'] ?? join(import.meta.dirname, '../../../shared/data')
-const absent = !existsSync(join(recordings, 'binance/demo-20240808-btc'))
-if (absent) console.warn(`SKIPPED: no recordings in ${recordings}; whether compiled code is kept was not looked at`)
+const there = hasRecordings('whether compiled code is kept', join(recordings, 'binance/demo-20240808-btc'))
 
 /** Code is given up a few times while the engine learns; what goes on for ever is compiled for nothing. */
 const TIMES_MAX = 12
 
-test.skipIf(absent)('what the engine compiles it keeps, with several markets in one process', { timeout: 120_000 }, async () => {
+test.skipIf(!there)('what the engine compiles it keeps, with several markets in one process', { timeout: 120_000 }, async () => {
   const child = spawn(process.execPath, ['--trace-deopt', join(import.meta.dirname, 'settling-child.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const given = new Map<string, number>()

@@ -1,15 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { hasRecordings, recordings } from '../recordings.ts'
 import { type Bench, bench, type Frame, parse, subscribeAll } from './client.ts'
 
-/** Recordings of the real venues; they are not part of the project. */
-const recordings = process.env['KT_RECORDINGS'] ?? join(import.meta.dirname, '../../../shared/data')
-const absent = !existsSync(join(recordings, 'bybit'))
-if (absent) {
-  console.warn(`SKIPPED: no recordings in ${recordings}; messages were not compared with real ones`)
-}
+const there = hasRecordings('whether messages are shaped as real ones', join(recordings, 'bybit'))
 
 const spotDay = 'binance/demo-20240808-btc/spot_btcusdt_20240808.gz'
 const usdmDay = 'binance/demo-20240808-btc/usdm_btcusdt_20240808.gz'
@@ -78,7 +74,7 @@ const b = world()
 const body = (venue: Parameters<Bench['exchange']['rest']>[0], path: string): Frame & readonly Frame[] =>
   JSON.parse(b.exchange.rest(venue, path).body) as Frame & readonly Frame[]
 
-describe.skipIf(absent)('messages have the keys, order and types of the real ones', () => {
+describe.skipIf(!there)('messages have the keys, order and types of the real ones', () => {
   const dropStamp = (line: string): string => line.slice(line.indexOf(' ') + 1)
 
   test.each([

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { recordedFrames, simulatedFrames } from '../../cli/frames.ts'
 import type { Example } from '../../cli/frames.ts'
@@ -6,6 +5,7 @@ import type { AnySchema } from '../../graph/schema.ts'
 import { loadMapping, parseMapping } from '../../sources/driver/jsonata.ts'
 import { markets } from '../../sources/index.ts'
 import type { Named } from '../../sources/names.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
 import { anySchema } from './tiers.ts'
 import type { TiersOf } from './tiers.ts'
 
@@ -22,16 +22,13 @@ const names: ReadonlyMap<string, Named> = new Map([
   ['XRPUSDT', { instrument: 'x', wanted: false }],
 ])
 
-/** Recordings of the real venues; they are not part of the project. */
-const recordings = process.env['KT_RECORDINGS'] ?? join(import.meta.dirname, '../../../shared/data')
 const FILES = ['binance/demo-20230405-funding', 'binance/demo-20240808-btc/usdm_btcusdt_20240808.gz', 'binance/demo-20240808-btc/spot_btcusdt_20240808.gz',
   'bybit/v5_spot_linear_btc_sol_20260809.jsonl.zst']
 
 /** Real messages, so many of each channel; none, said aloud, where there are no recordings. */
 export const recorded = async (most: number): Promise<readonly Example[]> => {
-  if (existsSync(join(recordings, FILES[0]!))) return recordedFrames(FILES.map((file) => join(recordings, file)), markets, most)
-  console.warn(`SKIPPED: no recordings in ${recordings}; no real messages are changed`)
-  return []
+  const files = FILES.map((file) => join(recordings, file))
+  return hasRecordings('real messages that are changed', files[0]!) ? recordedFrames(files, markets, most) : []
 }
 
 const LETTERS_MAX = 1_500

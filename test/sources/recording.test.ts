@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -12,12 +12,11 @@ import type { RecordingOptions } from '../../sources/driver/recording.ts'
 import { merge } from '../../sources/merge.ts'
 import type { Recorded } from '../../sources/replay.ts'
 import { binance, bybit, markets } from '../../sources/index.ts'
+import { hasRecordings, recordings } from '../recordings.ts'
 import { opening, scripted } from './world.ts'
 import type { Emitted } from './world.ts'
 
-const data = new URL('../../../shared/data/', import.meta.url).pathname
-const absent = !existsSync(data)
-if (absent) console.warn(`recordings are absent: the tests over ${data} are skipped`)
+const there = hasRecordings('the readers, over real recordings', recordings)
 
 const folder = mkdtempSync(join(tmpdir(), 'kt-recording-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -63,9 +62,9 @@ const holes = (rows: readonly Emitted[]): number => {
 
 const numbersOf = (rows: readonly Emitted[]): readonly number[] => rows.flatMap(({ row }) => Object.values(row).flat()).filter((one) => typeof one === 'number')
 
-describe.skipIf(absent)('the recordings, as their page counts them', () => {
+describe.skipIf(!there)('the recordings, as their page counts them', () => {
   test('set B: spot and futures books and trades of August 2024, without a hole', async () => {
-    const { count, errors, rows, recording, system } = await play({ paths: [`${data}binance/demo-20240808-btc/{spot,usdm}*`, `${data}binance/demo-20240808-btc/*0809.gz`] })
+    const { count, errors, rows, recording, system } = await play({ paths: [`${recordings}/binance/demo-20240808-btc/{spot,usdm}*`, `${recordings}/binance/demo-20240808-btc/*0809.gz`] })
     expect(errors).toEqual([])
     expect(recording.files.map((file) => file.split('/').at(-1))).toHaveLength(4)
     expect(count('trade', 'binance:spot:BTC-USDT')).toBe(9_757 + 10_147)
@@ -86,7 +85,7 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
   }, 120_000)
 
   test('set A has a best price at each of its channels, and no snapshot that the books of spot begin with', async () => {
-    const { recording, count, errors, rows } = await play({ paths: [`${data}binance/demo-20230405-funding`], channels: { 'binance.spot': ['book', 'ticker'], 'binance.usdm': ['book', 'ticker', 'fundingInfo'] } })
+    const { recording, count, errors, rows } = await play({ paths: [`${recordings}/binance/demo-20230405-funding`], channels: { 'binance.spot': ['book', 'ticker'], 'binance.usdm': ['book', 'ticker', 'fundingInfo'] } })
     expect(errors).toEqual([])
     expect(recording.has.map(({ source, channel, frames }) => [source, channel, frames])).toEqual(expect.arrayContaining([
       ['binance.spot', 'ticker', 8_015], ['binance.spot', 'book', 3_929], ['binance.usdm', 'ticker', 44_205], ['binance.usdm', 'book', 16_110],
@@ -100,7 +99,7 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
   }, 120_000)
 
   test('set A: marks over the settlement of April 2023; the one fill of the insurance fund is covered', async () => {
-    const { count, errors, rows } = await play({ paths: [`${data}binance/demo-20230405-funding`] })
+    const { count, errors, rows } = await play({ paths: [`${recordings}/binance/demo-20230405-funding`] })
     expect(errors).toEqual([])
     expect(count('bookDelta', 'binance:perp:BTC-USDT', delta)).toBe(16_110)
     expect(count('bookDelta', 'binance:spot:BTC-USDT', delta)).toBe(3_929)
@@ -115,7 +114,7 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
   }, 120_000)
 
   test('set C: Bybit spot and linear of August 2026, told apart by their connections', async () => {
-    const { count, errors, rows, system, controls } = await play({ paths: [`${data}bybit/*.jsonl.zst`] })
+    const { count, errors, rows, system, controls } = await play({ paths: [`${recordings}/bybit/*.jsonl.zst`] })
     expect(errors).toEqual([])
     expect(holes(rows)).toBe(0)
     expect(count('bookDelta', 'bybit:perp:BTC-USDT')).toBe(414)
@@ -136,7 +135,7 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
   }, 120_000)
 
   test('cryptofeed 2021: books with their REST snapshots and the list of that day', async () => {
-    const { count, errors, rows } = await play({ paths: [`${data}binance/cryptofeed/spot_20211012.jsonl.zst`, `${data}binance/cryptofeed/usdm_20210722.jsonl.zst`] })
+    const { count, errors, rows } = await play({ paths: [`${recordings}/binance/cryptofeed/spot_20211012.jsonl.zst`, `${recordings}/binance/cryptofeed/usdm_20210722.jsonl.zst`] })
     expect(errors).toEqual([])
     expect(holes(rows)).toBe(0)
     expect(count('bookDelta', 'binance:spot:NKN-USDT', delta)).toBe(150)
@@ -145,7 +144,7 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
   })
 
   test('a hole of 5,000 ids can be cut, and is found', async () => {
-    const paths = [`${data}binance/demo-20240808-btc/spot_btcusdt_20240808.gz`]
+    const paths = [`${recordings}/binance/demo-20240808-btc/spot_btcusdt_20240808.gz`]
     const hole = { source: binance.spot, channel: 'trade', symbol: 'BTCUSDT', first: 3_735_685_000, last: 3_735_689_999 }
     const { rows, count } = await play({ paths, drop: cut(hole) })
     expect(count('trade', 'binance:spot:BTC-USDT')).toBe(9_757 - 5_000)
@@ -155,13 +154,13 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
   }, 120_000)
 
   test('what is asked for is what comes: a universe of other pairs makes no row', async () => {
-    const { rows, system } = await play({ paths: [`${data}bybit/*.jsonl.zst`] }, { universe: { pairs: ['SOL-USDT'] } })
+    const { rows, system } = await play({ paths: [`${recordings}/bybit/*.jsonl.zst`] }, { universe: { pairs: ['SOL-USDT'] } })
     expect(new Set(rows.map(({ row }) => row['instrument']))).toEqual(new Set(['bybit:perp:SOL-USDT']))
     expect(system.every(({ row }) => row['instrument'] === '' || row['instrument'] === 'bybit:perp:SOL-USDT')).toBe(true)
   })
 
   test('kept on a tape of our own, it comes back as it was', async () => {
-    const paths = [`${data}bybit/*.jsonl.zst`]
+    const paths = [`${recordings}/bybit/*.jsonl.zst`]
     const recording = await openRecording({ paths, sources: [bybit.linear] })
     const { host } = scripted()
     const capture = openCapture({ folder: join(folder, 'tapes'), rollBytes: 200_000 }, bybit.linear)
@@ -177,7 +176,7 @@ describe.skipIf(absent)('the recordings, as their page counts them', () => {
   }, 120_000)
 
   test('on a tape of our own, REST snapshots stay what they are', async () => {
-    const paths = [`${data}binance/cryptofeed/usdm_20210722.jsonl.zst`]
+    const paths = [`${recordings}/binance/cryptofeed/usdm_20210722.jsonl.zst`]
     const recording = await openRecording({ paths, sources: [binance.usdm] })
     const capture = openCapture({ folder: join(folder, 'seeds') }, binance.usdm)
     recording.open(binance.usdm, { ...scripted().host, frame: capture.frame, system: capture.system }, opening(binance.usdm))
