@@ -5,6 +5,7 @@ import type { Control, Instrument } from '../market/system.ts'
 import { continues } from '../market/sequence.ts'
 import { keyOf, Letter } from './inlet.ts'
 import type { Inlet, InletLine, Run } from './inlet.ts'
+import { spelling } from './mapping/spelling.ts'
 import { tierCounts } from './mapping/templates.ts'
 import type { TierCounts } from './mapping/templates.ts'
 import { Mappings } from './mappings.ts'
@@ -241,8 +242,8 @@ export class Intake {
     const key = keyOf(channel, symbol)
     const skipped = this.#skipped.get(key) ?? { first: -1, last: -1 }
     this.#skipped.set(key, skipped)
-    const symbolBytes = new TextEncoder().encode(symbol ?? '')
-    return { symbol, symbolBytes, named: undefined, received: 0, limit: 0, last: undefined, skipped }
+    const about = { symbol, spelling: spelling(symbol ?? ''), named: undefined, received: 0, limit: 0 }
+    return { ...about, last: undefined, skipped }
   }
 
   #hand(

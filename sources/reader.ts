@@ -8,6 +8,7 @@ import { border } from './mapping/border.ts'
 import type { Border, Fill, Raw } from './mapping/border.ts'
 import type { Compiled } from './mapping/compile.ts'
 import type { Tally } from './mapping/function.ts'
+import type { Spelling } from './mapping/spelling.ts'
 import { countParsed, SEEN_MIN, Templates } from './mapping/templates.ts'
 import type { Learned, TierCounts } from './mapping/templates.ts'
 import { ValueError } from './mapping/value.ts'
@@ -36,7 +37,7 @@ export interface MessageAbout {
   /** The symbol it answers for; every row of it must be of this symbol. Undefined: it is for all of them. */
   readonly symbol: string | undefined
   /** The same, as it stands in messages. */
-  readonly symbolBytes: Uint8Array
+  readonly spelling: Spelling
   /** What it is called here, once that is known; it changes in place. */
   named: Named | undefined
   readonly received: number

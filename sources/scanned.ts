@@ -1,8 +1,8 @@
-import { sameBytes } from '../graph/byte-map.ts'
 import type { Cells } from '../graph/row.ts'
 import type { EmitRow } from '../graph/source.ts'
 import { FILLED } from './mapping/check.ts'
 import { columnsMax, FIRST_COLUMN, SYMBOL_FROM, SYMBOL_TO, TARGET } from './mapping/scan-row.ts'
+import { spells } from './mapping/spelling.ts'
 import type { Templates } from './mapping/templates.ts'
 import type { Named } from './names.ts'
 import { patchPlan } from './patch.ts'
@@ -40,7 +40,7 @@ export const createScanned = (
   const { width } = templates
   const named: (Named | undefined)[] = []
   const name = (found: number, about: MessageAbout): boolean => {
-    const { rows, bytes } = templates
+    const { rows, memory } = templates
     const { symbol } = about
     const own = symbol === undefined ? undefined : (about.named ??= of.named(symbol))
     for (let row = 0; row < found; row++) {
@@ -48,8 +48,8 @@ export const createScanned = (
       const to = rows[row * width + SYMBOL_TO]! | 0
       if (symbol === undefined) {
         if (from < 0) return false
-        named[row] = of.namedAt(bytes, from, to)
-      } else if (own === undefined || (from >= 0 && !sameBytes(bytes, from, to, about.symbolBytes)))
+        named[row] = of.namedAt(memory.bytes, from, to)
+      } else if (own === undefined || (from >= 0 && !spells(memory.view, from, to, about.spelling)))
         return false
       else named[row] = own
     }
@@ -67,7 +67,7 @@ export const createScanned = (
       }
       const at = row * width
       const target = targets[templates.rows[at + TARGET]!]!
-      if (!templates.direct) fill(target, templates.rows, at + FIRST_COLUMN, ends, templates.bytes)
+      if (!templates.direct) fill(target, templates.rows, at + FIRST_COLUMN, ends, templates.memory.bytes)
       const { cells } = target
       if (about.last !== undefined) {
         const found = about.last.cells(cells, target.patch)

@@ -1,4 +1,6 @@
 import type { Memory } from './mapping/memory.ts'
+import { spelling, spells } from './mapping/spelling.ts'
+import type { Spelling } from './mapping/spelling.ts'
 
 const QUOTE = 0x22
 const QUOTES = 0x22222222
@@ -6,9 +8,7 @@ const ESCAPES = 0x5c5c5c5c
 const [LOW, HIGH] = [0x01010101, 0x80808080]
 
 interface Entry<T> {
-  /** Of the topic, four bytes each; zeros behind its end. */
-  readonly words: Int32Array
-  readonly length: number
+  readonly topic: Spelling
   readonly hash: number
   value: T
 }
@@ -18,31 +18,22 @@ interface Entry<T> {
  * finds nothing where a message begins otherwise, be it right or wrong: who asks must then look closer.
  */
 export class TopicIndex<T> {
-  /** How a message begins before its topic: words, and where each of them stands. */
-  readonly #lead: Int32Array
-  readonly #places: Int32Array
-  readonly #leadBytes: number
+  /** How a message begins before its topic. */
+  readonly #lead: Spelling
   #slots: (Entry<T> | undefined)[] = new Array<undefined>(64).fill(undefined)
   #size = 0
-  /** Of the text that was measured last: its bytes, its last word, and its hash. */
+  /** Of the text that was measured last: its bytes, and its hash. */
   #length = 0
-  #last = 0
   #hash = 0
 
   constructor(key: string) {
-    const { view, length } = encoded(`{"${key}":"`)
-    const words = Math.ceil(length / 4)
-    this.#places = Int32Array.from({ length: words }, (_, at) => Math.min(4 * at, length - 4))
-    this.#lead = this.#places.map((at) => view.getInt32(at, true))
-    this.#leadBytes = length
+    this.#lead = spelling(`{"${key}":"`)
   }
 
   /** The value of the topic of a message, which goes from `from` to `to`. */
   find({ view }: Memory, from: number, to: number): T | undefined {
-    const lead = this.#lead
-    for (let at = 0; at < lead.length; at++)
-      if (view.getInt32(from + this.#places[at]!, true) !== lead[at]) return undefined
-    const begin = from + this.#leadBytes
+    const begin = from + this.#lead.length
+    if (!spells(view, from, begin, this.#lead)) return undefined
     return this.#measure(view, begin, to) ? this.#slots[this.#slot(view, begin)]?.value : undefined
   }
 
@@ -57,9 +48,7 @@ export class TopicIndex<T> {
       held.value = value
       return
     }
-    const words = Int32Array.from({ length: (this.#length >> 2) + 1 }, (_, at) => view.getInt32(4 * at, true))
-    words[words.length - 1] = this.#last
-    this.#slots[slot] = { words, length: this.#length, hash: this.#hash, value }
+    this.#slots[slot] = { topic: spelling(topic), hash: this.#hash, value }
     this.#size += 1
   }
 
@@ -75,8 +64,7 @@ export class TopicIndex<T> {
         continue
       }
       const rest = (31 - Math.clz32(ends & -ends)) >>> 3
-      this.#last = rest === 0 ? 0 : word & (-1 >>> (32 - 8 * rest))
-      this.#hash = mixed(hash ^ this.#last)
+      this.#hash = mixed(hash ^ (rest === 0 ? 0 : word & (-1 >>> (32 - 8 * rest))))
       this.#length = at + rest - begin
       return at + rest < to && view.getUint8(at + rest) === QUOTE
     }
@@ -86,19 +74,13 @@ export class TopicIndex<T> {
   /** Where the text that was measured is, or would be put. */
   #slot(view: DataView, begin: number): number {
     const mask = this.#slots.length - 1
+    const end = begin + this.#length
     let slot = this.#hash & mask
     for (;;) {
       const held = this.#slots[slot]
-      if (held === undefined || this.#same(view, begin, held)) return slot
+      if (held === undefined || spells(view, begin, end, held.topic)) return slot
       slot = (slot + 1) & mask
     }
-  }
-
-  #same(view: DataView, begin: number, { words, length }: Entry<T>): boolean {
-    if (length !== this.#length) return false
-    const whole = length >> 2
-    for (let at = 0; at < whole; at++) if (view.getInt32(begin + 4 * at, true) !== words[at]) return false
-    return words[whole] === this.#last
   }
 
   /** The topics differ: each goes to the first free slot. */

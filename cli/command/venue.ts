@@ -3,6 +3,7 @@ import type { AnySource } from '../../graph/source.ts'
 import { loadExamples } from '../../sources/driver/examples.ts'
 import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { markets } from '../../sources/index.ts'
+import { spelling } from '../../sources/mapping/spelling.ts'
 import { SEEN_MIN, tierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
 import { LastSaid } from '../../sources/patch.ts'
@@ -182,7 +183,7 @@ const taking = (
   return ({ symbol, bytes, received }) => {
     const about = abouts.get(symbol) ?? {
       symbol,
-      symbolBytes: new TextEncoder().encode(symbol ?? ''),
+      spelling: spelling(symbol ?? ''),
       named: undefined,
       received,
       limit: 0,

@@ -51,9 +51,9 @@ const scratch = viewed(new ArrayBuffer(BYTES_MAX + 8))
 export class Templates {
   readonly targets: readonly Cells[]
   readonly width: number
-  /** What the last scan wrote, `width` numbers a row; and the bytes that its texts are in. */
+  /** What the last scan wrote, `width` numbers a row; and the memory that its texts are in. */
   rows: Float64Array
-  bytes = scratch.bytes
+  memory = scratch
   /** The last scan left its one row in the cells. */
   direct = false
   readonly #tree: Tree
@@ -115,7 +115,7 @@ export class Templates {
 
   #try(memory: Memory, begin: number, end: number, received: number, limit: number): number {
     const scanners = this.#scanners
-    this.bytes = memory.bytes
+    this.memory = memory
     for (let at = 0; at < scanners.length; at++) {
       const { scan, direct } = scanners[at]!
       const found = this.#run(scan, memory, begin, end, received, limit)

@@ -230,7 +230,7 @@ describe('what learns from messages stands whatever comes', () => {
     for (let turn = 0; turn < 3; turn++) {
       for (let at = 0; at < 6; at++) {
         expect(templates.scan(piece, 0, 16 * at, 16 * at + 16)).toBe(1)
-        expect(templates.bytes.buffer === piece.buffer).toBe(turn + at > 0)
+        expect(templates.memory.bytes.buffer === piece.buffer).toBe(turn + at > 0)
         for (let cut = 1; cut < 16; cut++) expect(templates.scan(piece, 0, 16 * at, 16 * at + cut), `${cut}`).toBe(-1)
         expect(templates.scan(piece, 0, 16 * at, 16 * at + 17)).toBe(-1)
       }
@@ -238,7 +238,7 @@ describe('what learns from messages stands whatever comes', () => {
     expect(piece).toEqual(before)
     // Without room behind it a message is copied.
     expect(templates.scan(piece.subarray(0, 16).slice(), 0)).toBe(1)
-    expect(templates.bytes.buffer === piece.buffer).toBe(false)
+    expect(templates.memory.bytes.buffer === piece.buffer).toBe(false)
   })
 
   test('a message that ends within a text, which nothing ends before the memory does, is none', () => {
@@ -250,7 +250,7 @@ describe('what learns from messages stands whatever comes', () => {
     const piece = bytes(`${one}${one.slice(0, -6)}${'w'.repeat(64)}`)
     const whole = (): number => templates.scan(piece, 0, 0, one.length)
     expect([whole(), whole()]).toEqual([1, 1])
-    expect(templates.bytes.buffer === piece.buffer).toBe(true)
+    expect(templates.memory.bytes.buffer === piece.buffer).toBe(true)
     for (let cut = 1; cut < one.length - 6; cut++) expect(templates.scan(piece, 0, one.length, one.length + cut), `${cut}`).toBe(-1)
     expect(whole()).toBe(1)
   })

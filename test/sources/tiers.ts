@@ -3,6 +3,7 @@ import { cellsOf, sharedCells } from '../../graph/row.ts'
 import { choice, count, flag, float, floats, int, micros, name, optional, schema, text } from '../../graph/schema.ts'
 import type { AnySchema, Event } from '../../graph/schema.ts'
 import type { EmitRow, Mapping } from '../../graph/source.ts'
+import { spelling } from '../../sources/mapping/spelling.ts'
 import { tierCounts } from '../../sources/mapping/templates.ts'
 import type { TierCounts } from '../../sources/mapping/templates.ts'
 import { Mappings } from '../../sources/mappings.ts'
@@ -96,7 +97,7 @@ const side = (of: TiersOf, scans: boolean): Side => {
     learned: (shape, refused) => learned.push([shape, refused]),
   })
   const about: MessageAbout = {
-    symbol: of.symbol, symbolBytes: new TextEncoder().encode(of.symbol ?? ''), named: undefined, received: RECEIVED, limit: 1000,
+    symbol: of.symbol, spelling: spelling(of.symbol ?? ''), named: undefined, received: RECEIVED, limit: 1000,
     last: of.patch === true ? new LastSaid() : undefined, skipped: { first: -1, last: -1 },
   }
   return { counts, tiers: read, about, reader, out: [], learned }
