@@ -7,6 +7,7 @@ import { trade } from '../../market/index.ts'
 import type { Trade } from '../../market/index.ts'
 import { joined, stored } from '../../sinks/arrow.ts'
 import { arrowEncoder } from '../../sinks/driver/arrow.ts'
+import { Arena } from '../../sinks/memory.ts'
 import { binanceFrames } from '../frames.ts'
 import { ktPipeline } from '../kt.ts'
 import { measure, resultOf } from '../measure.ts'
@@ -68,7 +69,12 @@ export const arrow = async (quick: boolean): Promise<readonly Result[]> => {
       return placed(columns.take(into))
     }
     const encode = arrowEncoder()
-    const encoded = (record: Placed): Uint8Array => encode(joined(trade, [record]))
+    // As in a sink, whose batches nobody keeps.
+    const arena = new Arena()
+    const encoded = (record: Placed): Uint8Array => {
+      arena.reset()
+      return encode(joined(trade, [record], arena))
+    }
     const records = batches.map((batch) => taken(batch, new Layout()))
     const peer = await arrowWriter(stored(trade))
     const tables = records.map((record) => peer.ready(joined(trade, [record])))
