@@ -31,8 +31,11 @@ const CASES: readonly Case[] = [
   { kind: 'mix', shown: 'all streams, TLS', secure: true, messages: 1_200_000, least: 3 },
 ]
 
-/** Our client with ranges, as the hot path takes them; with a view a message, as the port has them; and `ws`. */
-const NAMES = ['kt', 'kt views', 'ws'] as const
+/**
+ * Our client with ranges, as the hot path takes them; with a view a message, as the port has them; `ws`; and
+ * one that throws away what it reads, which is the least that a message can cost.
+ */
+const NAMES = ['kt', 'kt views', 'ws', 'reads'] as const
 
 const start = (file: string, words: readonly string[] = []): ChildProcess =>
   fork(join(import.meta.dirname, '..', 'socket', file), words, {
@@ -43,10 +46,10 @@ const start = (file: string, words: readonly string[] = []): ChildProcess =>
 const receiveAs = async (
   name: string,
   { kind, secure, messages }: Case,
-  { port, securePort, ca }: Sender,
+  { port, securePort, ca, sizes }: Sender,
 ): Promise<Received> => {
   const url = `${secure ? 'wss' : 'ws'}://127.0.0.1:${secure ? securePort : port}/${kind}/${messages}`
-  const child = start('receiver.ts', [name, url, String(messages), secure ? ca : ''])
+  const child = start('receiver.ts', [name, url, String(messages), secure ? ca : '', String(sizes[kind])])
   const timer = setTimeout(() => child.kill(), 120_000)
   try {
     const gone = once(child, 'exit').then(() => {
@@ -72,21 +75,24 @@ export const receive = async (quick: boolean): Promise<readonly Result[]> => {
       const size = sender.sizes[each.kind] ?? 0
       if (size === 0) continue
       const one = { ...each, messages: quick ? each.messages / 4 : each.messages }
+      const names = NAMES.filter((name) => name !== 'reads' || !one.secure)
       const found = new Map<string, number[]>(NAMES.map((name) => [name, []]))
       for (let round = 0; round < (quick ? 3 : 7); round++) {
         const sums = new Set<string>()
-        for (const name of round % 2 === 0 ? NAMES : NAMES.toReversed()) {
+        for (const name of round % 2 === 0 ? names : names.toReversed()) {
           const { cpuNs, sum } = await receiveAs(name, one, sender)
           found.get(name)!.push(cpuNs)
-          sums.add(String(sum))
+          if (name !== 'reads') sums.add(String(sum))
         }
         if (sums.size > 1) throw new Error(`${each.shown}: the clients heard other bytes`)
       }
-      const [ours, views, theirs] = NAMES.map((name) => measuredOf(name, found.get(name)!))
+      const [ours, views, theirs, reads] = NAMES.map((name) => measuredOf(name, found.get(name)!))
       const what = `Binance spot ${each.shown}, ${size} B`
       const about = { goal: 'G5', unit: 'CPU ns/message', least: each.least }
       results.push(resultOf({ ...about, what }, ours!, theirs!))
       results.push(resultOf({ ...about, what: `${what}, a Uint8Array each`, least: 0 }, views!, theirs!))
+      if (one.secure) continue
+      results.push(resultOf({ ...about, what: `${what}, read and thrown away`, least: 0 }, reads!, theirs!))
     }
     return results
   } finally {

@@ -1,4 +1,5 @@
-// One client that only counts what it hears: `node bench/socket/receiver.ts kt ws://127.0.0.1:1/trade/1000 1000 CA`
+// One client that counts what it hears: `node bench/socket/receiver.ts kt ws://127.0.0.1:1/trade/1000 1000 CA`
+import { connect } from 'node:net'
 import { WebSocket } from 'ws'
 import { openWebSocket } from '../../sources/driver/websocket.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
@@ -14,7 +15,7 @@ export interface Received {
 }
 
 joinHotCode()
-const [name = 'kt', url = '', words = '0', ca = ''] = process.argv.slice(2)
+const [name = 'kt', url = '', words = '0', ca = '', size = '0'] = process.argv.slice(2)
 /** The first half is not timed: a shard runs for days, and compiling takes as long as 100,000 messages do. */
 const warm = Math.floor(Number(words) / 2)
 let [messages, length, ends, begun] = [0, 0, 0, 0]
@@ -33,7 +34,26 @@ const over = (): void => {
 }
 
 const tls = ca === '' ? {} : { ca, servername: 'venue.test' }
-if (name.startsWith('ws')) {
+if (name === 'reads') {
+  // Nobody looks at what is read: what is left is the work of the kernel and of Node.
+  const { hostname, port, pathname } = new URL(url)
+  const all = Number(words) * Number(size)
+  const callback = (bytes: number): boolean => {
+    if (begun === 0 && length > all / 2) [begun, messages] = [ownCpuNs(), warm]
+    length += bytes
+    return true
+  }
+  const socket = connect({
+    host: hostname,
+    port: Number(port),
+    onread: { buffer: new Uint8Array(1 << 19), callback },
+  })
+  socket.write(`GET ${pathname} HTTP/1.1\r\n\r\n`)
+  socket.on('end', () => {
+    messages = Number(words)
+    over()
+  })
+} else if (name.startsWith('ws')) {
   const socket = new WebSocket(url, {
     ...tls,
     perMessageDeflate: false,

@@ -1,19 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, hasJava } from '../../bin/kafka.ts'
-import type { Broker } from '../../bin/kafka.ts'
-import { hasClient } from '../../runtime/driver/kafka-client.ts'
+import { expect, test } from 'vitest'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
+import { onBroker } from '../runtime/kafka-suite.ts'
 import { spoil } from '../runtime/spoil.ts'
 import { start, temporary } from './command.ts'
-
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted
-  ? 'a run with records in Kafka that cannot be read'
-  : 'a run with records in Kafka that cannot be read (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
 
 interface Verified {
   readonly findings: readonly string[]
@@ -33,11 +24,8 @@ interface Letter {
   readonly bytes: number
 }
 
-let broker: Broker
-const brokers = (): string => `127.0.0.1:${broker.port}`
-
 const run = (prefix: string, data: string, seconds: number) => {
-  const environment = { KT_KAFKA_BROKERS: brokers(), KT_KAFKA_PREFIX: `${prefix}.` }
+  const environment = { KT_KAFKA_BROKERS: broker.address, KT_KAFKA_PREFIX: `${prefix}.` }
   const where = ['--source', 'sim', '--data', data, '--port', '0', '--pairs', '4']
   const { child, ended } = start(
     ['graph', 'run', ...where, '--rate', '400', '--for', `${seconds}s`],
@@ -54,7 +42,7 @@ const logOf = (data: string, part: string): string => readFileSync(join(data, `l
 
 /** A record of trades by another program, which says that it is of this version. Returns where it lies. */
 const strange = async (prefix: string, schema: string): Promise<number> => {
-  const log = await kafkaLog({ brokers: brokers(), prefix: `${prefix}.` })
+  const log = await kafkaLog({ brokers: broker.address, prefix: `${prefix}.` })
   const writer = await log.write('strange')
   const records = [{ topic: 'trade', partition: 0, schema, rows: 3, bytes: new Uint8Array(100).fill(7) }]
   const time = Date.now() * 1000
@@ -64,22 +52,13 @@ const strange = async (prefix: string, schema: string): Promise<number> => {
   return offset!
 }
 
-describe.skipIf(!wanted)(name, () => {
-  beforeAll(async () => {
-    broker = await brokerUp(await mkdtemp(join(tmpdir(), 'kt-kafka-')))
-  }, 180_000)
-
-  afterAll(async () => {
-    await brokerDown(broker.folder, 'SIGKILL')
-    await rm(broker.folder, { recursive: true, force: true })
-  })
-
+const broker = onBroker('a run with records in Kafka that cannot be read', () => {
   test('keeps them as dead letters, loads all others, and says so', async () => {
     using folder = temporary()
     expect((await run('bad', folder.path, 6).ended).code).toBe(0)
     const offset = await strange('bad', 'trade/1')
     // These were loaded before; who comes back to them knows them by their offsets.
-    broker = await spoil(broker, 'bad.quote', [[-1, 'tail']])
+    await spoil(broker, 'bad.quote', [[-1, 'tail']])
     const { code, out, err } = await run('bad', folder.path, 6).ended
     expect(code, `${out}${err}`).toBe(0)
     expect(out).toMatch(/sink-clickhouse: \d+ rows, 0 batches behind, \d+ unreadable\n/)

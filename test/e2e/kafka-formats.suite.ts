@@ -1,29 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, hasJava } from '../../bin/kafka.ts'
-import type { Broker } from '../../bin/kafka.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { snake } from '../../graph/schema.ts'
 import type { AnySchema } from '../../graph/schema.ts'
 import { parseInstrument, quote, trade } from '../../market/index.ts'
-import { hasClient, loadClient } from '../../runtime/driver/kafka-client.ts'
+import { loadClient } from '../../runtime/driver/kafka-client.ts'
 import { answer } from '../../runtime/driver/kafka-library.ts'
 import type { KafkaMessage } from '../../runtime/driver/kafka-library.ts'
 import { peerType } from '../runtime/avro-peer.ts'
+import { onBroker } from '../runtime/kafka-suite.ts'
 import { registryServer } from '../runtime/registry-server.ts'
 import type { RegistryServer } from '../runtime/registry-server.ts'
 import { pidOf, start, temporary } from './command.ts'
 import { graphInFormats } from './formats-graph.ts'
 
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted
-  ? 'topics in JSON and Avro in Kafka'
-  : 'topics in JSON and Avro in Kafka (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
 const LONG = 300_000
 
-let broker: Broker
 let registry: RegistryServer
 type Row = Readonly<Record<string, unknown>>
 
@@ -32,7 +24,7 @@ const consumed = async (topic: string, atLeast: number): Promise<readonly KafkaM
   const { KafkaConsumer } = loadClient()
   const consumer = new KafkaConsumer(
     {
-      'bootstrap.servers': `127.0.0.1:${broker.port}`,
+      'bootstrap.servers': broker.address,
       'group.id': 'somebody',
       'isolation.level': 'read_committed',
       'enable.auto.commit': false,
@@ -76,17 +68,9 @@ const plain = (of: AnySchema, row: Row): Row =>
     }),
   )
 
-describe.skipIf(!wanted)(name, () => {
-  beforeAll(async () => {
-    broker = await brokerUp(await mkdtemp(join(tmpdir(), 'kt-kafka-')))
-    registry = await registryServer()
-  }, 180_000)
-
-  afterAll(async () => {
-    await brokerDown(broker.folder, 'SIGKILL')
-    await rm(broker.folder, { recursive: true, force: true })
-    await registry.close()
-  })
+const broker = onBroker('topics in JSON and Avro in Kafka', () => {
+  beforeAll(async () => void (registry = await registryServer()))
+  afterAll(() => registry.close())
 
   test(
     'are read by a plain consumer, row for row what ClickHouse holds, after a kill of the shard',
@@ -95,7 +79,7 @@ describe.skipIf(!wanted)(name, () => {
       const file = graphInFormats(folder.path, 'basis.ts', { trade: 'json', quote: 'avro' })
       const data = join(folder.path, 'data')
       const environment = {
-        KT_KAFKA_BROKERS: `127.0.0.1:${broker.port}`,
+        KT_KAFKA_BROKERS: broker.address,
         KT_KAFKA_PREFIX: 'open.',
         KT_SCHEMA_REGISTRY_URL: registry.url,
       }

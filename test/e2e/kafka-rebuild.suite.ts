@@ -1,19 +1,11 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, hasJava } from '../../bin/kafka.ts'
-import type { Broker } from '../../bin/kafka.ts'
-import { hasClient } from '../../runtime/driver/kafka-client.ts'
+import { expect, test } from 'vitest'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
+import { onBroker } from '../runtime/kafka-suite.ts'
 import { kt, killTree, start, temporary } from './command.ts'
 
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted
-  ? 'what a run in Kafka made is made again'
-  : 'what a run in Kafka made is made again (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
 const LONG = 300_000
 
 interface Remade {
@@ -25,9 +17,6 @@ interface Remade {
     readonly run: { readonly rows: number; readonly digest: string } | null
   }[]
 }
-
-let broker: Broker
-const brokers = (): string => `127.0.0.1:${broker.port}`
 
 const json = async <T>(...args: readonly string[]): Promise<T> => {
   const { out, err } = await kt(...args, '--json')
@@ -59,27 +48,18 @@ const run = (prefix: string, data: string, ...more: readonly string[]) =>
       '800',
       ...more,
     ],
-    { KT_KAFKA_BROKERS: brokers(), KT_KAFKA_PREFIX: prefix },
+    { KT_KAFKA_BROKERS: broker.address, KT_KAFKA_PREFIX: prefix },
   )
 
 /** Let go of all but the last rows of a topic, as retention does. */
 const retain = async (prefix: string, topic: string): Promise<void> => {
-  const log = await kafkaLog({ brokers: brokers(), prefix })
+  const log = await kafkaLog({ brokers: broker.address, prefix })
   const end = (await log.ends()).find((one) => one.topic === topic)!
   await log.topics.drop([{ topic, partition: end.partition, offset: end.next - 1 }])
   await log.close()
 }
 
-describe.skipIf(!wanted)(name, () => {
-  beforeAll(async () => {
-    broker = await brokerUp(await mkdtemp(join(tmpdir(), 'kt-kafka-')))
-  }, 180_000)
-
-  afterAll(async () => {
-    await brokerDown(broker.folder, 'SIGKILL')
-    await rm(broker.folder, { recursive: true, force: true })
-  })
-
+const broker = onBroker('what a run in Kafka made is made again', () => {
   test(
     'beside the run that goes on, killed three times; switched to, dropped, and told of retention',
     async () => {

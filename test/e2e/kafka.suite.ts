@@ -1,21 +1,14 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, hasJava } from '../../bin/kafka.ts'
-import type { Broker } from '../../bin/kafka.ts'
-import { hasClient } from '../../runtime/driver/kafka-client.ts'
+import { expect, test } from 'vitest'
+import { brokerDown, brokerUp } from '../../bin/kafka.ts'
 import { alterTopics } from '../../runtime/driver/kafka-settings.ts'
 import { randomOf } from '../random.ts'
+import { onBroker } from '../runtime/kafka-suite.ts'
 import { pidOf, start, temporary } from './command.ts'
 import type { Ended } from './command.ts'
 
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted
-  ? 'a run whose log is in Kafka'
-  : 'a run whose log is in Kafka (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
 const KILLS = Number(process.env['KT_KILLS'] ?? 5)
 const LONG = 300_000
 
@@ -25,12 +18,9 @@ interface Verified {
   readonly topics: readonly { readonly topic: string; readonly log: number; readonly lake: number }[]
 }
 
-let broker: Broker
-const brokers = (): string => `127.0.0.1:${broker.port}`
-
 /** A command with the broker, and the topics of one test. */
 const kafka = (prefix: string, more: Readonly<Record<string, string>> = {}) => {
-  const environment = { KT_KAFKA_BROKERS: brokers(), KT_KAFKA_PREFIX: `${prefix}.`, ...more }
+  const environment = { KT_KAFKA_BROKERS: broker.address, KT_KAFKA_PREFIX: `${prefix}.`, ...more }
   return (...args: readonly string[]) => start(args, environment)
 }
 const sim = (graph: string, data: string, rate: number, seconds: number): readonly string[] => {
@@ -49,16 +39,7 @@ const rowsOf = ({ topics }: Verified, topic: string): number =>
 const failed = ({ code, err }: Ended, data: string): string =>
   `${code} ${err}\n${readFileSync(join(data, 'logs/shard.log'), 'utf8').slice(-2000)}`
 
-describe.skipIf(!wanted)(name, () => {
-  beforeAll(async () => {
-    broker = await brokerUp(await mkdtemp(join(tmpdir(), 'kt-kafka-')))
-  }, 180_000)
-
-  afterAll(async () => {
-    await brokerDown(broker.folder, 'SIGKILL')
-    await rm(broker.folder, { recursive: true, force: true })
-  })
-
+const broker = onBroker('a run whose log is in Kafka', () => {
   exactly()
   killed()
   refused()
@@ -182,7 +163,7 @@ function killed(): void {
 function refused(): void {
   const first = async (environment: Readonly<Record<string, string>>, data: string) => {
     const { code, out } = await start([...sim('graph/basis.ts', data, 500, 5), '--json'], {
-      KT_KAFKA_BROKERS: brokers(),
+      KT_KAFKA_BROKERS: broker.address,
       KT_KAFKA_PREFIX: 'refused.',
       ...environment,
     }).ended
@@ -216,7 +197,7 @@ function refused(): void {
       const run = kafka('topics')
       expect((await run('topic', 'plan').ended).code).toBe(2)
       expect((await run('topic', 'apply').ended).code).toBe(0)
-      const access = { brokers: brokers(), tls: false }
+      const access = { brokers: broker.address, tls: false }
       const config = { 'cleanup.policy': 'compact', 'retention.ms': '1000' }
       await alterTopics(access, [
         { name: 'topics.quote', config },

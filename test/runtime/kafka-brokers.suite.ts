@@ -1,21 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, clusterUp, hasJava } from '../../bin/kafka.ts'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { brokerDown, brokerUp, clusterUp } from '../../bin/kafka.ts'
 import type { Broker } from '../../bin/kafka.ts'
-import { hasClient } from '../../runtime/driver/kafka-client.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
 import type { KafkaOptions } from '../../runtime/driver/kafka-log.ts'
 import type { OutageChange } from '../../runtime/driver/kafka-outage.ts'
 import { alterTopics } from '../../runtime/driver/kafka-settings.ts'
 import { leaderOf } from './kafka-leader.ts'
+import { describeKafka } from './kafka-suite.ts'
 import { codeOf, drain, fill, from, stepOf } from './steps.ts'
-
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted
-  ? 'three brokers, some of them away'
-  : 'three brokers, some of them away (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
 
 let folder: string
 let nodes: readonly Broker[]
@@ -76,7 +71,7 @@ const check = async (prefix: string, acked: readonly number[]): Promise<void> =>
   await log.close()
 }
 
-describe.skipIf(!wanted)(name, () => {
+describeKafka('three brokers, some of them away', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kt-kafka-'))
     nodes = await clusterUp(folder, 3)

@@ -1,26 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, hasJava } from '../../bin/kafka.ts'
-import type { Broker } from '../../bin/kafka.ts'
+import { expect, test } from 'vitest'
 import type { LogReader, Placed } from '../../graph/port.ts'
-import { hasClient, loadClient } from '../../runtime/driver/kafka-client.ts'
+import { loadClient } from '../../runtime/driver/kafka-client.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
 import type { KafkaLog } from '../../runtime/driver/kafka-log.ts'
 import { DAMAGED } from '../../runtime/log.ts'
+import { onBroker } from './kafka-suite.ts'
 import { spoil } from './spoil.ts'
 import { drain, fill, from, stepOf } from './steps.ts'
 
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted
-  ? 'Kafka, whose disk fails or whose topics vanish'
-  : 'Kafka, whose disk fails or whose topics vanish (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
-
-let broker: Broker
-const brokers = (): string => `127.0.0.1:${broker.port}`
 const open = (prefix: string): Promise<KafkaLog> =>
-  kafkaLog({ brokers: brokers(), prefix, shardPartitions: 1, commitEveryMs: 0 })
+  kafkaLog({ brokers: broker.address, prefix, shardPartitions: 1, commitEveryMs: 0 })
 
 /** Read until a record of this offset or a later one has come from each of some topics. */
 const readTo = async (
@@ -49,16 +38,7 @@ const failureOf = async (reader: LogReader): Promise<unknown> => {
   }
 }
 
-describe.skipIf(!wanted)(name, () => {
-  beforeAll(async () => {
-    broker = await brokerUp(await mkdtemp(join(tmpdir(), 'kt-kafka-')))
-  }, 180_000)
-
-  afterAll(async () => {
-    await brokerDown(broker.folder, 'SIGKILL')
-    await rm(broker.folder, { recursive: true, force: true })
-  })
-
+const broker = onBroker('Kafka, whose disk fails or whose topics vanish', () => {
   damaged()
   vanished()
 })
@@ -69,7 +49,7 @@ function damaged(): void {
     await fill(await writing.write('a'), 'a', 1, 10, ['t', 'u'], 500)
     await writing.close()
     // The first one, two behind each other, and the last.
-    broker = await spoil(broker, 'spoilt.t', [
+    await spoil(broker, 'spoilt.t', [
       [0, 'tail'],
       [4, 'head'],
       [5, 'tail'],
@@ -110,7 +90,7 @@ function damaged(): void {
     const log = await open('beside.')
     await fill(await log.write('a'), 'a', 1, 5, ['t', 'u'], 500)
     await log.close()
-    broker = await spoil(broker, 'beside.t', [[2, 'tail']])
+    await spoil(broker, 'beside.t', [[2, 'tail']])
     const busy = await open('beside.')
     const writer = await busy.write('a')
     let going = true
@@ -138,7 +118,7 @@ function damaged(): void {
     const log = await open('silent.')
     await fill(await log.write('a'), 'a', 1, 5, ['t', 'u'], 500)
     await log.close()
-    broker = await spoil(broker, 'silent.t', [[2, 'tail']])
+    await spoil(broker, 'silent.t', [[2, 'tail']])
     const consumer = loadClient().KafkaConsumer.prototype as { assign: Assign; consume: Consume }
     const { assign, consume } = consumer
     consumer.consume = function (most, back) {
@@ -169,7 +149,7 @@ function damaged(): void {
     const log = await open('stand.')
     await fill(await log.write('a'), 'a', 1, 3, ['t'])
     await log.close()
-    broker = await spoil(broker, 'stand.kt.shards', [[3, 'tail']])
+    await spoil(broker, 'stand.kt.shards', [[3, 'tail']])
     const again = await open('stand.')
     await expect(again.write('a')).rejects.toMatchObject({ code: 'KT3003' })
     await again.close()
@@ -179,7 +159,7 @@ function damaged(): void {
 function vanished(): void {
   const remove = (topic: string): Promise<void> =>
     new Promise((resolve, reject) => {
-      const admin = loadClient().AdminClient.create({ 'bootstrap.servers': brokers() }) as unknown as {
+      const admin = loadClient().AdminClient.create({ 'bootstrap.servers': broker.address }) as unknown as {
         readonly deleteTopic: (topic: string, ms: number, back: (error?: Error) => void) => void
         readonly disconnect: () => void
       }

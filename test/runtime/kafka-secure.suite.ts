@@ -2,18 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, freePort, hasJava } from '../../bin/kafka.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { brokerDown, brokerUp, freePort } from '../../bin/kafka.ts'
 import type { KafkaAccess, KafkaSasl } from '../../runtime/driver/kafka-access.ts'
-import { hasClient } from '../../runtime/driver/kafka-client.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
 import { alterTopics, findTopics } from '../../runtime/driver/kafka-settings.ts'
+import { describeKafka } from './kafka-suite.ts'
 import { codeOf, drain, fill, from } from './steps.ts'
-
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted
-  ? 'Kafka that lets in only whom it knows'
-  : 'Kafka that lets in only whom it knows (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
 
 let folder: string
 let [plain, log, tls] = [0, 0, 0]
@@ -92,7 +87,7 @@ const mutual = (more: Partial<KafkaAccess> = {}): KafkaAccess => ({
 const logAs = (access: KafkaAccess, prefix: string) =>
   kafkaLog({ brokers: access.brokers, prefix, shardPartitions: 1, access })
 
-describe.skipIf(!wanted)(name, () => {
+describeKafka('Kafka that lets in only whom it knows', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'kt-kafka-'))
     certificates()

@@ -1,37 +1,18 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerDown, brokerUp, hasJava } from '../../bin/kafka.ts'
-import type { Broker } from '../../bin/kafka.ts'
+import { expect, test } from 'vitest'
+import { brokerDown, brokerUp } from '../../bin/kafka.ts'
 import type { ReadFrom, Step } from '../../graph/port.ts'
-import { hasClient } from '../../runtime/driver/kafka-client.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
 import { kafkaHome } from './kafka-home.ts'
+import { onBroker } from './kafka-suite.ts'
 import { logConformance } from './log.conformance.ts'
 import { codeOf, drain, fill, from, stepOf } from './steps.ts'
 
-/** Nothing is fetched or built for the default tests: `KT_KAFKA=1` says that it may be. */
-const wanted = process.env['KT_KAFKA'] === '1' && hasClient() && hasJava()
-const name = wanted ? 'Kafka' : 'Kafka (needs KT_KAFKA=1, `npm run setup:kafka` and Java)'
-
-let broker: Broker
-const brokers = (): string => `127.0.0.1:${broker.port}`
-
-describe.skipIf(!wanted)(name, () => {
-  beforeAll(async () => {
-    broker = await brokerUp(await mkdtemp(join(tmpdir(), 'kt-kafka-')))
-  }, 180_000)
-
-  afterAll(async () => {
-    await brokerDown(broker.folder, 'SIGKILL')
-    await rm(broker.folder, { recursive: true, force: true })
-  })
-
+const broker = onBroker('Kafka', () => {
   // A topic is four files and a log of its own to Kafka: two thousand would be a test of the brokers.
-  logConformance('Kafka log', () => kafkaHome(brokers()), 60)
+  logConformance('Kafka log', () => kafkaHome(broker.address), 60)
   offsets()
   zombies()
   kills()
@@ -40,7 +21,7 @@ describe.skipIf(!wanted)(name, () => {
 /** What only a log has whose offsets have holes. */
 function offsets(): void {
   test('`next` of the ends is behind the last record, whatever lies behind it', async () => {
-    const log = await kafkaLog({ brokers: brokers(), prefix: 'ends.', commitEveryMs: 0 })
+    const log = await kafkaLog({ brokers: broker.address, prefix: 'ends.', commitEveryMs: 0 })
     const writer = await log.write('a')
     for (let step = 1; step <= 5; step++) await writer.append(stepOf('a', step, ['t']))
     const found = await drain(await log.read(from('t')))
@@ -54,7 +35,7 @@ function offsets(): void {
   })
 
   test('a partition that retention has passed is KT3002 also beside a busy one', async () => {
-    const log = await kafkaLog({ brokers: brokers(), prefix: 'beside.', commitEveryMs: 10 })
+    const log = await kafkaLog({ brokers: broker.address, prefix: 'beside.', commitEveryMs: 10 })
     const writer = await log.write('a')
     await fill(writer, 'a', 1, 10, ['t', 'u'])
     await log.topics.drop([{ topic: 't', partition: 0, offset: 8 }])
@@ -87,7 +68,7 @@ function offsets(): void {
   })
 
   test('steps of two shards that lie across each other in two partitions come whole', async () => {
-    const log = await kafkaLog({ brokers: brokers(), prefix: 'across.', commitEveryMs: 5 })
+    const log = await kafkaLog({ brokers: broker.address, prefix: 'across.', commitEveryMs: 5 })
     const shards = await Promise.all(['a', 'b', 'c'].map((shard) => log.write(shard)))
     const topics = ['t', 'u', 'v']
     const reader = await log.read(from(...topics))
@@ -119,7 +100,7 @@ function offsets(): void {
 /** Writers of two processes, which do not know of each other. */
 function zombies(): void {
   test('a writer that another process has overtaken cannot commit, and nothing of it is seen', async () => {
-    const options = { brokers: brokers(), prefix: 'zombie.', commitEveryMs: 0 }
+    const options = { brokers: broker.address, prefix: 'zombie.', commitEveryMs: 0 }
     const [one, two] = [await kafkaLog(options), await kafkaLog(options)]
     const old = await one.write('a')
     await fill(old, 'a', 1, 3, ['t'])
@@ -141,7 +122,7 @@ function zombies(): void {
   })
 
   test('a record that is too large is refused at once, and nothing of its step is seen', async () => {
-    const log = await kafkaLog({ brokers: brokers(), prefix: 'large.', commitEveryMs: 0 })
+    const log = await kafkaLog({ brokers: broker.address, prefix: 'large.', commitEveryMs: 0 })
     const writer = await log.write('a')
     await fill(writer, 'a', 1, 1, ['t', 'u'])
     const [small, large] = stepOf('a', 2, ['t', 'u']).records
@@ -172,7 +153,9 @@ interface Writing {
 
 const writing = (prefix: string): Writing => {
   const script = join(import.meta.dirname, 'kafka-child.ts')
-  const child = spawn(process.execPath, [script, brokers(), prefix], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [script, broker.address, prefix], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const acked: number[] = []
   let begin: () => void
   const began = new Promise<void>((resolve) => (begin = resolve))
@@ -198,7 +181,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** Every step once, in order, in both topics; and all that was acknowledged. */
 const check = async (prefix: string, acked: readonly number[]): Promise<number> => {
-  const log = await kafkaLog({ brokers: brokers(), prefix, shardPartitions: 1 })
+  const log = await kafkaLog({ brokers: broker.address, prefix, shardPartitions: 1 })
   const writer = await log.write('a')
   const last: Step['step'] = writer.last?.step ?? 0
   const both: readonly ReadFrom[] = from('t', 'u')

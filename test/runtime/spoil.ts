@@ -12,10 +12,10 @@ export type Spot = 'head' | 'tail'
  * after it was ended.
  */
 export const spoil = async (
-  { folder }: Broker,
+  { folder }: Pick<Broker, 'folder'>,
   topic: string,
   spots: readonly (readonly [number, Spot])[],
-): Promise<Broker> => {
+): Promise<void> => {
   await brokerDown(folder)
   const [file] = globSync(join(folder, `data/${topic}-0/*.log`))
   const bytes = readFileSync(file!)
@@ -31,5 +31,5 @@ export const spoil = async (
     bytes[at + (spot === 'head' ? 65 : length - 30)]! ^= 0x5a
   }
   writeFileSync(file!, bytes)
-  return brokerUp(folder)
+  await brokerUp(folder)
 }
