@@ -166,8 +166,8 @@ const groupsOf = (bytes: number, group: number, groups: number): readonly (reado
 }
 
 /**
- * G9: durable appends and ordered reads, of records that are kept and of records that are only shown, beside
- * LMDB and SQLite. Records of 200 bytes in groups of 1,000, and of 20 kB, which is what a batch of kt is, in
+ * G9: durable appends and ordered reads, each in the way that its users read, and then both in the same way:
+ * records that are kept, and records that are only shown; beside LMDB and SQLite. Records of 200 bytes in groups of 1,000, and of 20 kB, which is what a batch of kt is, in
  * groups of 10. Every store gathers what it is given and syncs it.
  */
 export const log = async (quick: boolean): Promise<readonly Result[]> => {
@@ -200,11 +200,13 @@ export const log = async (quick: boolean): Promise<readonly Result[]> => {
       const rate = { goal: 'G9', what: `durable append, ${what}`, unit: 'records/s', least: judged(writes) }
       const cpu = { goal: 'G9', what: `durable append, ${what}, CPU`, unit: 'CPU ns/record', least: 0 }
       const read = { goal: 'G9', what: `ordered read, ${what}`, unit: 'CPU ns/record', least: judged(reads) }
-      const scan = { ...read, what: `ordered read, ${what}, shown and not kept`, least: 0 }
+      const kept = { ...read, what: `ordered read, ${what}, all kept`, least: 0 }
+      const shown = { ...read, what: `ordered read, ${what}, all shown and not kept`, least: 0 }
       results.push(resultOf(rate, of('kt', 'appended'), of(peer, 'appended')))
       results.push(resultOf(cpu, of('kt', 'appendNs'), of(peer, 'appendNs')))
-      results.push(resultOf(read, of('kt', 'readNs'), of(peer, 'readNs')))
-      results.push(resultOf(scan, of('kt', 'scanNs'), of(peer, 'scanNs')))
+      results.push(resultOf(read, of('kt', 'scanNs'), of(peer, 'readNs')))
+      results.push(resultOf(kept, of('kt', 'readNs'), of(peer, 'readNs')))
+      results.push(resultOf(shown, of('kt', 'scanNs'), of(peer, 'scanNs')))
     }
   }
   return results
