@@ -44,6 +44,8 @@ const queueOf = async (
 /** Where a run puts its dead letters. */
 export interface LetterWriter extends DeadLetters {
   readonly dropped: number
+  /** Resolves when all that was added is on the disk, or with the queue. */
+  readonly flush: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -73,6 +75,7 @@ export const writeLetters = async (
   })
   return {
     add: letters.add,
+    flush: () => letters.flush(),
     get dropped() {
       return letters.dropped + files.dropped
     },

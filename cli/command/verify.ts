@@ -62,9 +62,11 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
   const { root, run } = runFolder(options.data)
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
   const unreadable = new Map<string, KtError>()
-  const opened = await openRun(root, run, ({ topic, partition, offset }, error) =>
-    unreadable.set(`${topic}/${partition} at ${offset}`, error),
-  )
+  const opened = await openRun(root, run, {
+    found: ({ topic, partition, offset }, error) =>
+      void unreadable.set(`${topic}/${partition} at ${offset}`, error),
+    kept: () => Promise.resolve(),
+  })
   const { plan } = opened
   if (opened.changed())
     say(`! ${run.file} has changed since it ran (kt graph plan says how): it is compared as it is now`)

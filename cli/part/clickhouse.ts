@@ -33,7 +33,7 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
   const folders = foldersOf(root)
   const plan = planOf(await loadGraph(file))
   const unreadable = await unreadableRecords(root)
-  const log = await openLog(root, plan, unreadable.add)
+  const log = await openLog(root, plan, unreadable)
   const password =
     passwordFile === undefined
       ? (process.env['KT_CLICKHOUSE_PASSWORD'] ?? '')

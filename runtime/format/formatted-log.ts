@@ -20,7 +20,7 @@ export interface Formats {
   readonly registry: Registry | undefined
   /** Stands before the names of topics in the registry's subjects. */
   readonly prefix: string
-  /** Hears of each record that cannot be read, and reading goes on behind it; undefined: it ends there. */
+  /** Gets each record that cannot be read, and reading goes on behind it; undefined: it ends there. */
   readonly unreadable?: Unreadable | undefined
 }
 
@@ -32,13 +32,14 @@ export interface Formats {
 export const formatted = (log: Log, formats: Formats): Log => {
   const decoding = new Decoding(formats.topics, formats.registry)
   const sound = soundly(formats.topics, formats.unreadable)
+  const kept = formats.unreadable?.kept ?? (() => Promise.resolve())
   return {
     write: async (shard) => {
       const encoders = await encodersOf(formats)
       const writer = await log.write(shard)
       return encoders.size === 0 ? writer : writing(writer, encoders)
     },
-    read: async (from) => reading(await log.read(from), decoding, sound),
+    read: async (from) => reading(await log.read(from), decoding, { sound, kept }),
     ends: () => log.ends(),
     close: () => log.close(),
   }
@@ -107,19 +108,21 @@ const writing = (writer: LogWriter, encoders: ReadonlyMap<string, Encode>): LogW
 }
 
 type Sound = ReturnType<typeof soundly>
+type Keeping = Pick<Unreadable, 'kept'> & { readonly sound: Sound }
 
-const reading = (reader: LogReader, decoding: Decoding, sound: Sound): LogReader => {
+const reading = (reader: LogReader, decoding: Decoding, keeping: Keeping): LogReader => {
   /** Read, and not handed out: a registry that does not answer loses nothing. */
   let waiting: readonly Placed[] = []
   const { scan } = reader
   return {
     read: async (bytesMax, waitMs) => {
       if (waiting.length === 0) waiting = await reader.read(bytesMax, waitMs)
-      const found = await decodedSteps(waiting, decoding, sound)
+      const found = await decodedSteps(waiting, decoding, keeping.sound)
       waiting = waiting.slice(found.length)
+      await keeping.kept()
       return found
     },
-    ...(scan === undefined ? {} : { scan: scanning(scan.bind(reader), decoding, sound) }),
+    ...(scan === undefined ? {} : { scan: scanning(scan.bind(reader), decoding, keeping) }),
     close: () => reader.close(),
   }
 }
@@ -149,7 +152,7 @@ const decodedSteps = async (
 type Scan = NonNullable<LogReader['scan']>
 
 /** What has to wait for the registry, and all behind it, is kept and shown afterwards. */
-const scanning = (scan: Scan, decoding: Decoding, sound: Sound): Scan => {
+const scanning = (scan: Scan, decoding: Decoding, { sound, kept }: Keeping): Scan => {
   const layout = new Layout()
   return async (bytesMax, waitMs, see) => {
     const show = (record: Placed): void => {
@@ -165,6 +168,7 @@ const scanning = (scan: Scan, decoding: Decoding, sound: Sound): Scan => {
       if (!decoding.ready(record)) await decoding.prepare(record)
       show(record)
     }
+    await kept()
     return count
   }
 }

@@ -9,8 +9,13 @@ import type { AnyTopic } from '../../graph/topic.ts'
 import { DAMAGED } from '../log.ts'
 import { placeOf, unread } from './unread.ts'
 
-/** Hears of a record of which nobody can make rows, as it lies in the log, and why (KT3001). */
-export type Unreadable = (record: Placed, error: KtError) => void
+/** Keeps the records of which nobody can make rows. */
+export interface Unreadable {
+  /** Such a record, as it lies in the log, and why (KT3001). */
+  readonly found: (record: Placed, error: KtError) => void
+  /** Resolves when all of them are kept. What lies behind them is not handed out before. */
+  readonly kept: () => Promise<void>
+}
 
 /**
  * Hand a record on as `decode` makes it, or a batch without rows in its place when it cannot be read: so who
@@ -33,7 +38,7 @@ export const soundly = (
       return decoded
     } catch (error) {
       if (unreadable === undefined || schema === undefined || !isUnread(error)) throw error
-      unreadable(record, error)
+      unreadable.found(record, error)
       return { ...record, schema: schemaId(schema), ...nothingOf(schema) }
     }
   }

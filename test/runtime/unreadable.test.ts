@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readBatch, rowsOf } from '../../graph/batch.ts'
@@ -83,10 +84,28 @@ const from = ({ name }: AnyTopic): readonly ReadFrom[] => [{ topic: name, partit
 const readBy = async (log: Log, of: AnyTopic, way: 'read' | 'scan') => {
   const unreadable: number[] = []
   const found: Placed[] = []
-  const reader = await over(log, ({ offset }) => unreadable.push(offset)).read(from(of))
-  const see = (record: Placed): void => void found.push({ ...record, bytes: record.bytes.slice() })
-  if (way === 'read') (await drain(reader)).forEach(see)
+  let kept = 0
+  const keeping = {
+    found: ({ offset }: Placed): void => void unreadable.push(offset),
+    kept: async (): Promise<void> => {
+      await pause(1)
+      kept = unreadable.length
+    },
+  }
+  const reader = await over(log, keeping).read(from(of))
+  const see = (record: Placed): void => {
+    // Whoever is shown records has to wait for the end of the read before it acts on them.
+    if (way === 'read') expect(kept).toBe(unreadable.length)
+    found.push({ ...record, bytes: record.bytes.slice() })
+  }
+  const some = async (): Promise<number> => {
+    const records = await reader.read(1 << 20, 0)
+    records.forEach(see)
+    return records.length
+  }
+  if (way === 'read') while ((await some()) > 0);
   else while ((await scanned(reader, 1 << 20, 0, see)) > 0);
+  expect(kept).toBe(unreadable.length)
   await reader.close()
   return { unreadable: [...new Set(unreadable)], found }
 }
