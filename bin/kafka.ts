@@ -23,6 +23,9 @@ const READY_MS = 60_000
 const programs = join(kafkaCache(), `kafka-${VERSION}`)
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
+/** A broker can be started without fetching anything. */
+export const hasBroker = (): boolean => hasJava() && existsSync(join(programs, 'ready'))
+
 /** Fetch the programs, once (45 MB). The pom names an artifact that was never published. */
 const fetchPrograms = (): void => {
   if (existsSync(join(programs, 'ready'))) return

@@ -1,9 +1,10 @@
-// npm test: types, lint, then the tests; with --all also the suites that need servers or time, one after the other.
-// The last line is the sum that CI reads.
+// npm test: types, lint, then the tests; with --all also the suites that need servers or time, one after the other,
+// with what `npm run setup:tests` has brought. The last line is the sum that CI reads.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { peersHere } from './test-peers.ts'
 
 const all = process.argv.includes('--all')
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
@@ -45,7 +46,8 @@ if (names.length === 0) {
   check('types', 'tsc', ['--noEmit'])
   check('lint', 'oxlint', ['--type-aware', '--quiet'])
 }
-count('tests', ['--passWithNoTests'], all ? { KT_ALL: '1' } : {})
-if (all) count('suites', ['--passWithNoTests', '--no-file-parallelism'], { KT_ALL: '1', KT_SUITES: '1' })
+const wide = all ? { KT_ALL: '1', ...peersHere() } : {}
+count('tests', ['--passWithNoTests'], wide)
+if (all) count('suites', ['--passWithNoTests', '--no-file-parallelism'], { ...wide, KT_SUITES: '1' })
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`)
 process.exit(sum.failed === 0 ? 0 : 1)
