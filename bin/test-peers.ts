@@ -43,7 +43,7 @@ const setUpPython = (): void => {
   if (existsSync(join(folder, 'ready'))) return
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  say('installing the Python that reads the lake beside kt, once (820 MB)')
+  say('installing the Python that reads the lake beside kt, once (1 GB)')
   const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-r', requirements]
   if (works('python3', '-m', 'venv', folder) && works(join(folder, 'bin', 'python'), ...pip))
     return writeFileSync(join(folder, 'ready'), '')
