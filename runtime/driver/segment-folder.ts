@@ -30,7 +30,7 @@ export const damaged = (
   new HostError('KT3003', `a frame of the log is damaged at byte ${at}`, {
     where: file,
     why,
-    fix: 'The disk gave back other bytes than it was given: restore the file, or read on behind the hole.',
+    fix: 'The disk gave back other bytes than it was given: restore the file, or begin with another --data.',
     facts: { file, at, ...facts },
     retry: 'never',
   })
