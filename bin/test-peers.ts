@@ -1,11 +1,12 @@
-// npm run setup:tests: what only tests need, into the user's cache: Kafka with its client, and the Python that
-// reads the lake beside kt. What cannot be had here is said, and its tests are skipped by name.
+// npm run setup:tests: what only tests need, into the user's cache: Kafka with its client, a schema registry, and the
+// Python that reads the lake beside kt. What cannot be had here is said, and its tests are skipped by name.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fetchRegistry, registryFetched } from '../test/runtime/real-registry.ts'
 import { hasClient, kafkaCache } from '../runtime/driver/kafka-client.ts'
 import { brokerDown, brokerUp, hasBroker, hasJava } from './kafka.ts'
 
@@ -32,7 +33,7 @@ export const peersHere = (): Readonly<Record<string, string>> => {
   const found = {
     ...(existsSync(join(pythonFolder(), 'ready')) ? { KT_PYTHON: python } : {}),
     ...(kafka ? { KT_KAFKA: '1' } : {}),
-    ...(kafka && is('mvn', '-v') ? { KT_REGISTRY: '1' } : {}),
+    ...(hasJava() && registryFetched() ? { KT_REGISTRY: '1' } : {}),
     ...(is('go', 'version') ? { KT_PEERS: 'go' } : {}),
   }
   return Object.fromEntries(Object.entries(found).filter(([name]) => process.env[name] === undefined))
@@ -59,8 +60,9 @@ const setUpKafka = async (): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'kt-kafka-'))
   try {
     await brokerUp(folder)
+    fetchRegistry()
   } catch (error) {
-    say(`no broker of Kafka: ${(error as Error).message}`)
+    say(`no broker of Kafka, or no schema registry: ${(error as Error).message}`)
   } finally {
     await brokerDown(folder, 'SIGKILL')
     rmSync(folder, { recursive: true, force: true })

@@ -12,10 +12,13 @@ const programs = join(kafkaCache(), `apicurio-${VERSION}`)
 export const hasRegistry = (): boolean =>
   process.env['KT_REGISTRY'] === '1' &&
   hasJava() &&
-  (existsSync(programs) || spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status === 0)
+  (registryFetched() || spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status === 0)
 
-const fetchPrograms = (): void => {
-  if (existsSync(programs)) return
+export const registryFetched = (): boolean => existsSync(programs)
+
+/** Throws when it cannot be had. */
+export const fetchRegistry = (): void => {
+  if (registryFetched()) return
   const fetching = `${programs}.${process.pid}`
   mkdirSync(fetching, { recursive: true })
   const artifact = `-Dartifact=io.apicurio:apicurio-registry-app:${VERSION}:tar.gz:all`
@@ -37,7 +40,7 @@ export interface RealRegistry {
 
 /** Apicurio, which speaks Confluent's API, in memory. A schema has to read what the one before it wrote. */
 export const realRegistry = async (): Promise<RealRegistry> => {
-  fetchPrograms()
+  fetchRegistry()
   const port = await freePort()
   const jar = readdirSync(programs).find((name) => name.endsWith('-runner.jar'))!
   const tuned = ['-Xmx400m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
