@@ -167,8 +167,9 @@ const groupsOf = (bytes: number, group: number, groups: number): readonly (reado
 
 /**
  * G9: durable appends and ordered reads, each in the way that its users read, and then both in the same way:
- * records that are kept, and records that are only shown; beside LMDB and SQLite. Records of 200 bytes in groups of 1,000, and of 20 kB, which is what a batch of kt is, in
- * groups of 10. Every store gathers what it is given and syncs it.
+ * records that are kept, and records that are only shown; beside LMDB and SQLite. Records of 200 bytes in
+ * groups of 1,000, and of 20 kB, which is what a batch of kt is, in groups of 10. Every store gathers what it
+ * is given and syncs it.
  */
 export const log = async (quick: boolean): Promise<readonly Result[]> => {
   const results: Result[] = []
