@@ -25,6 +25,8 @@ export interface LaunchOptions {
   readonly lingerMs: number | undefined
   readonly rowsMax: number
   readonly rebuild: boolean
+  /** A run was in this folder before, and this one goes on where it ended. */
+  readonly again: boolean
   readonly quiet: boolean
   readonly json: boolean
   readonly sim: Omit<SimSettings, 'truth'>

@@ -158,12 +158,18 @@ export class Board {
     if (whole) say(`next:\n${this.#next(false)}`)
   }
 
-  /** Outputs without a row, because the recording lacks what they are made of. */
-  #empty({ rows }: ShardStatus): readonly string[] {
+  /** Outputs without a row, and what the recording lacks of what they are made of. */
+  #empty({ frames, rows }: ShardStatus): readonly string[] {
+    const { again, folders, source } = this.#options
+    if (again && frames === 0 && source.kind === 'replay') {
+      const folder = relative(process.cwd(), folders.root) || '.'
+      return [`nothing is new: this recording was read before, into ${folder}; --data DIR reads it anew`]
+    }
+    if (again) return []
     return this.#options.plan.topics.flatMap(({ name, schema }) => {
       const because = this.#absent.filter(({ below }) => below.includes(name)).map(({ node }) => node)
       if (because.length === 0 || rows[schema.name] !== undefined) return []
-      return [`${name}: no rows, because the recording lacks ${because.join(', ')}`]
+      return [`${name}: no rows; the recording lacks ${because.join(', ')}`]
     })
   }
 

@@ -16,7 +16,7 @@ import { replicationAsked } from './server.ts'
 import type { LakeSettings } from './part/lake.ts'
 import type { SimSettings } from './part/sim.ts'
 import { EXIT, say } from './outcome.ts'
-import { saveRun } from './settings.ts'
+import { meanRun, writeRun } from './settings.ts'
 import type { RunFile } from './settings.ts'
 
 const part = (name: string): string => join(import.meta.dirname, 'part', `${name}.ts`)
@@ -51,6 +51,8 @@ export class Launch {
     const asked = this.#listen()
     try {
       await this.#start()
+      // One that cannot begin is not what the next command means.
+      meanRun(this.#options.folders.root)
       const { forMs } = this.#options
       if (forMs !== undefined) void pause(forMs, undefined, { ref: false }).then(() => this.#end('done'))
       const why = await this.#ended
@@ -151,7 +153,7 @@ export class Launch {
   #save(clickhouse: NonNullable<RunFile['clickhouse']>): void {
     const { folders, file, plan, described, source, kafka, registry } = this.#options
     const { name: graph } = plan
-    saveRun(folders, { graph, file, source: source.text, clickhouse, kafka, registry, plan: described })
+    writeRun(folders.root, { graph, file, source: source.text, clickhouse, kafka, registry, plan: described })
   }
 
   async #startSim(

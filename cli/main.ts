@@ -5,10 +5,11 @@ import { storageCommands } from './storage.ts'
 
 enableCompileCache()
 // A reader that has seen enough, such as head, ends the command; that is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(EXIT.ok)
-})
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(process.exitCode ?? EXIT.ok)
+  })
 
 const FIRST = `kt dev                                  the demo: no keys, no Docker; leave it running
 kt sql "select * from basis_latest"     in another terminal; docs/sql.md has what can be asked

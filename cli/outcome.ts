@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { KtError } from '../graph/error.ts'
 import { plainError } from '../deploy/driver/part.ts'
@@ -32,7 +33,10 @@ export interface GlobalOptions {
 }
 
 /** What to type for kt in this folder: a graph may stand in one of its own, where kt is a package. */
-export const command = (): string => (existsSync('bin/kt') ? 'bin/kt' : 'npx kt')
+export const command = (): string => {
+  if (existsSync('bin/kt')) return 'bin/kt'
+  return existsSync('node_modules/kt') ? 'npx kt' : join(import.meta.dirname, '../bin/kt')
+}
 
 /** Data goes to stdout; everything else goes to stderr, so that a pipe sees data alone. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`)
@@ -75,7 +79,7 @@ const errorText = (error: unknown): string => {
   if (where !== undefined) lines.push(`  where  ${where}`)
   if (why !== undefined) lines.push(`  why    ${indented(why)}`)
   for (const one of fix) lines.push(`  fix    ${one}`)
-  if (error instanceof KtError) lines.push(`         or run  kt explain ${code}`)
+  if (error instanceof KtError) lines.push(`         or run  ${command()} explain ${code}`)
   return lines.join('\n')
 }
 

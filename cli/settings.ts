@@ -68,8 +68,13 @@ const LAST = process.env['KT_LAST'] ?? join('data', 'last-run')
 
 export const saveRun = (folders: Folders, run: RunFile): void => {
   writeRun(folders.root, run)
+  meanRun(folders.root)
+}
+
+/** The run that later commands mean from now on. */
+export const meanRun = (root: string): void => {
   mkdirSync(dirname(LAST), { recursive: true })
-  writeFileSync(LAST, resolve(folders.root))
+  writeFileSync(LAST, resolve(root))
 }
 
 /** As `saveRun`, for what later commands mean only when they name it. */

@@ -11,7 +11,7 @@ import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
 import { replicationAsked } from '../server.ts'
 import { evolutions, evolutionText } from '../evolve.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
-import { EXIT, print, printJson, say } from '../outcome.ts'
+import { EXIT, command, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { foldersOf, loadRun, oneOf } from '../settings.ts'
 import { absentOf, absentText } from '../replay.ts'
@@ -49,13 +49,12 @@ const typeCheck = (file: string): void => {
   const options = { ...module, typeRoots: [join(root, 'node_modules/@types')], rootDir: '/' }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...config, compilerOptions: options }))
   const { stdout, error } = spawnSync(resolve(root, 'node_modules/.bin/tsc'), ['--noEmit', '-p', folder], {
-    cwd: root,
     encoding: 'utf8',
   })
   rmSync(folder, { recursive: true, force: true })
   if (error !== undefined) return say('types were not checked: the TypeScript compiler is not installed')
   const lines = stdout.split('\n')
-  const first = lines.findIndex((line) => line.startsWith(relative(root, resolve(file))))
+  const first = lines.findIndex((line) => line.startsWith(relative('.', resolve(file))))
   if (first < 0) return
   const sentence = /GraphTypeError<["'`](.*?)["'`]>/.exec(lines.slice(first, first + 6).join('\n'))?.[1]
   throw new GraphError('KT1053', sentence ?? lines[first]!.replace(/^.*?error TS\d+: /, ''), {
@@ -129,7 +128,7 @@ export const plan = async (file: string, options: PlanOptions): Promise<number> 
     print(
       many === 0
         ? 'nothing would change'
-        : `${many} would change. Run it with: kt graph run ${file} --source ${options.source}`,
+        : `${many} would change. Run it with: ${command()} graph run ${file} --source ${options.source}`,
     )
   }
   return many === 0 ? EXIT.ok : EXIT.findings

@@ -7,7 +7,7 @@ import { kernelOf } from '../notebook/kernel.ts'
 import { writePage } from '../notebook/page.ts'
 import { NOWHERE, runNotebook } from '../notebook/run.ts'
 import { starter } from '../notebook/starter.ts'
-import { EXIT, print, printJson, say } from '../outcome.ts'
+import { EXIT, command, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { foldersOf, runFolder } from '../settings.ts'
 import { table } from '../table.ts'
@@ -37,7 +37,7 @@ export const run = async (file: string, options: RunOptions): Promise<number> =>
       ? `, ${expectations.length - moved.length} of ${expectations.length} values as expected`
       : ''
     print(`${cells} cells ran over ${root}${met}`)
-    if (out !== NOWHERE) say(`written to ${out}; see it with: kt notebook render ${out}`)
+    if (out !== NOWHERE) say(`written to ${out}; see it with: ${command()} notebook render ${out}`)
   }
   return ok ? EXIT.ok : EXIT.findings
 }
@@ -71,7 +71,7 @@ export const create = async (name: string, options: GlobalOptions): Promise<numb
   mkdirSync(dirname(file), { recursive: true })
   writeNotebook(file, starter(name, resolve(file)))
   if (options.json === true) printJson({ file })
-  else print(`${file}\nnext:  kt notebook run ${file}`)
+  else print(`${file}\nnext:  ${command()} notebook run ${file}`)
   return EXIT.ok
 }
 
@@ -106,7 +106,7 @@ export const render = async (
   if (options.json === true) printJson({ out, bytes, outputs })
   else {
     print(out)
-    if (outputs === 0) say(`! ${file} has no outputs yet; make them with: kt notebook run ${file}`)
+    if (outputs === 0) say(`! ${file} has no outputs yet; make them with: ${command()} notebook run ${file}`)
   }
   return EXIT.ok
 }
@@ -135,7 +135,7 @@ export const open = async (
     print(`kernel  ${kernel ?? `Deno's is not registered; do it once: ${register}`}`)
     print(`lake    ${lake === undefined ? 'none yet: npm start makes one' : `export KT_LAKE=${lake}`}`)
     print(`open    code ${file}      (VS Code with its Jupyter extension), or  jupyter lab ${file}`)
-    print(`or      kt notebook run ${file}, which needs no editor and no kernel`)
+    print(`or      ${command()} notebook run ${file}, which needs no editor and no kernel`)
   }
   return kernel === undefined ? EXIT.findings : EXIT.ok
 }

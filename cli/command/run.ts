@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { describe } from '../../graph/describe.ts'
 import type { Described } from '../../graph/describe.ts'
+import { KtError } from '../../graph/error.ts'
 import { venueNames } from '../../sources/sim/universe.ts'
 import { evolutions } from '../evolve.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
@@ -10,7 +11,7 @@ import { checkRegistry, registryAsked } from '../registry.ts'
 import { Launch } from '../launch.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import type { RebuildFlags } from './rebuild.ts'
-import { durationMs, faultsOf, foldersOf, loadRun, oneOf, wholeNumber } from '../settings.ts'
+import { durationMs, faultsOf, foldersOf, loadRun, wholeNumber } from '../settings.ts'
 import { checkSimulated, defaultFolder, parseSource } from '../source.ts'
 
 interface SimFlags {
@@ -42,7 +43,8 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
   const root = resolve(flags.data ?? (asked === undefined ? folder : `${folder}-kafka`))
   if (source.kind === 'lake')
     return (await import('./rebuild.ts')).runOnLake(file, flags.source, resolve(flags.data ?? folder), flags)
-  evolutions(loadRun(root)?.plan as Described | undefined, plan)
+  const before = loadRun(root)
+  evolutions(before?.plan as Described | undefined, plan)
   const kafka = await checkLog(root, asked, plan)
   const registry = registryAsked()
   await checkRegistry(plan, registry, prefixOf(kafka, plan.name), root)
@@ -65,6 +67,7 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
     lingerMs: flags.linger === undefined ? undefined : wholeNumber(flags.linger, '--linger', 0, 60_000),
     rowsMax: wholeNumber(flags.rowsMax ?? '8192', '--rows-max', 1, 1_000_000),
     rebuild: flags.rebuild === true,
+    again: before !== undefined,
     quiet: flags.quiet === true,
     json: flags.json === true,
     sim: {
@@ -89,7 +92,11 @@ interface ReplayFlags extends RebuildFlags {
 export const replay = async (path: string | undefined, flags: ReplayFlags): Promise<number> => {
   if (flags.fromTopic !== undefined || flags.into !== undefined)
     return (await import('./rebuild.ts')).replayTopics(flags)
-  oneOf((path ?? '') === '' ? '' : 'given', 'path', ['given'])
+  if (path === undefined || path === '')
+    throw new KtError('KT6406', 'no recording is named', {
+      where: 'kt replay',
+      fix: 'Give files or folders, such as data/tape, or topics of a run: --from-topic TOPIC --into NAME.',
+    })
   const { graph = 'graph/basis.ts', ...others } = flags
   return run(graph, { ...others, source: `replay:${path}` })
 }

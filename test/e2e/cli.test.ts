@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { kt, start, temporary } from './command.ts'
+import { OWN_GRAPH } from './own-graph.ts'
 
 const BROKEN = `import { graph } from '${join(import.meta.dirname, '../../graph/index.ts')}'
 export default graph('twice', (g) => { void g; throw new Error('the author made a mistake') })
@@ -50,6 +52,7 @@ describe('the command line', () => {
     [['graph', 'run', '--for', 'soon'], 64, 'is not a duration'],
     [['graph', 'run', '--source', 'replay:nowhere'], 65, 'no recording is at'],
     [['explain', 'KT0000'], 64, 'there is no error code'],
+    [['replay'], 64, 'no recording is named'],
     [['record', 'nasdaq'], 64, 'there is no source'],
     [['sql', '--data', '/nonexistent/kt', 'select 1'], 1, 'error'],
   ] as const)('answers %j with code %i and a sentence', async (args, code, sentence) => {
@@ -72,6 +75,22 @@ describe('the command line', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' })
   })
 
+  test('ends quietly when nobody reads what it says beside its data', async () => {
+    const { child, ended } = start(['sim', '--port', '0'])
+    child.stderr?.destroy()
+    expect((await ended).code).toBe(0)
+  })
+
+  test('means the run before when one could not begin', async () => {
+    using folder = temporary()
+    const last = join(folder.path, 'last')
+    writeFileSync(last, '/a/run/before')
+    const where = ['--data', join(folder.path, 'run'), '--port', '0']
+    const { code } = await start(['replay', join(folder.path, 'nowhere'), ...where], { KT_LAST: last }).ended
+    expect(code).toBe(65)
+    expect(readFileSync(last, 'utf8')).toBe('/a/run/before')
+  })
+
   test('explains every code that an error shows', async () => {
     expect((await kt('explain', 'KT1050')).out).toMatch(/^KT1050/)
     expect(JSON.parse((await kt('explain', '1050', '--json')).out)).toMatchObject({ code: 'KT1050' })
@@ -84,6 +103,18 @@ describe('the command line', () => {
     const { code, err } = await kt('graph', 'check', file)
     expect(code).toBe(65)
     expect(err).toContain('the author made a mistake')
+  })
+
+  test('says where a type is wrong, as the folder in which one stands has it', () => {
+    using folder = temporary()
+    writeFileSync(join(folder.path, 'mistyped.ts'), `export const mistyped: number = 'one'\n${OWN_GRAPH}`)
+    const main = join(import.meta.dirname, '../../cli/main.ts')
+    const { status, stderr } = spawnSync(process.execPath, [main, 'graph', 'check', 'mistyped.ts'], {
+      cwd: folder.path,
+      encoding: 'utf8',
+    })
+    expect(status).toBe(65)
+    expect(stderr).toContain('where  mistyped.ts(1,14)')
   })
 
   test('plans what would change, and says so with code 2', async () => {

@@ -216,8 +216,11 @@ describe('the plan of a replay', () => {
       '! bybit.spot.ticker: the recording has no such channel; quote, basis lack its rows',
     )
     const nodes = ['binance.spot.ticker', 'binance.usdm.ticker', 'bybit.spot.ticker', 'bybit.linear.ticker']
-    expect(out).toContain(`quote: no rows, because the recording lacks ${nodes.join(', ')}`)
-    expect(out).toMatch(/basis: no rows, because the recording lacks .*bybit.linear.ticker/)
+    expect(out).toContain(`quote: no rows; the recording lacks ${nodes.join(', ')}`)
+    expect(out).toMatch(/basis: no rows; the recording lacks .*bybit.linear.ticker/)
     expect(out).not.toContain('funding: no rows')
+    const again = await kt('graph', 'run', file, ...where)
+    expect(again.out).toContain('nothing is new: this recording was read before')
+    expect(again.out).not.toContain('no rows')
   })
 })
