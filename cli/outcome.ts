@@ -51,6 +51,11 @@ export const printJson = (document: unknown): void =>
     ),
   )
 
+/** What is being done, on a line of the terminal that the next one takes; an empty one takes it away. */
+export const doing = (text: string): void => {
+  if (process.stderr.isTTY === true) process.stderr.write(`\r\u001b[2K${text}`)
+}
+
 const colored = (): boolean =>
   process.stderr.isTTY === true &&
   process.env['NO_COLOR'] === undefined &&

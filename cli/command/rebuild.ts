@@ -120,7 +120,9 @@ export const runOnLake = async (
     if (chdb?.kind === 'running') await chdb.stop()
     await release()
   }
-  return compared(root, flags)
+  const code = await compared(root, flags)
+  if (flags.quiet !== true && flags.json !== true) say(nextText(root))
+  return code
 }
 
 const stepOf = (step: number): { readonly step?: number } => (Number.isFinite(step) ? { step } : {})
@@ -214,11 +216,11 @@ const compared = async (root: string, flags: GlobalOptions): Promise<number> => 
   return findings.length === 0 ? EXIT.ok : EXIT.findings
 }
 
-const nextText = (root: string, name: string): string =>
+const nextText = (root: string, name?: string): string =>
   [
     `next: ${command()} verify --data ${root}`,
     `      ${command()} sql --data ${root} "show tables"`,
-    `      ${command()} replay --into ${name} --switch`,
+    ...(name === undefined ? [] : [`      ${command()} replay --into ${name} --switch`]),
   ].join('\n')
 
 /**

@@ -20,7 +20,7 @@ import type { Holding, Loaded, Range } from '../compare.ts'
 import { openLake } from '../lake.ts'
 import { openRun } from '../opened-run.ts'
 import type { OpenedRun, Remade } from '../opened-run.ts'
-import { EXIT, print, printJson, say } from '../outcome.ts'
+import { EXIT, doing, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { differs, remadeFinding, remadeText } from '../rebuild-compare.ts'
 import { gone, openServer } from '../server.ts'
@@ -78,6 +78,8 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
   let behind = 0
   try {
     for (const topic of plan.topics) {
+      if (options.quiet !== true)
+        doing(`comparing ${topic.name}, ${checked.length + 1} of ${plan.topics.length}`)
       const ranges = await rangesOf(engines.log, topic)
       const whole = await inLog(engines.log, topic, ranges)
       const rows: { clickhouse?: number; lake?: number } = {}
@@ -99,6 +101,7 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
   } catch (error) {
     throw gone(error, engines.clickhouse?.url ?? '') ?? error
   } finally {
+    doing('')
     engines.lake?.close()
     await engines.clickhouse?.close()
     await opened.close()

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -222,5 +223,9 @@ describe('the plan of a replay', () => {
     const again = await kt('graph', 'run', file, ...where)
     expect(again.out).toContain('nothing is new: this recording was read before')
     expect(again.out).not.toContain('no rows')
+
+    const verify = `${process.execPath} cli/main.ts verify --data ${join(folder.path, 'run')}`
+    const { stdout, error } = spawnSync('script', ['-qec', verify, '/dev/null'], { encoding: 'utf8' })
+    if (error === undefined) expect(stdout).toContain('comparing funding, 2 of 10')
   })
 })
