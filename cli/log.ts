@@ -1,6 +1,7 @@
 import { KtError } from '../graph/error.ts'
 import type { Plan } from '../graph/plan.ts'
-import type { Log } from '../graph/port.ts'
+import type { Log, ObjectStore } from '../graph/port.ts'
+import { fileStore } from '../runtime/driver/files.ts'
 import type { KafkaLog } from '../runtime/driver/kafka-log.ts'
 import { segmentLog } from '../runtime/driver/segment-log.ts'
 import type { KeptLog } from '../runtime/log.ts'
@@ -22,7 +23,8 @@ export type RunLog = Log & Pick<KeptLog, 'hold'>
  */
 export const openLog = async (root: string, graph?: Plan, unreadable?: Unreadable): Promise<RunLog> => {
   const { kafka, registry, graph: name } = loadRun(root) ?? {}
-  const log = kafka === undefined ? await segmentLog(foldersOf(root).log) : await openKafka(kafka, graph)
+  const log =
+    kafka === undefined ? await segmentLog(foldersOf(root).log) : await openKafka(kafka, graph, root)
   if (graph === undefined) return log
   const of = formatted(log, {
     topics: graph.topics,
@@ -36,8 +38,8 @@ export const openLog = async (root: string, graph?: Plan, unreadable?: Unreadabl
 /** What stands before the names of a graph's topics where others see them. */
 export const prefixOf = (kafka: KafkaPlace | undefined, graph: string): string => kafka?.prefix ?? `${graph}.`
 
-const openKafka = async (place: KafkaPlace, graph: Plan | undefined): Promise<RunLog> => {
-  const log = await kafkaOf(place, graph)
+const openKafka = async (place: KafkaPlace, graph: Plan | undefined, root: string): Promise<RunLog> => {
+  const log = await kafkaOf(place, graph, fileStore(foldersOf(root).objects))
   return {
     write: (shard) => log.write(shard),
     read: (from) => log.read(from),
@@ -47,8 +49,12 @@ const openKafka = async (place: KafkaPlace, graph: Plan | undefined): Promise<Ru
   }
 }
 
-/** A log in Kafka, whose topics are made as the graph wants them. */
-export const kafkaOf = async (place: KafkaPlace, graph: Plan | undefined): Promise<KafkaLog> => {
+/** A log in Kafka, whose topics are made as the graph wants them. `ids`: where a run remembers them. */
+export const kafkaOf = async (
+  place: KafkaPlace,
+  graph: Plan | undefined,
+  ids?: ObjectStore,
+): Promise<KafkaLog> => {
   const access = accessOf(place)
   const { kafkaLog } = await import('../runtime/driver/kafka-log.ts')
   // A run notes how many replicas its topics have, so that a part starts again while no broker answers.
@@ -57,6 +63,7 @@ export const kafkaOf = async (place: KafkaPlace, graph: Plan | undefined): Promi
     brokers: place.brokers,
     prefix: place.prefix,
     access,
+    ids,
     topic: (name) => wanted.find((one) => one.name === name) ?? {},
     outage: ({ state, shard, error, lastedMs }) => {
       const lasted = state === 'begun' ? {} : { seconds: Math.round(lastedMs / 100) / 10 }

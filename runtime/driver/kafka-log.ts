@@ -20,6 +20,9 @@ import type { TopicSettings } from '../topics.ts'
 import type { Standing } from './kafka-record.ts'
 import { KafkaReader } from './kafka-reader.ts'
 import { TRANSACTION_MS, standingOf } from './kafka-tail.ts'
+import { TopicAsking } from './kafka-topic-asking.ts'
+import { TopicIds } from './kafka-topic-ids.ts'
+import type { IdStore } from './kafka-topic-ids.ts'
 import { KafkaTopics, refused } from './kafka-topics.ts'
 import { Outage } from './kafka-outage.ts'
 import type { OutageChange } from './kafka-outage.ts'
@@ -52,6 +55,8 @@ export interface KafkaOptions {
   readonly closeMs?: number
   /** Whom to trust and who we are, where not everybody is let in. */
   readonly access?: KafkaAccess
+  /** Where the ids of topics are remembered, with the positions in them: else until the log is closed. */
+  readonly ids?: IdStore | undefined
   /** More settings of librdkafka, for readers. */
   readonly reading?: Settings
   /** Told once when the brokers do not take what a shard writes, and once when they do again. */
@@ -75,6 +80,7 @@ export class KafkaLog implements Log {
   readonly #readers = new Set<KafkaReader>()
   /** Topics are created and asked by it; tests let go of records with it. */
   readonly topics: KafkaTopics
+  readonly #asking: TopicAsking
   readonly #ends: KafkaEnds
   #closed = false
 
@@ -90,6 +96,7 @@ export class KafkaLog implements Log {
       transactionMs: TRANSACTION_MS,
       closeMs: 30_000,
       access: { brokers: options.brokers, tls: false },
+      ids: undefined,
       reading: {},
       outage: () => undefined,
       ...options,
@@ -102,8 +109,10 @@ export class KafkaLog implements Log {
       log_level: 0,
       ...connectionOf(this.#options.access),
     }
-    this.topics = new KafkaTopics(client, this.#connection, this.#options.prefix, this.#options.topic)
-    const { access, prefix } = this.#options
+    const { access, prefix, topic } = this.#options
+    this.#asking = new TopicAsking(access)
+    const ids = new TopicIds((names) => this.#asking.ids(names), this.#options.ids)
+    this.topics = new KafkaTopics(client, this.#connection, prefix, topic, ids)
     this.#ends = new KafkaEnds(access, this.topics, prefix, () => this.#consumer())
   }
 
@@ -150,6 +159,7 @@ export class KafkaLog implements Log {
     await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
     await Promise.all(Array.from(this.#writers.values(), (writer) => writer.close()))
     this.topics.close()
+    this.#asking.close()
   }
 
   async #claim(shard: string): Promise<LogWriter> {

@@ -5,6 +5,7 @@ import type { KafkaAccess } from './kafka-access.ts'
 import { ALARMING, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
 import { Gathering } from './kafka-gathering.ts'
+import { Proof } from './kafka-proof.ts'
 import { Records } from './kafka-record.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { refused } from './kafka-topics.ts'
@@ -16,6 +17,12 @@ interface Seen {
   readonly ends: readonly number[]
 }
 
+/** Since when nobody says that the topics are what they were, and where they end. */
+interface Away {
+  proof: number | undefined
+  ends: number | undefined
+}
+
 /** Reads whole durable steps from our own positions. What brokers have damaged comes as that (`DAMAGED`). */
 export class KafkaReader implements LogReader {
   readonly #consumer: KafkaConsumer
@@ -25,9 +32,10 @@ export class KafkaReader implements LogReader {
   readonly #brokers: string
   readonly #prefix: string
   readonly #watch: Watch
+  readonly #proof: Proof
   #failure: Error | undefined
   #open = true
-  #awaySince: number | undefined
+  readonly #away: Away = { proof: undefined, ends: undefined }
   #reading: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -43,6 +51,7 @@ export class KafkaReader implements LogReader {
     this.#gathering = new Gathering(from)
     this.#brokers = access.brokers
     this.#prefix = prefix
+    this.#proof = new Proof(() => topics.check(from))
     this.#watch = new Watch(access, prefix, topics, this.#gathering)
     consumer.on('partition.eof', (end: KafkaPlace) =>
       this.#gathering.reached(
@@ -77,6 +86,8 @@ export class KafkaReader implements LogReader {
       const came = this.#gathering.bytes < bytesMax || tried ? await this.#take() : false
       await this.#look()
       if (this.#failure !== undefined) throw this.#failure
+      // Else it may be of another topic, and to come back with nothing would say that there is no more.
+      if ((await this.#patiently('proof', () => this.#proof.fresh())) === undefined) continue
       const found = this.#gathering.take(bytesMax)
       if (found.length > 0) return found
       // What waits is not whole, however much it is: only what comes can make it so.
@@ -85,7 +96,7 @@ export class KafkaReader implements LogReader {
       const spentMs = performance.now() - begun
       // What was acknowledged before this call is seen by it, though the brokers end transactions later.
       if (spentMs >= waitMs || (this.#gathering.bytes > 0 && spentMs > PATIENCE_MS)) {
-        seen ??= await this.#patiently(() => this.#seen())
+        seen ??= await this.#patiently('ends', () => this.#seen())
         if (seen === undefined) continue
         const over = this.#gathering.passed(seen.ends, seen.waiting)
         const rest = this.#gathering.take(bytesMax)
@@ -137,14 +148,14 @@ export class KafkaReader implements LogReader {
   }
 
   /** Undefined: the brokers do not answer now. They may be away for a while: a reader loses nothing by it. */
-  async #patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  async #patiently<T>(what: keyof Away, ask: () => Promise<T>): Promise<T | undefined> {
     try {
       const answered = await ask()
-      this.#awaySince = undefined
+      this.#away[what] = undefined
       return answered
     } catch (error) {
-      this.#awaySince ??= performance.now()
-      const over = performance.now() - this.#awaySince > AWAY_MAX_MS
+      this.#away[what] ??= performance.now()
+      const over = performance.now() - this.#away[what] > AWAY_MAX_MS
       if (over || !this.#open || !(error instanceof HostError) || error.retry === 'never') throw error
       await pause(AGAIN_MS)
       return undefined

@@ -6,6 +6,8 @@ import type { FoundOffset, KafkaAdmin, KafkaClient, KafkaPlace, Settings } from 
 import { MESSAGE_BYTES_MAX, SHARDS, SHARD_CONFIG } from '../topics.ts'
 import type { TopicSettings } from '../topics.ts'
 import { FORBIDDEN, forbidden, rejected, unanswered } from './kafka-access.ts'
+import { Proof } from './kafka-proof.ts'
+import type { TopicIds } from './kafka-topic-ids.ts'
 
 const TIMEOUT_MS = 10_000
 /** A partition is new, has no leader yet, or another one that does not know its end yet, or the same anew. */
@@ -32,26 +34,33 @@ export class KafkaTopics {
   /** Of the topics that are known to exist, how many partitions. */
   readonly #known = new Map<string, number>()
   readonly #making = new Map<string, Promise<void>>()
+  readonly #ids: TopicIds | undefined
+  readonly #proof = new Proof(() => this.#check(this.#known.keys()))
 
+  /** Without `ids` it is not asked whether topics are those that were used before. */
   constructor(
     client: KafkaClient,
     connection: Settings,
     prefix: string,
     settings: (topic: string) => TopicSettings,
+    ids?: TopicIds,
   ) {
     this.#connect = () => client.AdminClient.create(connection)
     this.#admin = this.#connect()
     this.#brokers = String(connection['bootstrap.servers'])
     this.#prefix = prefix
     this.#settings = settings
+    this.#ids = ids
   }
 
-  /** Whether all of them are known to exist, without asking anybody. */
-  has(places: readonly Partition[]): boolean {
-    return places.every(({ topic, partition }) => (this.#known.get(topic) ?? 0) > partition)
+  /** Before each write: made, and not seen to be other topics since. Rejects as `ensure` does. */
+  async ready(places: readonly Partition[]): Promise<void> {
+    const known = places.every(({ topic, partition }) => (this.#known.get(topic) ?? 0) > partition)
+    if (!known) await this.ensure(places)
+    this.#proof.glance()
   }
 
-  /** Make what does not exist yet. */
+  /** Make what does not exist yet. Rejects with KT3035 when what was used before is gone, or another. */
   async ensure(places: readonly Partition[]): Promise<void> {
     const wanted = new Map<string, number>()
     for (const { topic, partition } of places) {
@@ -59,6 +68,18 @@ export class KafkaTopics {
       wanted.set(topic, Math.max(wanted.get(topic) ?? 0, partition + 1))
     }
     await Promise.all(Array.from(wanted, ([topic, partitions]) => this.#make(topic, partitions)))
+  }
+
+  /**
+   * That none of these was deleted, or made anew, since it was first used. Rejects with KT3035, and with
+   * KT3031 while nobody says.
+   */
+  check(places: readonly Partition[]): Promise<void> {
+    return this.#check(new Set(places.map(({ topic }) => topic)))
+  }
+
+  async #check(topics: Iterable<string>): Promise<void> {
+    await this.#ids?.check(Array.from(topics, (topic) => this.#prefix + topic))
   }
 
   /** Every partition of this log that exists. */
@@ -162,6 +183,8 @@ export class KafkaTopics {
     const total = Math.max(partitions, wanted)
     const name = this.#prefix + topic
     const own = topic === SHARDS ? SHARD_CONFIG : {}
+    let there = total
+    await this.#ids?.expect(name)
     try {
       await answer<void>((back) =>
         this.#admin.createTopic(
@@ -175,11 +198,12 @@ export class KafkaTopics {
           back,
         ),
       )
-      this.#known.set(topic, total)
     } catch (error) {
       if (kafkaError(error).code !== CODE.exists) throw refused(this.#brokers, error)
-      this.#known.set(topic, await this.#grown(name, wanted))
+      there = await this.#grown(name, wanted)
     }
+    await this.#ids?.keep(name)
+    this.#known.set(topic, there)
   }
 
   /** How many partitions it has, once it has as many as are wanted. */

@@ -1,4 +1,3 @@
-import { HostError } from '../../graph/error.ts'
 import type { Partition, ReadFrom } from '../../graph/port.ts'
 import { DAMAGED, partitionKey, passed } from '../log.ts'
 import type { KafkaAccess } from './kafka-access.ts'
@@ -6,6 +5,7 @@ import { ABSENT, leaderOf, nextBatch } from './kafka-batches.ts'
 import type { Damaged } from './kafka-batches.ts'
 import type { Gathering } from './kafka-gathering.ts'
 import type { Found } from './kafka-record.ts'
+import { vanished } from './kafka-topic-ids.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 
 /**
@@ -77,7 +77,7 @@ export class Watch {
     for (const topic of new Set(wanted.map((one) => this.#prefix + one.topic))) {
       const leader = await leaderOf(this.#access, { topic, partition: 0 }).catch(() => AWAY)
       if (leader === AWAY) return false
-      if (leader === ABSENT) throw vanished({ topic, partition: 0 }, 'There is no such topic any more.')
+      if (leader === ABSENT) throw vanished(topic, topic, 'There is no such topic any more: it was deleted.')
     }
     return false
   }
@@ -89,8 +89,9 @@ export class Watch {
     if (next >= offset) this.#short.delete(key)
     else if (now - since < SHORT_MS) this.#short.set(key, since)
     else {
+      const name = this.#prefix + topic
       const why = `It was read up to ${offset}, and ends at ${next} now.`
-      throw vanished({ topic: this.#prefix + topic, partition }, why)
+      throw vanished(name, `${name}/${partition}`, `${why} ${EITHER}`)
     }
   }
 
@@ -118,14 +119,7 @@ const foundOf = ({ topic, partition, offset }: ReadFrom, { first, timeMs, bytes 
 
 const NONE = new Uint8Array(0)
 
-const vanished = ({ topic, partition }: Partition, why: string): HostError =>
-  new HostError('KT3035', `topic "${topic}" is not the one any more that was read`, {
-    where: `${topic}/${partition}`,
-    why: `${why} It was deleted, and perhaps made anew, or its brokers have lost what they had acknowledged.`,
-    fix: 'End the run. Bring the topic back, or begin with another data folder and another KT_KAFKA_PREFIX.',
-    facts: { topic, partition },
-    retry: 'never',
-  })
+const EITHER = 'It was deleted, and perhaps made anew, or its brokers have lost what they had acknowledged.'
 
 const WATCH_MS = 1000
 const ALARM_MS = 100

@@ -44,6 +44,11 @@ export class Writing {
     return this
   }
 
+  raw(bytes: Buffer): this {
+    this.#pieces.push(bytes)
+    return this
+  }
+
   list<T>(items: readonly T[], write: (item: T) => void): this {
     this.int(4, items.length)
     for (const item of items) write(item)
@@ -83,7 +88,10 @@ export class Reading {
   }
 
   blob(): Buffer {
-    const length = Math.max(0, this.int(4))
+    return this.raw(Math.max(0, this.int(4)))
+  }
+
+  raw(length: number): Buffer {
     this.#at += length
     return this.#bytes.subarray(this.#at - length, this.#at)
   }

@@ -188,7 +188,7 @@ export class KafkaWriter implements LogWriter {
     const { topics } = this.#writing
     const producer = this.#producer
     const places = group.flatMap(({ step }) => step.records)
-    if (!topics.has(places)) await topics.ensure(places)
+    await topics.ready(places)
     await answer<void>((back) => producer.beginTransaction(back))
     const left = { reports: 0 }
     for (const pending of group) await this.#produce(pending, left)

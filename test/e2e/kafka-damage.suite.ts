@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
+import { remove } from '../runtime/kafka-remove.ts'
 import { onBroker } from '../runtime/kafka-suite.ts'
 import { spoil } from '../runtime/spoil.ts'
+import { stepOf } from '../runtime/steps.ts'
 import { start, temporary } from './command.ts'
 
 interface Verified {
@@ -52,6 +54,22 @@ const strange = async (prefix: string, schema: string): Promise<number> => {
   return offset!
 }
 
+/** Delete a topic, and make it anew with more records than it had. Returns where it ends. */
+const replace = async (prefix: string, topic: string): Promise<{ readonly next: number }> => {
+  const log = await kafkaLog({ brokers: broker.address, prefix: `${prefix}.`, commitEveryMs: 0 })
+  const before = (await log.ends()).find((one) => one.topic === topic)!.next
+  await log.close()
+  await remove(broker.address, `${prefix}.${topic}`)
+  const other = await kafkaLog({ brokers: broker.address, prefix: `${prefix}.`, commitEveryMs: 0 })
+  const writer = await other.write('strange')
+  const topics = Array.from({ length: 100 }, () => topic)
+  let next = 0
+  for (let step = 1; next < before + 100; step++)
+    next = (await writer.append(stepOf('strange', step, topics))).at(-1)! + 1
+  await other.close()
+  return { next }
+}
+
 const broker = onBroker('a run with records in Kafka that cannot be read', () => {
   test('keeps them as dead letters, loads all others, and says so', async () => {
     using folder = temporary()
@@ -89,5 +107,19 @@ const broker = onBroker('a run with records in Kafka that cannot be read', () =>
     await ended
     const told = await start(['verify', '--data', folder.path, '--json']).ended
     expect([told.code, told.out]).toEqual([1, expect.stringMatching(/KT6001[^]*trade\/9/)])
+  }, 180_000)
+
+  test('does not go on where a topic was made anew, whatever it holds now', async () => {
+    using folder = temporary()
+    expect((await run('anew', folder.path, 6).ended).code).toBe(0)
+    const { next } = await replace('anew', 'trade')
+    const ended = await run('anew', folder.path, 120).ended
+    expect([ended.code, ended.err]).toEqual([1, expect.stringMatching(/anew\.trade[^]*KT3035/)])
+    // Nobody who reads it believes it either.
+    const verified = await start(['verify', '--data', folder.path]).ended
+    expect([verified.code, verified.err]).toEqual([1, expect.stringContaining('KT3035')])
+    const log = await kafkaLog({ brokers: broker.address, prefix: 'anew.' })
+    expect((await log.ends()).find(({ topic }) => topic === 'trade')?.next).toBe(next)
+    await log.close()
   }, 180_000)
 })

@@ -3,13 +3,15 @@ import type { LogReader, Placed } from '../../graph/port.ts'
 import { loadClient } from '../../runtime/driver/kafka-client.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
 import type { KafkaLog } from '../../runtime/driver/kafka-log.ts'
+import type { IdStore } from '../../runtime/driver/kafka-topic-ids.ts'
 import { DAMAGED } from '../../runtime/log.ts'
+import { remove } from './kafka-remove.ts'
 import { onBroker } from './kafka-suite.ts'
 import { spoil } from './spoil.ts'
 import { drain, fill, from, stepOf } from './steps.ts'
 
-const open = (prefix: string): Promise<KafkaLog> =>
-  kafkaLog({ brokers: broker.address, prefix, shardPartitions: 1, commitEveryMs: 0 })
+const open = (prefix: string, ids?: IdStore): Promise<KafkaLog> =>
+  kafkaLog({ brokers: broker.address, prefix, shardPartitions: 1, commitEveryMs: 0, ids })
 
 /** Read until a record of this offset or a later one has come from each of some topics. */
 const readTo = async (
@@ -27,14 +29,24 @@ type Assign = (this: unknown, places: readonly { readonly offset: number }[]) =>
 type Back = (error: unknown, messages: readonly unknown[]) => void
 type Consume = (this: unknown, most: number, back: Back) => void
 
-/** What the error of a reader says, once it has one. */
-const failureOf = async (reader: LogReader): Promise<unknown> => {
+/** What the error of a reader says, once it has one, and what it read before. */
+const failureOf = async (reader: LogReader, before: Placed[] = []): Promise<unknown> => {
   for (;;) {
     try {
-      await reader.read(1 << 20, 100)
+      before.push(...(await reader.read(1 << 20, 100)))
     } catch (error) {
       return error
     }
+  }
+}
+
+/** As a data folder remembers. */
+const memory = (): IdStore & { readonly kept: Map<string, Uint8Array> } => {
+  const kept = new Map<string, Uint8Array>()
+  return {
+    kept,
+    get: (path) => Promise.resolve(kept.get(path)),
+    putIfAbsent: (path, bytes) => Promise.resolve(!kept.has(path) && kept.set(path, bytes) === kept),
   }
 }
 
@@ -157,28 +169,15 @@ function damaged(): void {
 }
 
 function vanished(): void {
-  const remove = (topic: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const admin = loadClient().AdminClient.create({ 'bootstrap.servers': broker.address }) as unknown as {
-        readonly deleteTopic: (topic: string, ms: number, back: (error?: Error) => void) => void
-        readonly disconnect: () => void
-      }
-      admin.deleteTopic(topic, 10_000, (error) => {
-        admin.disconnect()
-        if (error) reject(error)
-        else resolve()
-      })
-    })
-
   test('a topic that is deleted under a reader is KT3035, and not silence', async () => {
     const log = await open('gone.')
     await fill(await log.write('a'), 'a', 1, 3, ['t', 'u'])
     const reader = await log.read(from('t', 'u'))
     expect(await readTo(reader, ['t', 'u'], 4)).toHaveLength(6)
-    await remove('gone.t')
+    await remove(broker.address, 'gone.t')
     expect(await failureOf(reader)).toMatchObject({
       code: 'KT3035',
-      where: 'gone.t/0',
+      where: 'gone.t',
       fix: expect.stringContaining('KT_KAFKA_PREFIX'),
     })
     await log.close()
@@ -189,11 +188,84 @@ function vanished(): void {
     await fill(await log.write('a'), 'a', 1, 3, ['t'])
     const reader = await log.read(from('t'))
     expect(await readTo(reader, ['t'], 4)).toHaveLength(3)
-    await remove('anew.t')
+    await remove(broker.address, 'anew.t')
     const other = await open('anew.')
     await fill(await other.write('b'), 'b', 1, 1, ['t'])
     expect(await failureOf(reader)).toMatchObject({ code: 'KT3035' })
     await other.close()
+    await log.close()
+  }, 120_000)
+
+  /** For so long a reader takes it that a topic is what it was. */
+  const SEEN_MS = 1000
+
+  /** Another program deletes a topic, and writes more to it than was in it before. */
+  const replace = async (prefix: string): Promise<void> => {
+    await remove(broker.address, `${prefix}t`)
+    const other = await open(prefix)
+    await fill(await other.write('b'), 'b', 1, 20, ['t'])
+    await other.close()
+  }
+
+  test('so is one that was made anew and holds more, of which nothing is handed out', async () => {
+    const log = await open('more.')
+    const writer = await log.write('a')
+    await fill(writer, 'a', 1, 3, ['t', 'u'])
+    const reader = await log.read(from('t'))
+    expect(await readTo(reader, ['t'], 4)).toHaveLength(3)
+    const until = performance.now() + SEEN_MS
+    await replace('more.')
+    while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 10))
+    const read: Placed[] = []
+    expect(await failureOf(reader, read)).toMatchObject({ code: 'KT3035', where: 'more.t' })
+    expect(read).toEqual([])
+    // Sinks begin anew where they were.
+    const again = await log.read([{ topic: 't', partition: 0, offset: 6 }])
+    expect(await failureOf(again, read)).toMatchObject({ code: 'KT3035' })
+    expect(read).toEqual([])
+    // Who writes learns it too, and others go on.
+    await expect(
+      (async () => {
+        for (let step = 4; ; step++) await writer.append(stepOf('a', step, ['t']))
+      })(),
+    ).rejects.toMatchObject({ code: 'KT3035' })
+    expect(await readTo(await log.read(from('u')), ['u'], 4)).toHaveLength(3)
+    await log.close()
+  }, 120_000)
+
+  test('a restart knows it, whether it reads or writes, until it is told to forget', async () => {
+    const ids = memory()
+    const before = await open('later.', ids)
+    await fill(await before.write('a'), 'a', 1, 3, ['t'])
+    await before.close()
+    expect([...ids.kept.keys()]).toEqual(['kafka/later.kt.shards', 'kafka/later.t'])
+    await replace('later.')
+    const position = { topic: 't', partition: 0, offset: 6 }
+    const log = await open('later.', ids)
+    const said = {
+      code: 'KT3035',
+      why: expect.stringMatching(/its id was [\w-]{22}, and is [\w-]{22} now/),
+      fix: expect.stringContaining('remove state/kafka/later.t '),
+    }
+    await expect(log.read([position])).rejects.toMatchObject(said)
+    const writer = await log.write('a')
+    await expect(writer.append(stepOf('a', 4, ['t']))).rejects.toMatchObject({ code: 'KT3035' })
+    await log.close()
+    ids.kept.delete('kafka/later.t')
+    const told = await open('later.', ids)
+    expect((await drain(await told.read([position])))[0]).toMatchObject({ shard: 'b', offset: 6 })
+    await told.close()
+  }, 120_000)
+
+  test('a restart does not make a topic anew that it has used', async () => {
+    const ids = memory()
+    const before = await open('absent.', ids)
+    await fill(await before.write('a'), 'a', 1, 3, ['t'])
+    await before.close()
+    await remove(broker.address, 'absent.t')
+    const log = await open('absent.', ids)
+    await expect(log.read(from('t'))).rejects.toMatchObject({ code: 'KT3035', where: 'absent.t' })
+    expect(await log.topics.all()).toEqual([])
     await log.close()
   }, 120_000)
 }
