@@ -42,14 +42,25 @@ export const command = (): string => {
 export const say = (text: string): void => void process.stderr.write(`${text}\n`)
 export const print = (text: string): void =>
   void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
-export const printJson = (document: unknown): void =>
-  print(
-    JSON.stringify(
-      document,
-      (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value),
-      2,
-    ),
-  )
+export const jsonText = (document: unknown): string =>
+  JSON.stringify(document, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)
+export const printJson = (document: unknown): void => print(jsonText(document))
+
+const PIECE = 10_000
+
+/** Lines of an answer, piece by piece: all of them may be longer than one text can be. */
+export const printLines = async (lines: Iterable<string>): Promise<void> => {
+  let piece: string[] = []
+  const write = (): Promise<void> =>
+    new Promise((done) => void process.stdout.write(`${piece.join('\n')}\n`, () => done()))
+  for (const line of lines) {
+    piece.push(line)
+    if (piece.length < PIECE) continue
+    await write()
+    piece = []
+  }
+  if (piece.length > 0) await write()
+}
 
 /** What is being done, on a line of the terminal that the next one takes; an empty one takes it away. */
 export const doing = (text: string): void => {

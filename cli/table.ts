@@ -11,9 +11,17 @@ export const sizeText = (bytes: number): string => {
 }
 
 /** Rows as text in columns: numbers to the right, words to the left. */
-export const table = (heads: readonly string[], rows: readonly (readonly unknown[])[]): string => {
-  const texts = rows.map((row) => row.map(cell))
-  const widths = heads.map((head, at) => Math.max(head.length, ...texts.map((row) => row[at]!.length)))
+export const table = (heads: readonly string[], rows: readonly (readonly unknown[])[]): string =>
+  [...tableLines(heads, rows)].join('\n')
+
+/** As `table`, line by line, for more rows than one text can hold. */
+export function* tableLines(
+  heads: readonly string[],
+  rows: readonly (readonly unknown[])[],
+): Generator<string, void, undefined> {
+  const widths = heads.map((head, at) =>
+    rows.reduce((most, { [at]: value }) => Math.max(most, cell(value).length), head.length),
+  )
   const right = heads.map((_, at) =>
     rows.every(
       ({ [at]: value }) => value == null || /number|bigint/.test(typeof value) || COUNTED.test(String(value)),
@@ -24,7 +32,9 @@ export const table = (heads: readonly string[], rows: readonly (readonly unknown
       .map((text, at) => (right[at] === true ? text.padStart(widths[at]!) : text.padEnd(widths[at]!)))
       .join('  ')
       .trimEnd()
-  return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...texts.map(line)].join('\n')
+  yield line(heads)
+  yield line(widths.map((width) => '-'.repeat(width)))
+  for (const row of rows) yield line(row.map(cell))
 }
 
 const cell = (value: unknown): string => {

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { KtError } from '../../graph/error.ts'
 import { openRunLake } from '../lake.ts'
-import { EXIT, print, printJson, say } from '../outcome.ts'
+import { EXIT, jsonText, printLines, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { gone, openServer } from '../server.ts'
 import { oneOf, runFolder } from '../settings.ts'
 import type { RunFile } from '../settings.ts'
-import { table } from '../table.ts'
+import { tableLines } from '../table.ts'
 
 interface SqlOptions extends GlobalOptions {
   readonly on: string
@@ -27,8 +27,7 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
   const format = oneOf(options.json === true ? 'json' : options.format, '--format', ['table', 'csv', 'json'])
   if (query === undefined && options.file === undefined && process.stdin.isTTY)
     say('reading SQL from the terminal; Ctrl-D on an empty line ends it')
-  const asked =
-    query ?? (options.file === undefined ? await text(process.stdin) : textOf(options.file))
+  const asked = query ?? (options.file === undefined ? await text(process.stdin) : textOf(options.file))
   if (asked.trim() === '')
     throw new KtError('KT6407', 'there is no query', {
       fix: 'Write it behind kt sql, in a file (-f), or on standard input.',
@@ -37,10 +36,9 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
   const { root, run } = runFolder(options.data)
   const { names, rows } = await (on === 'lake' ? askLake(root, run, asked) : askClickhouse(root, asked))
   const ms = Math.round(performance.now() - begun)
-  if (format === 'json')
-    printJson(rows.map((row) => Object.fromEntries(row.map((value, at) => [names[at]!, value]))))
-  else if (format === 'csv') print([names, ...rows].map((row) => row.map(csvCell).join(',')).join('\n'))
-  else if (names.length > 0) print(table(names, rows))
+  if (format === 'json') await printLines(jsonLines(names, rows))
+  else if (format === 'csv') await printLines(csvLines(names, rows))
+  else if (names.length > 0) await printLines(tableLines(names, rows))
   if (options.quiet !== true && format === 'table')
     say(`${rows.length} row${rows.length === 1 ? '' : 's'} · ${ms} ms · ${on}`)
   return EXIT.ok
@@ -56,6 +54,21 @@ const textOf = (file: string): string => {
       cause,
     })
   }
+}
+
+function* jsonLines(names: Answer['names'], rows: Answer['rows']): Generator<string, void, undefined> {
+  if (rows.length === 0) return yield '[]'
+  yield '['
+  for (const [at, row] of rows.entries()) {
+    const text = jsonText(Object.fromEntries(row.map((value, i) => [names[i]!, value])))
+    yield `${text.replaceAll(/^/gm, '  ')}${at + 1 < rows.length ? ',' : ''}`
+  }
+  yield ']'
+}
+
+function* csvLines(names: Answer['names'], rows: Answer['rows']): Generator<string, void, undefined> {
+  yield names.map(csvCell).join(',')
+  for (const row of rows) yield row.map(csvCell).join(',')
 }
 
 const csvCell = (value: unknown): string => {
