@@ -127,6 +127,12 @@ export const durationMs = (text: string, flag: string): number => {
   })
 }
 
+/** `2026-01-02`: a day that there is. */
+export const dateOf = (text: string, flag: string): string => {
+  if (z.iso.date().safeParse(text).success) return text
+  throw new KtError('KT6417', `"${text}" is not a date`, { where: flag, fix: 'Write it as 2026-01-02.' })
+}
+
 /** A whole number within bounds. */
 export const wholeNumber = (text: string, flag: string, least: number, most: number): number => {
   const value = Number(text)

@@ -14,7 +14,7 @@ import { openStore } from '../lake-store.ts'
 import type { LakeStore } from '../lake-store.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { dataFolder, durationMs, foldersOf, wholeNumber } from '../settings.ts'
+import { dataFolder, dateOf, durationMs, foldersOf, wholeNumber } from '../settings.ts'
 import { NONE, sizeText, table } from '../table.ts'
 
 interface LakeOptions extends GlobalOptions {
@@ -191,11 +191,11 @@ interface CompactOptions extends LakeOptions {
 export const compact = (names: readonly string[], options: CompactOptions): Promise<number> =>
   withTables(options, names, async (store, logs) => {
     const bytes = wholeNumber(options.target, '--target', 1, 4096) * 2 ** 20
+    const to = { bytes, ...(options.dt === undefined ? {} : { dt: dateOf(options.dt, '--dt') }) }
     const [merger, clock] = [duckMerger({ threads: 2 }), systemClock()]
     const done = []
     for (const log of logs) {
       await log.refresh()
-      const to = { bytes, ...(options.dt === undefined ? {} : { dt: options.dt }) }
       for (const merge of mergesOf(log.files(), { ...widenedIn(log), ...to })) {
         const add = await compacted(log, store.objects, merger, clock, merge)
         const what = {

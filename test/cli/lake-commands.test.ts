@@ -74,6 +74,7 @@ describe('kt lake', () => {
       }
       expect((await kt('lake', 'stats', 'nothing', ...at)).err).toContain('KT6421')
       expect((await kt('lake', 'vacuum', '--retain', '8d', ...at)).err).toContain('KT3406')
+      expect((await kt('lake', 'compact', '--dt', '2026-02-30', ...at)).err).toContain('KT6417')
       expect((await kt('lake', 'pull', ...at)).err).toContain('KT6422')
     },
   )
