@@ -2,6 +2,7 @@ import { relative } from 'node:path'
 import { snake } from '../graph/schema.ts'
 import type { ShardStatus } from '../runtime/meter.ts'
 import type { LaunchOptions } from './asked.ts'
+import { lakeName } from './lake-store.ts'
 import { absentText } from './replay.ts'
 import type { Absent } from './replay.ts'
 import { command, paint, print, printJson, say } from './outcome.ts'
@@ -82,7 +83,7 @@ export class Board {
     const embedded = chdbPid === undefined ? '' : `, embedded, process ${chdbPid}`
     say(`  ${'clickhouse'.padEnd(16)} ${clickhouse}${embedded}`)
     if (metrics !== undefined) say(`  ${'metrics'.padEnd(16)} ${metrics}`)
-    say(`  ${'lake'.padEnd(16)} ${folder}/lake`)
+    say(`  ${'lake'.padEnd(16)} ${lakeName(folders.lake)}`)
     if (source.kind !== 'replay') say(`next, in another terminal:\n${this.#next(true)}`)
     say('')
   }

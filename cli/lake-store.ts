@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { randomInt } from 'node:crypto'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { z } from 'zod'
 import { KtError } from '../graph/error.ts'
 import type { ObjectArchive, Random } from '../graph/port.ts'
@@ -70,12 +70,14 @@ const wrong = (why: string, where?: string): KtError =>
 
 const random: Random = { below: (n) => randomInt(n) }
 
+const nameOf = ({ bucket, prefix }: S3Place): string => `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`
+
 /** A lake in S3, opened: its client is loaded when there is one. */
 const openS3 = async (address: string): Promise<LakeStore> => {
   const at = s3Place(address, process.env)
+  const name = nameOf(at)
   const { s3Store } = await import('../runtime/driver/s3.ts')
   const objects = s3Store(at, { clock: systemClock(), random })
-  const name = `s3://${at.bucket}${at.prefix === '' ? '' : `/${at.prefix}`}`
   return { name, objects, folder: undefined, close: objects.close }
 }
 
@@ -93,13 +95,24 @@ export const openStore = (where: string): Promise<LakeStore> => {
   return Promise.resolve({ name: where, objects: fileStore(where), folder: where, close: () => undefined })
 }
 
+/** The address in S3 of the lake that a run with this folder writes to, when it is there. */
+const addressFor = (folder: string): string | undefined => {
+  const named = process.env['KT_LAKE']
+  return named?.startsWith('s3://') === true ? named : addressIn(folder)
+}
+
+/** What people call the lake that a run with this folder writes to. */
+export const lakeName = (folder: string): string => {
+  const address = addressFor(folder)
+  return address === undefined ? relative(process.cwd(), folder) : nameOf(s3Place(address, process.env))
+}
+
 /**
  * The lake that a run writes to: KT_LAKE where that is in S3, or its own folder. A store in S3 has to prove
  * first that it keeps what a lake rests on (KT3022). Later commands find it in the folder.
  */
 export const openForWriting = async (folder: string): Promise<LakeStore> => {
-  const named = process.env['KT_LAKE']
-  const address = named?.startsWith('s3://') === true ? named : addressIn(folder)
+  const address = addressFor(folder)
   if (address === undefined) return openStore(folder)
   if (address !== addressIn(folder) && hasTables(folder)) throw another(folder)
   const store = await openStore(address)

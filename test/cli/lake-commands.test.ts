@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLake } from '../../cli/lake.ts'
 import { checkTable } from '../../cli/lake-check.ts'
-import { openForWriting, openStore } from '../../cli/lake-store.ts'
+import { lakeName, openForWriting, openStore } from '../../cli/lake-store.ts'
 import { fileStore } from '../../runtime/driver/files.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import { DeltaLog } from '../../sinks/lake/delta.ts'
@@ -158,12 +158,14 @@ describe.skipIf(!s3There)('a lake in S3', () => {
       const { bucket } = await server.bucket()
       const folder = root()
       process.env['KT_LAKE'] = `s3://${bucket}/lake?endpoint=${server.endpoint}`
+      expect(lakeName(folder)).toBe(`s3://${bucket}/lake`)
       const store = await openForWriting(folder)
       const run = (records: number) =>
         runLake(runOf({ log: memoryLog(twoPartitions(records)), objects: store.objects })).drain()
       await run(10)
       delete process.env['KT_LAKE']
       expect((await openForWriting(folder)).name).toBe(`s3://${bucket}/lake`)
+      expect(lakeName(folder)).toBe(`s3://${bucket}/lake`)
       for (const records of [10, 20, 40]) {
         await run(records)
         const reader = await openLake(folder)
