@@ -20,6 +20,16 @@ export class Proof {
     if (performance.now() - this.#askedAt >= ASK_MS) this.#ask().catch(() => undefined)
   }
 
+  /** Asks on while something is done that never ends where they are gone, unless what it calls ends it. */
+  async during<T>(work: (check: () => void) => Promise<T>): Promise<T> {
+    const timer = setInterval(() => this.#ask().catch(() => undefined), ASK_MS)
+    try {
+      return await work(() => this.glance())
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
   /** They were so a second ago at most. Rejects as `check` does. */
   async fresh(): Promise<true> {
     if (this.#lost !== undefined) throw this.#lost

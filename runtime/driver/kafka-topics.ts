@@ -60,6 +60,11 @@ export class KafkaTopics {
     this.#proof.glance()
   }
 
+  /** While a write is on its way: what it calls as `check` throws as `ready` does. */
+  during<T>(work: (check: () => void) => Promise<T>): Promise<T> {
+    return this.#proof.during(work)
+  }
+
   /** Make what does not exist yet. Rejects with KT3035 when what was used before is gone, or another. */
   async ensure(places: readonly Partition[]): Promise<void> {
     const wanted = new Map<string, number>()

@@ -75,8 +75,16 @@ export const insist = async (attempt: () => Promise<void>, outage: Outage): Prom
   }
 }
 
-export const commit = (producer: KafkaProducer, outage: Outage): Promise<void> =>
-  insist(() => answer<void>((back) => producer.commitTransaction(TIMEOUT_MS, back)), outage)
+/** `check` is called before each try, and ends it by what it throws. */
+export const commit = (
+  producer: KafkaProducer,
+  outage: Outage,
+  check: () => void = () => undefined,
+): Promise<void> =>
+  insist(() => {
+    check()
+    return answer<void>((back) => producer.commitTransaction(TIMEOUT_MS, back))
+  }, outage)
 
 /** Say where a shard stands, as part of the open transaction. */
 export const stand = (

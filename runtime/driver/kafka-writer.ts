@@ -194,7 +194,7 @@ export class KafkaWriter implements LogWriter {
     for (const pending of group) await this.#produce(pending, left)
     const { step, time, inputs } = group.at(-1)!.step
     await this.#stand({ epoch: this.epoch, step, time, inputs })
-    await commit(producer, this.#writing.outage)
+    await topics.during((check) => commit(producer, this.#writing.outage, check))
     // All messages were delivered; what the library tells of them is one turn of the loop behind at most.
     for (const until = performance.now() + TOLD_MS; left.reports > 0 && performance.now() < until;)
       await turn()

@@ -233,6 +233,18 @@ function vanished(): void {
     await log.close()
   }, 120_000)
 
+  test('who writes to one that is deleted learns it too, though the client waits for it', async () => {
+    const log = await open('writer.')
+    const writer = await log.write('a')
+    await fill(writer, 'a', 1, 3, ['t'])
+    await remove(broker.address, 'writer.t')
+    await expect(fill(writer, 'a', 4, Number.POSITIVE_INFINITY, ['t'])).rejects.toMatchObject({
+      code: 'KT3035',
+      where: 'writer.t',
+    })
+    await log.close()
+  }, 120_000)
+
   test('a restart knows it, whether it reads or writes, until it is told to forget', async () => {
     const ids = memory()
     const before = await open('later.', ids)
