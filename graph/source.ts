@@ -152,11 +152,17 @@ export interface Opening {
   readonly owns: (instrument: string) => boolean
 }
 
+/** Why a book is begun anew. */
+export type Renew = 'gap' | 'shallow'
+
 /** A source at work. */
 export interface OpenSource {
   readonly close: () => void
-  /** The book of an instrument cannot be trusted, or not much longer: ask the venue for a new beginning. */
-  readonly renew: (instrument: string) => void
+  /**
+   * Ask the venue for a new beginning of the book of an instrument: it cannot be trusted (`gap`), or knows
+   * few levels (`shallow`), and then only where a beginning can have more of them than the stream keeps.
+   */
+  readonly renew: (instrument: string, why: Renew) => void
   readonly status: () => readonly ConnectionStatus[]
   /** How the messages of each channel were read so far. */
   readonly reads: () => readonly ChannelReads[]

@@ -1,6 +1,6 @@
 import { ranked, instrumentOf, select, unreviewed } from './listing.ts'
 import type { Listing } from './listing.ts'
-import type { Opening, OpenSource, SourceHost } from '../graph/source.ts'
+import type { Opening, OpenSource, Renew, SourceHost } from '../graph/source.ts'
 import { Budget } from './budget.ts'
 import { Connection } from './connection.ts'
 import type { Place } from './connection.ts'
@@ -24,7 +24,7 @@ export const open = (market: MarketRules, host: SourceHost, opening: Opening): O
   void reading.run()
   return {
     close: () => reading.close(),
-    renew: (instrument) => reading.renew(instrument),
+    renew: (instrument, why) => reading.renew(instrument, why),
     status: () => reading.status(),
     reads: () => reading.reads(),
   }
@@ -246,14 +246,18 @@ class Reading {
     for (const connection of this.#connections) if (connection.has(topic)) connection.again(topic)
   }
 
-  /** Begin every channel of an instrument anew whose rows build upon each other. */
-  renew(instrument: string): void {
+  /**
+   * Begin every channel of an instrument anew whose rows build upon each other. A book that begins within the
+   * stream has all the levels that the stream ever has.
+   */
+  renew(instrument: string, why: Renew): void {
     const { venue, name } = this.#market
     const now = this.#host.clock.now()
     for (const one of this.#chosen.values()) {
       if (instrumentOf(one, venue, name, now).instrument !== instrument) continue
       for (const channel of this.#opening.channels) {
-        if (this.#market.channels[channel]?.card.model === 'delta') this.#begin(one.symbol, channel)
+        const { card, seed } = this.#intake.channel(channel)
+        if (card.model === 'delta' && (why === 'gap' || seed !== undefined)) this.#begin(one.symbol, channel)
       }
     }
   }

@@ -69,7 +69,7 @@ await servePart<ShardSettings>(async (settings, parent) => {
   const replaying = source.kind === 'replay' ? await openReplay(stage, source.paths) : undefined
   const clock = replaying === undefined ? systemClock() : new VirtualClock(replaying.begin)
   let live: readonly OpenSource[] = []
-  const renewal = new Renewal(clock, (instrument) => live.forEach((one) => one.renew(instrument)))
+  const renewal = new Renewal(clock, (instrument, why) => live.forEach((one) => one.renew(instrument, why)))
   const both = {
     clock,
     log,

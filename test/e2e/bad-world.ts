@@ -60,7 +60,7 @@ export const running = async (rest: (path: string) => Reply | undefined = () => 
   const letters = new FileDeadLetters(folder.path)
   let failure: unknown
   net.answer = (path) => (path.includes('exchangeInfo') ? { body: LISTED } : rest(path))
-  const renewal = new Renewal(clock, (instrument) => source.renew(instrument))
+  const renewal = new Renewal(clock, (instrument, why) => source.renew(instrument, why))
   const shard = new Shard({
     plan: stage,
     shard: `${stage.name}/0`,

@@ -154,3 +154,29 @@ describe('a book that begins in its stream', () => {
     expect(rows.map(({ row }) => row['last'])).toEqual([100, 101, 7, 103, 104, 105, 1, 2])
   })
 })
+
+describe('a book of few levels', () => {
+  const bybitTopics = 'orderbook.200.BTCUSDT'
+
+  test('is asked for anew over REST, and never where the stream keeps all that there is of it', async () => {
+    const spot = await opened(binance.spot, () => spotList(['BTCUSDT']), { channels: ['book'] }, () => ({ body: spotSeed(101) }))
+    await spot.clock.pass(500)
+    spot.wire().say(spotDelta('BTCUSDT', 100, 101))
+    await spot.clock.pass(1_000)
+    spot.running.renew('binance:spot:BTC-USDT', 'shallow')
+    await spot.clock.pass(1_000)
+    expect(spot.asked('depth')).toHaveLength(2)
+
+    const { clock, wire, running } = await opened(bybit.linear, () => bybitList(['BTCUSDT'], ''), { channels: ['book'] })
+    await clock.pass(500)
+    ack(wire())
+    wire().say(bybitBook('BTCUSDT', 'snapshot', 1))
+    const left = (): number => wire().sent.filter(({ text }) => text.includes('unsubscribe')).length
+    running.renew('bybit:perp:BTC-USDT', 'shallow')
+    await clock.pass(1_000)
+    expect(left()).toBe(0)
+    running.renew('bybit:perp:BTC-USDT', 'gap')
+    await clock.pass(1_000)
+    expect(left()).toBe(1)
+  })
+})

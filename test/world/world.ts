@@ -108,7 +108,9 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
     const log = new MemoryLog(clock, { store, commitMs: 2 })
     const net = new WorldNet(exchange, clock, life)
     let sources: readonly OpenSource[] = []
-    const renewal = new Renewal(clock, (instrument) => sources.forEach((one) => one.renew(instrument)))
+    const renewal = new Renewal(clock, (instrument, why) =>
+      sources.forEach((one) => one.renew(instrument, why)),
+    )
     const report = {
       ...quietReport((error) => (failure ??= error)),
       row: (schema: string, row: object) => renewal.see(schema, row),
