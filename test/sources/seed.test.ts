@@ -156,8 +156,6 @@ describe('a book that begins in its stream', () => {
 })
 
 describe('a book of few levels', () => {
-  const bybitTopics = 'orderbook.200.BTCUSDT'
-
   test('is asked for anew over REST, and never where the stream keeps all that there is of it', async () => {
     const spot = await opened(binance.spot, () => spotList(['BTCUSDT']), { channels: ['book'] }, () => ({ body: spotSeed(101) }))
     await spot.clock.pass(500)
