@@ -175,9 +175,10 @@ export const loadedInClickhouse = async (server: Server, topic: AnyTopic, table:
 export const loadedInLake = async (lake: LakeReader, topic: AnyTopic, table: string): Promise<Loaded> =>
   loadedOf((await lake.query(lastOf(topic, table))).rows)
 
+/** About so many rows of the lake are in memory at once. */
 const PAGE = 200_000
 
-/** The rows of a topic in the lake. */
+/** The rows of a topic in the lake, a range of offsets at a time: that is how its files are sorted. */
 export const inLake = async (
   lake: LakeReader,
   topic: AnyTopic,
@@ -185,20 +186,23 @@ export const inLake = async (
   ranges: readonly Range[],
 ): Promise<Holding> => {
   const tally = new Tally()
-  for (let after = 0; ; after += PAGE) {
-    const where = `_topic = '${topic.name}' AND (${within(ranges)})`
-    const all = selectOf(topic.schema, table, (name) => `epoch_us(${name})`, where)
-    const query = `${all} LIMIT ${PAGE} OFFSET ${after}`
-    const { rows, columns } = await lake.query(query)
-    const names = columns.map((column) => column.name)
-    for (const row of rows)
-      addRow(
-        tally,
-        topic.schema,
-        names.map((name) => row[name]),
-      )
-    if (rows.length < PAGE) return tally.done()
+  for (const range of ranges) {
+    const where = `_topic = '${topic.name}' AND ${within([range])}`
+    const count = `SELECT count(*) AS rows, min(_off) AS first, max(_off) AS last FROM "${table}" WHERE ${where}`
+    const [found] = (await lake.query(count)).rows
+    const [rows, first, last] = [Number(found!['rows']), Number(found!['first']), Number(found!['last'])]
+    const records = Math.max(1, Math.floor((PAGE * (last - first + 1)) / rows))
+    for (let from = first; rows > 0 && from <= last; from += records) {
+      const those = `${where} AND _off >= ${from} AND _off < ${from + records}`
+      const page = await lake.query(selectOf(topic.schema, table, (name) => `epoch_us(${name})`, those))
+      const names = page.columns.map(({ name }) => name)
+      for (const row of page.rows) {
+        const values = names.map((name) => row[name])
+        addRow(tally, topic.schema, values)
+      }
+    }
   }
+  return tally.done()
 }
 
 /** How one holding differs from the log's, as sentences; none when it does not. */
