@@ -188,8 +188,8 @@ export const inLake = async (
   const tally = new Tally()
   for (const range of ranges) {
     const where = `_topic = '${topic.name}' AND ${within([range])}`
-    const count = `SELECT count(*) AS rows, min(_off) AS first, max(_off) AS last FROM "${table}" WHERE ${where}`
-    const [found] = (await lake.query(count)).rows
+    const extent = 'count(*) AS rows, min(_off) AS first, max(_off) AS last'
+    const [found] = (await lake.query(`SELECT ${extent} FROM "${table}" WHERE ${where}`)).rows
     const [rows, first, last] = [Number(found!['rows']), Number(found!['first']), Number(found!['last'])]
     const records = Math.max(1, Math.floor((PAGE * (last - first + 1)) / rows))
     for (let from = first; rows > 0 && from <= last; from += records) {
