@@ -126,6 +126,8 @@ export const CODE = {
   authentication: -169,
   tls: -181,
   exists: 36,
+  /** It has as many partitions. */
+  enough: 37,
   queueFull: -184,
 } as const
 

@@ -13,6 +13,12 @@ const TIMEOUT_MS = 10_000
 /** A partition is new, has no leader yet, or another one that does not know its end yet, or the same anew. */
 const STALE: ReadonlySet<number> = new Set([-190, -188, 3, 5, 6, 74, 76, 78])
 const AGAIN_MS = 200
+/**
+ * A call that was not answered (-185, 7), whose way broke (-195), or that went to no controller (41). For the
+ * nine seconds of its session a dead broker is named as alive, so that such a call is made once more.
+ */
+const UNANSWERED: ReadonlySet<number> = new Set([-185, -195, 7, 41])
+const TRIES = 3
 const EARLIEST = -2
 const LATEST = -1
 
@@ -191,7 +197,7 @@ export class KafkaTopics {
     let there = total
     await this.#ids?.expect(name)
     try {
-      await answer<void>((back) =>
+      await this.#insist<void>((back) =>
         this.#admin.createTopic(
           {
             topic: name,
@@ -218,14 +224,30 @@ export class KafkaTopics {
     )
     const there = topic?.partitions.length ?? 0
     if (there >= wanted) return there
-    await this.#ask((back) => this.#admin.createPartitions(name, wanted, TIMEOUT_MS, back))
+    await this.#insist<void>((back) => this.#admin.createPartitions(name, wanted, TIMEOUT_MS, back)).catch(
+      (error: unknown) => {
+        if (kafkaError(error).code !== CODE.enough) throw refused(this.#brokers, error)
+      },
+    )
     return wanted
   }
 
   #ask<T>(call: Parameters<typeof answer<T>>[0]): Promise<T> {
-    return answer<T>(call).catch((error: unknown) => {
+    return this.#insist<T>(call).catch((error: unknown) => {
       throw refused(this.#brokers, error)
     })
+  }
+
+  /** What was made without an answer is there already, or gone, the next time: callers take both. */
+  async #insist<T>(call: Parameters<typeof answer<T>>[0]): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await answer<T>(call)
+      } catch (error) {
+        if (tries === TRIES || !UNANSWERED.has(kafkaError(error).code)) throw error
+        this.#renew()
+      }
+    }
   }
 }
 
