@@ -171,7 +171,7 @@ describe('damage in the segment log', () => {
         where: first(folder),
         facts: { topic: 'all', offset: 5, next: 6 },
       })
-      expect(error.fix).toContain('read on')
+      expect(error.fix).toContain('restore the file')
       const lies = await whereIs(first(folder), stepOf('a', 6, ['even'], 1000).records[0]!.bytes)
       expect([Number(error.facts['at']) < lies, lies - Number(error.facts['at']) < 200]).toEqual([true, true])
       expect(await codeOf(reader.read(1e9, 0))).toBe('KT3003')
