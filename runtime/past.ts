@@ -46,15 +46,21 @@ export class Bounded implements Past {
 
   async read(from: readonly ReadFrom[]): Promise<LogReader> {
     const reader = await this.#past.read(from)
+    const within = ({ topic, partition, offset }: ReadFrom): boolean => offset < this.#next(topic, partition)
+    const reached = new Map(from.map((one) => [partitionKey(one.topic, one.partition), { ...one }]))
     let waiting: readonly Placed[] = []
     return {
       read: async (bytesMax, waitMs) => {
-        // While some lie beyond the point, more would only lie there too.
-        if (waiting.length === 0) waiting = await reader.read(bytesMax, waitMs)
-        const beyond = waiting.findIndex((one) => one.offset >= this.#next(one.topic, one.partition))
-        const found = beyond < 0 ? waiting : waiting.slice(0, beyond)
-        waiting = waiting.slice(found.length)
-        if (found.length === 0 && waiting.length > 0 && waitMs > 0) await this.#pauseMs(waitMs)
+        if (!waiting.some(within)) {
+          // What a slower writer has put up to the point may lie behind what a faster one has put beyond it.
+          const more = waiting.length === 0 || [...reached.values()].some(within)
+          if (more) waiting = [...waiting, ...(await reader.read(bytesMax, waitMs))]
+          else if (waitMs > 0) await this.#pauseMs(waitMs)
+        }
+        const found = waiting.filter(within)
+        waiting = waiting.filter((one) => !within(one))
+        for (const { topic, partition, offset } of found)
+          reached.set(partitionKey(topic, partition), { topic, partition, offset: offset + 1 })
         return found
       },
       close: () => reader.close(),

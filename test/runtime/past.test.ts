@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import type { Placed } from '../../graph/port.ts'
 import { MemoryLog } from '../../runtime/memory-log.ts'
 import { partitionKey } from '../../runtime/log.ts'
-import { pointOf } from '../../runtime/past.ts'
+import { Bounded, pointOf } from '../../runtime/past.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
+import { randomOf } from '../random.ts'
 import { drain, fill, from } from './steps.ts'
 
 test('a point holds whole steps also where a log looks at one partition after the other', async () => {
@@ -44,4 +45,50 @@ test('a point ends behind a record, whatever holes lie between it and the next o
   const found = await drain(await log.read(from('t')))
   const last = found.find((one) => one.step === 3)!
   expect([step, nexts.get(partitionKey('t', 0))]).toEqual([3, last.offset + 1])
+})
+
+test('all up to a point is read, in order, wherever a slower writer has put it, and nothing beyond', async () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const below = randomOf(seed)
+    const log = new MemoryLog(new VirtualClock(0))
+    const topics = ['t', 'u', 'v']
+    const writers = await Promise.all(topics.map((topic) => log.write(topic)))
+    const steps = topics.map(() => 0)
+    const write = async (most: number): Promise<void> => {
+      for (let left = 60; left > 0; left--) {
+        const one = below(3)
+        if (steps[one]! >= most) continue
+        steps[one]!++
+        await fill(writers[one]!, topics[one]!, steps[one]!, steps[one]!, [topics[one]!])
+      }
+    }
+    await write(30)
+    const past = {
+      read: log.read.bind(log),
+      close: log.close.bind(log),
+      ends: log.ends.bind(log),
+      has: () => true,
+    }
+    const point = (): ReadonlyMap<string, number> =>
+      new Map(topics.map((topic) => [partitionKey(topic, 0), Math.min(...steps)]))
+    const bounded = new Bounded(past, point(), () => Promise.resolve())
+    const reader = await bounded.read(from(...topics))
+    const found: Placed[] = []
+    for (let turn = 0; turn < 3; turn++) {
+      for (let empty = 0; empty < 100;) {
+        const some = await reader.read(1 + below(300), 0)
+        found.push(...some)
+        empty = some.length === 0 ? empty + 1 : 0
+      }
+      for (const [at, topic] of topics.entries()) {
+        const ours = found.filter((one) => one.topic === topic).map(({ offset }) => offset)
+        expect(ours, `${seed} ${at}`).toEqual(
+          Array.from({ length: point().get(partitionKey(topic, 0))! }, (_, offset) => offset),
+        )
+      }
+      await write(30 * (turn + 2))
+      bounded.moveTo(point())
+    }
+    await reader.close()
+  }
 })
