@@ -33,7 +33,7 @@ export class TopicIndex<T> {
   /** The value of the topic of a message, which goes from `from` to `to`. */
   find({ view }: Memory, from: number, to: number): T | undefined {
     const begin = from + this.#lead.length
-    if (!spells(view, from, begin, this.#lead)) return undefined
+    if (begin > to || !spells(view, from, begin, this.#lead)) return undefined
     return this.#measure(view, begin, to) ? this.#slots[this.#slot(view, begin)]?.value : undefined
   }
 

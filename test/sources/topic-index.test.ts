@@ -56,3 +56,14 @@ test('a value is replaced, and a topic that would have to be escaped is not kept
   expect(find('{"topic":"a"b"}')).toBeUndefined()
   expect(find('{"topic":"a')).toBeUndefined()
 })
+
+test('nothing behind a message is taken for its beginning, nor read beyond what is there', () => {
+  const index = new TopicIndex<number>('stream')
+  index.set('a', 1)
+  const whole = Buffer.from('{"stream":"a"}')
+  for (let to = 0; to < whole.length; to++) {
+    // What is left of an older message goes on with this one, up to the end of the memory.
+    const { buffer } = new Uint8Array(Buffer.concat([whole, Buffer.alloc(8)]).subarray(0, to + 8))
+    expect(index.find(viewed(buffer), 0, to), `${to}`).toBe(to < 13 ? undefined : 1)
+  }
+})
