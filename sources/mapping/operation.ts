@@ -54,7 +54,8 @@ const equal = (left: unknown, right: unknown): boolean => {
   if (Array.isArray(left) && Array.isArray(right)) {
     return left.length === right.length && left.every((one, i) => equal(one, right[i]))
   }
-  const [mine, theirs] = [Object.keys(left), Object.keys(right)]
+  // JSONata compares a list with an object by all their own names, so that [] is not {}.
+  const [mine, theirs] = [Object.getOwnPropertyNames(left), Object.getOwnPropertyNames(right)]
   const [here, there] = [left as Record<string, unknown>, right as Record<string, unknown>]
   return (
     mine.length === theirs.length &&
