@@ -46,20 +46,10 @@ export const jsonText = (document: unknown): string =>
   JSON.stringify(document, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)
 export const printJson = (document: unknown): void => print(jsonText(document))
 
-const PIECE = 10_000
-
-/** Lines of an answer, piece by piece: all of them may be longer than one text can be. */
-export const printLines = async (lines: Iterable<string>): Promise<void> => {
-  let piece: string[] = []
-  const write = (): Promise<void> =>
-    new Promise((done) => void process.stdout.write(`${piece.join('\n')}\n`, () => done()))
-  for (const line of lines) {
-    piece.push(line)
-    if (piece.length < PIECE) continue
-    await write()
-    piece = []
-  }
-  if (piece.length > 0) await write()
+/** Text of an answer, piece by piece, no faster than it is read. */
+export const printPieces = async (pieces: AsyncIterable<string>): Promise<void> => {
+  for await (const piece of pieces)
+    if (piece !== '') await new Promise<void>((done) => void process.stdout.write(piece, () => done()))
 }
 
 /** What is being done, on a line of the terminal that the next one takes; an empty one takes it away. */

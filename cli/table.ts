@@ -11,14 +11,16 @@ export const sizeText = (bytes: number): string => {
 }
 
 /** Rows as text in columns: numbers to the right, words to the left. */
-export const table = (heads: readonly string[], rows: readonly (readonly unknown[])[]): string =>
-  [...tableLines(heads, rows)].join('\n')
+export const table = (heads: readonly string[], rows: readonly (readonly unknown[])[]): string => {
+  const { head, line } = columnsFor(heads, rows)
+  return [...head, ...rows.map(line)].join('\n')
+}
 
-/** As `table`, line by line, for more rows than one text can hold. */
-export function* tableLines(
+/** Columns as wide as these rows need: their heads, and how a row is written, be it one of these or not. */
+export const columnsFor = (
   heads: readonly string[],
   rows: readonly (readonly unknown[])[],
-): Generator<string, void, undefined> {
+): { readonly head: readonly string[]; readonly line: (row: readonly unknown[]) => string } => {
   const widths = heads.map((head, at) =>
     rows.reduce((most, { [at]: value }) => Math.max(most, cell(value).length), head.length),
   )
@@ -32,9 +34,10 @@ export function* tableLines(
       .map((text, at) => (right[at] === true ? text.padStart(widths[at]!) : text.padEnd(widths[at]!)))
       .join('  ')
       .trimEnd()
-  yield line(heads)
-  yield line(widths.map((width) => '-'.repeat(width)))
-  for (const row of rows) yield line(row.map(cell))
+  return {
+    head: [line(heads), line(widths.map((width) => '-'.repeat(width)))],
+    line: (row) => line(row.map(cell)),
+  }
 }
 
 const cell = (value: unknown): string => {

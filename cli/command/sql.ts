@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { KtError } from '../../graph/error.ts'
+import { csvFormat, jsonFormat, tableFormat } from '../answer.ts'
+import type { Answer, Format } from '../answer.ts'
 import { openRunLake } from '../lake.ts'
-import { EXIT, jsonText, printLines, say } from '../outcome.ts'
+import { EXIT, printPieces, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { gone, openServer } from '../server.ts'
+import type { Server } from '../server.ts'
 import { oneOf, runFolder } from '../settings.ts'
 import type { RunFile } from '../settings.ts'
-import { tableLines } from '../table.ts'
 
 interface SqlOptions extends GlobalOptions {
   readonly on: string
@@ -16,12 +18,13 @@ interface SqlOptions extends GlobalOptions {
   readonly data?: string
 }
 
-interface Answer {
-  readonly names: readonly string[]
-  readonly rows: readonly (readonly unknown[])[]
+const FORMATS: Readonly<Record<'table' | 'csv' | 'json', Format>> = {
+  table: tableFormat,
+  csv: csvFormat,
+  json: jsonFormat,
 }
 
-/** Ask, and print the answer; how long it took goes to stderr. */
+/** Ask, and print the answer as it comes; how long it took goes to stderr. */
 export const sql = async (query: string | undefined, options: SqlOptions): Promise<number> => {
   const on = oneOf(options.on, '--on', ['clickhouse', 'lake'])
   const format = oneOf(options.json === true ? 'json' : options.format, '--format', ['table', 'csv', 'json'])
@@ -34,15 +37,27 @@ export const sql = async (query: string | undefined, options: SqlOptions): Promi
     })
   const begun = performance.now()
   const { root, run } = runFolder(options.data)
-  const { names, rows } = await (on === 'lake' ? askLake(root, run, asked) : askClickhouse(root, asked))
+  let rows = 0
+  let empty = false
+  const print: Print = async ({ names, pieces }) => {
+    empty = names.length === 0
+    const counted = async function* () {
+      for await (const piece of pieces) {
+        rows += piece.length
+        yield piece
+      }
+    }
+    await printPieces(FORMATS[format]({ names, pieces: counted() }))
+  }
+  await (on === 'lake' ? askLake(root, run, asked, print) : askClickhouse(root, asked, print))
+  if (options.quiet === true || format !== 'table') return EXIT.ok
   const ms = Math.round(performance.now() - begun)
-  if (format === 'json') await printLines(jsonLines(names, rows))
-  else if (format === 'csv') await printLines(csvLines(names, rows))
-  else if (names.length > 0) await printLines(tableLines(names, rows))
-  if (options.quiet !== true && format === 'table')
-    say(`${rows.length} row${rows.length === 1 ? '' : 's'} · ${ms} ms · ${on}`)
+  if (empty && on === 'lake') say('what a question makes is gone with it: the lake is only read through SQL')
+  say(`${empty ? 'done' : `${rows} row${rows === 1 ? '' : 's'}`} · ${ms} ms · ${on}`)
   return EXIT.ok
 }
+
+type Print = (answer: Answer) => Promise<void>
 
 const textOf = (file: string): string => {
   try {
@@ -56,61 +71,24 @@ const textOf = (file: string): string => {
   }
 }
 
-function* jsonLines(names: Answer['names'], rows: Answer['rows']): Generator<string, void, undefined> {
-  if (rows.length === 0) return yield '[]'
-  yield '['
-  for (const [at, row] of rows.entries()) {
-    const text = jsonText(Object.fromEntries(row.map((value, i) => [names[i]!, value])))
-    yield `${text.replaceAll(/^/gm, '  ')}${at + 1 < rows.length ? ',' : ''}`
-  }
-  yield ']'
-}
-
-function* csvLines(names: Answer['names'], rows: Answer['rows']): Generator<string, void, undefined> {
-  yield names.map(csvCell).join(',')
-  for (const row of rows) yield row.map(csvCell).join(',')
-}
-
-const csvCell = (value: unknown): string => {
-  if (value === null || value === undefined) return ''
-  const cell = typeof value === 'object' ? JSON.stringify(value) : String(value)
-  return /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
-}
-
-const askLake = async (root: string, run: RunFile, query: string): Promise<Answer> => {
+const askLake = async (root: string, run: RunFile, query: string, print: Print): Promise<void> => {
   const lake = await openRunLake(root, run)
   try {
-    const { columns, rows } = await lake.query(query)
-    const names = columns.map((column) => column.name)
-    return { names, rows: rows.map((row) => names.map((name) => row[name])) }
+    const { columns, pieces } = await lake.stream(query)
+    await print({ names: columns.map((column) => column.name), pieces })
   } finally {
     lake.close()
   }
 }
 
-/**
- * 64-bit integers come as text where a double could not hold them; see ClickHouse's
- * output_format_json_quote_64bit_integers.
- */
-const askClickhouse = async (root: string, query: string): Promise<Answer> => {
+const askClickhouse = async (root: string, query: string, print: Print): Promise<void> => {
   const server = await openServer(root)
   try {
     if (!/^\s*(select|with|show|describe|desc|explain|exists|\()/i.test(query)) {
       await server.client.command({ query })
-      return { names: [], rows: [] }
+      return await print({ names: [], pieces: none() })
     }
-    const result = await server.client.query({ query, format: 'JSONCompact' })
-    const { meta, data } = (await result.json()) as {
-      meta: { name: string; type: string }[]
-      data: unknown[][]
-    }
-    const whole = meta.map(({ type }) => /^(Nullable\()?U?Int64/.test(type))
-    const rows = data.map((row) =>
-      row.map((value, at) =>
-        whole[at] === true && Number.isSafeInteger(Number(value)) && value !== null ? Number(value) : value,
-      ),
-    )
-    return { names: meta.map((column) => column.name), rows }
+    await print(await selected(server, query))
   } catch (error) {
     if (error instanceof KtError) throw error
     throw (
@@ -127,4 +105,35 @@ const askClickhouse = async (root: string, query: string): Promise<Answer> => {
   } finally {
     await server.close()
   }
+}
+
+async function* none(): Answer['pieces'] & AsyncGenerator {}
+
+/** 64-bit integers come as text where a double could not hold them. */
+const selected = async ({ client }: Server, query: string): Promise<Answer> => {
+  const result = await client.query({
+    query,
+    format: 'JSONCompactEachRowWithNamesAndTypes',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+  })
+  const blocks = (async function* () {
+    for await (const rows of result.stream<unknown[]>()) yield rows.map((row) => row.json<unknown[]>())
+  })()
+  const lines: unknown[][] = []
+  while (lines.length < 2) {
+    const { done, value } = await blocks.next()
+    if (done === true) break
+    lines.push(...value)
+  }
+  const [names = [], types = [], ...first] = lines as [string[]?, string[]?, ...unknown[][]]
+  const whole = types.map((type) => /^(Nullable\()?U?Int64/.test(type))
+  const plain = (row: readonly unknown[]): readonly unknown[] =>
+    row.map((value, at) =>
+      whole[at] === true && value !== null && Number.isSafeInteger(Number(value)) ? Number(value) : value,
+    )
+  const pieces = async function* () {
+    yield first.map(plain)
+    for await (const rows of blocks) yield rows.map(plain)
+  }
+  return { names, pieces: pieces() }
 }

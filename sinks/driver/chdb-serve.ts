@@ -11,7 +11,14 @@ import type { Limits, Request } from './chdb-request.ts'
 import { decoded, openBody, wholeText } from './chdb-spool.ts'
 import type { Body, Spool } from './chdb-spool.ts'
 import type { Writes } from './chdb-writes.ts'
-import { formatOf, queryIdSetting, readStatement, streams, withQueryIds } from './chdb-statement.ts'
+import {
+  formatOf,
+  headLines,
+  queryIdSetting,
+  readStatement,
+  streams,
+  withQueryIds,
+} from './chdb-statement.ts'
 
 /** What requests are served with. */
 export interface Service {
@@ -117,10 +124,16 @@ const deliver = async (
   if (first !== undefined) await answer.write(first)
   if (step.done !== true && how === 'rows') step = await blocks.next()
   while (step.done !== true) {
-    await answer.write(ready(step.value))
+    await answer.write(ready(withoutLines(step.value, how === 'rows' ? headLines(format) : 0)))
     step = await blocks.next()
   }
   answer.end()
+}
+
+const withoutLines = (bytes: Uint8Array, lines: number): Uint8Array => {
+  let from = 0
+  for (let left = lines; left > 0; left--) from = bytes.indexOf(10, from) + 1
+  return bytes.subarray(from)
 }
 
 /** Kills by query id, one after the other: a connection runs one statement at a time. */

@@ -180,7 +180,7 @@ export const formatOf = (sql: string): string | undefined => {
 
 /**
  * Formats whose blocks can follow one another. The engine streams each block as a document of its own, so
- * what has a beginning or an end (JSON, Parquet, Arrow, column names) is made whole first.
+ * what has a beginning or an end (JSON, Parquet, Arrow) is made whole first.
  */
 const blockwise = new Set(
   `JSONEachRow NDJSON JSONLines JSONStringsEachRow JSONCompactEachRow JSONCompactStringsEachRow CSV
@@ -189,8 +189,17 @@ const blockwise = new Set(
   ),
 )
 
+const named = /^(?:TSV|TabSeparated|JSONCompact(?:Strings)?EachRow)WithNames(AndTypes)?$/
+
+/** Lines that every block of such a format begins with, and an answer has once: names, and types. */
+export const headLines = (format: string): number => {
+  const found = named.exec(format)
+  if (found === null) return 0
+  return found[1] === undefined ? 1 : 2
+}
+
 /** Whether rows in this format can be sent block by block. */
-export const streams = (format: string): boolean => blockwise.has(format)
+export const streams = (format: string): boolean => blockwise.has(format) || named.test(format)
 
 /**
  * `KILL QUERY WHERE query_id = ...` means the id that the client gave, which the engine knows as a setting.

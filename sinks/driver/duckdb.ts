@@ -1,5 +1,5 @@
-import { DuckDBInstance, StatementType } from '@duckdb/node-api'
-import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api'
+import { DuckDBInstance, ResultReturnType, StatementType } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { KtError } from '../../graph/error.ts'
 import type { ObjectStore } from '../../graph/port.ts'
 import type { AnySchema } from '../../graph/schema.ts'
@@ -31,6 +31,13 @@ export interface LakeColumn {
 export interface LakeAnswer {
   readonly columns: readonly LakeColumn[]
   readonly rows: readonly Readonly<Record<string, LakeValue>>[]
+}
+
+/** An answer that is read as it comes, some thousand rows at a time. */
+export interface LakeStream {
+  /** None: the statement has no answer, as a CREATE. */
+  readonly columns: readonly LakeColumn[]
+  readonly pieces: AsyncIterable<readonly (readonly LakeValue[])[]>
 }
 
 /** Statements that change nothing but what this connection has in memory. */
@@ -85,46 +92,91 @@ export class LakeReader {
     }
   }
 
-  /**
-   * Run statements over what is committed now; the answer of the last. Throws KT3410 for one that would
-   * write.
-   */
+  /** As `stream`, with all rows of the answer. */
   async query(sql: string): Promise<LakeAnswer> {
+    const { columns, pieces } = await this.stream(sql)
+    const rows: Readonly<Record<string, LakeValue>>[] = []
+    for await (const piece of pieces)
+      for (const row of piece) rows.push(Object.fromEntries(row.map((value, i) => [columns[i]!.name, value])))
+    return { columns, rows }
+  }
+
+  /**
+   * Run statements over what is committed now; the answer of the last, which is read before the next
+   * question. Throws KT3410 for one that would write, KT3411 for one that DuckDB does not take.
+   */
+  async stream(sql: string): Promise<LakeStream> {
     await this.refresh()
-    const statements = await this.#connection.extractStatements(sql).catch((error: unknown) => refuse(error))
-    let answer: LakeAnswer = { columns: [], rows: [] }
+    await this.#checkTargets(sql)
+    const statements = await this.#connection.extractStatements(sql).catch(refuse)
+    let answer: DuckDBResult | undefined
     for (let i = 0; i < statements.count; i++) {
-      const prepared = await statements.prepare(i).catch((error: unknown) => refuse(error))
+      const prepared = await statements.prepare(i).catch(refuse)
       try {
-        answer = await this.#run(prepared)
+        if (!ALLOWED.has(prepared.statementType)) throw readOnly(verbOf(prepared.statementType))
+        const last = i + 1 === statements.count
+        answer = await (last ? prepared.stream() : prepared.run()).catch(refuse)
       } finally {
         prepared.destroySync()
       }
     }
-    return answer
+    if (answer === undefined || answer.returnType === ResultReturnType.NOTHING)
+      return { columns: [], pieces: piecesOf(undefined) }
+    const types = answer.columnTypes()
+    const columns = answer.deduplicatedColumnNames().map((name, i) => ({ name, type: String(types[i]) }))
+    return { columns, pieces: piecesOf(answer) }
   }
 
   close(): void {
     this.#connection.closeSync()
   }
 
-  async #run(prepared: DuckDBPreparedStatement): Promise<LakeAnswer> {
-    if (!ALLOWED.has(prepared.statementType)) {
-      const verb = StatementType[prepared.statementType].toLowerCase().replaceAll('_', ' ')
-      throw new KtError('KT3410', `a question to the lake does not ${verb}`, {
-        why: 'Only kt writes to the lake, and a query writes no files.',
-        fix: 'Select, and redirect the output of kt sql: it writes CSV and JSON.',
-      })
-    }
-    const result = await prepared.runAndReadAll().catch((error: unknown) => refuse(error))
-    const names = result.deduplicatedColumnNames()
-    const types = result.columnTypes()
-    const rows = result
-      .getRows()
-      .map((row) => Object.fromEntries(row.map((value, i) => [names[i]!, exact(value)])))
-    return { columns: names.map((name, i) => ({ name, type: String(types[i]) })), rows }
+  /** To DuckDB tables of the lake are views, and its words about writing to one are about views. */
+  async #checkTargets(sql: string): Promise<void> {
+    const targets = writtenBy(sql)
+    if (targets.length === 0) return
+    const found = await this.#connection.runAndReadAll(
+      'SELECT view_name FROM duckdb_views() WHERE NOT internal',
+    )
+    const views = new Set(found.getRows().map(([name]) => String(name).toLowerCase()))
+    for (const { verb, name } of targets) if (views.has(name.toLowerCase())) throw readOnly(verb, name)
   }
 }
+
+async function* piecesOf(answer: DuckDBResult | undefined): LakeStream['pieces'] & AsyncGenerator {
+  for (;;) {
+    const chunk = await answer?.fetchChunk().catch(refuse)
+    if (chunk === undefined || chunk === null || chunk.rowCount === 0) return
+    yield chunk.getRows().map((row) => row.map(exact))
+  }
+}
+
+/** How a statement that changes a table or a view begins, up to its name. */
+const CHANGES = [
+  'insert( or [a-z]+)? into',
+  'update',
+  'delete from',
+  'merge into',
+  'truncate( table)?',
+  '(alter|drop) (table|view)( if exists)?',
+].map((words) => words.replaceAll(' ', '\\s+'))
+const WRITES = new RegExp(`(?:^|;)\\s*(?<verb>${CHANGES.join('|')})\\s+(?:main\\.)?"?(?<name>\\w+)`, 'gi')
+
+/** What statements would write to, at their beginnings. */
+const writtenBy = (sql: string): readonly { readonly verb: string; readonly name: string }[] =>
+  [...sql.replaceAll(/--.*$|\/\*[^]*?\*\//gm, ' ').matchAll(WRITES)].map(({ groups }) => ({
+    verb: groups!['verb']!.split(/\s/)[0]!.toLowerCase(),
+    name: groups!['name']!,
+  }))
+
+const verbOf = (type: StatementType): string => StatementType[type].toLowerCase().replaceAll('_', ' ')
+
+const readOnly = (verb: string, table?: string): KtError =>
+  new KtError('KT3410', `the lake is only read through SQL: it does not ${verb}`, {
+    ...(table === undefined ? {} : { where: `table "${table}"` }),
+    why: 'Its rows are those of the log, which kt alone writes; a question writes no files.',
+    fix: 'Select, and redirect the output of kt sql. A graph fills the lake: through(topic).to(lake(event)).',
+  })
 
 const refuse = (error: unknown): never => {
   const message = error instanceof Error ? error.message : String(error)

@@ -167,6 +167,21 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
     if (process.platform === 'linux') expect(resident() - before).toBeLessThan(150)
   })
 
+  test.each([
+    ['JSONCompactEachRowWithNamesAndTypes', 2],
+    ['JSONCompactEachRowWithNames', 1],
+    ['TabSeparatedWithNamesAndTypes', 2],
+  ])('says names and types once, before all blocks of an answer in %s', async (format, heads) => {
+    const read = async (rows: number) =>
+      (await text(`SELECT number AS n, 'a\nb' AS s FROM numbers(${rows}) FORMAT ${format}`))
+        .trimEnd()
+        .split('\n')
+    const lines = await read(300_000)
+    expect(lines).toHaveLength(300_000 + heads)
+    expect(lines.filter((line) => line.includes('n') && !/\d/.test(line))).toEqual([lines[0]])
+    expect(await read(0)).toEqual(lines.slice(0, heads))
+  })
+
   test('gives whole documents in formats that have a beginning and an end', async () => {
     const answer = await client.query({ query: 'SELECT number FROM numbers(200000)', format: 'JSON' })
     expect((await answer.json<{ number: string }>()).rows).toBe(200_000)
@@ -238,7 +253,9 @@ describe.skipIf(started === undefined)('embedded ClickHouse (skipped where chdb 
 
   test('talks to curl', () => {
     const curl = (...more: string[]) =>
-      execFileSync('curl', ['-sS', '-u', `${chdb.user}:${password()}`, chdb.url, ...more], { encoding: 'utf8' })
+      execFileSync('curl', ['-sS', '-u', `${chdb.user}:${password()}`, chdb.url, ...more], {
+        encoding: 'utf8',
+      })
     expect(curl('--data-binary', 'SELECT 1 + 1')).toBe('2\n')
     expect(curl('--compressed', '--data-binary', "SELECT 'a', NULL FORMAT CSV")).toBe('"a",\\N\n')
   })

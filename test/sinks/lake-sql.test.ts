@@ -163,6 +163,19 @@ describe('answers', () => {
       'select 1; install httpfs',
     ]) {
       await expect(small.query(sql), sql).rejects.toMatchObject({ code: 'KT3410' })
+      for (const sql of [
+        'insert into trade values (1)',
+        'INSERT OR REPLACE INTO main.trade SELECT * FROM trade',
+        'select 1; update "trade" set price = 1',
+        '-- mine\ndelete from trade',
+        'drop table if exists trade',
+        'truncate trade',
+        'alter table trade add column x int',
+      ])
+        await expect(small.query(sql), sql).rejects.toMatchObject({
+          code: 'KT3410',
+          where: 'table "trade"',
+        })
     }
     await expect(queryLake(lakeAt(folder()), 'select nonsense')).rejects.toMatchObject({ code: 'KT3411' })
     expect(await rows('create temp table mine as select 7 as x; select x from mine')).toEqual([{ x: 7 }])
