@@ -2,7 +2,7 @@
 // JavaScript without dependencies. First run: fetch Node 24 when this one is older, install the dependencies. Later: nothing.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,12 +44,19 @@ const provideNode = () => {
   return node
 }
 
+/** As new as what it was compared with, so that bin/kt need not look again; in a tree that is only read it does. */
+const asNew = (stamp) => {
+  try {
+    utimesSync(stamp, new Date(), new Date())
+  } catch {}
+}
+
 /** Install the dependencies when package.json, the lock or the Node changed since the last time. */
 const install = (node) => {
   const read = (file) => (existsSync(join(root, file)) ? readFileSync(join(root, file)) : '')
   const want = createHash('sha256').update(read('package.json')).update(read('package-lock.json')).update(node).digest('hex')
   const stamp = join(root, 'node_modules', '.kt-setup')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return asNew(stamp)
   const started = Date.now()
   say('installing the dependencies (npm ci)')
   const environment = { ...process.env, PATH: dirname(node) + delimiter + process.env.PATH }
