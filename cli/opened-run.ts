@@ -9,7 +9,7 @@ import { beside } from '../runtime/past.ts'
 import { inLog } from './compare.ts'
 import type { Holding } from './compare.ts'
 import { loadGraph, planOf } from './graph-file.ts'
-import { openLog } from './log.ts'
+import { lookAtLog } from './look.ts'
 import { openPast, rangesUpTo } from './rebuild-past.ts'
 import { planned } from './rebuild.ts'
 import { foldersOf } from './settings.ts'
@@ -43,7 +43,7 @@ export const openRun = async (root: string, run: RunFile, unreadable?: Unreadabl
   const { rebuild } = run
   if (rebuild !== undefined) return openRebuild(root, run, rebuild)
   const plan = planOf(await loadGraph(run.file))
-  const log = await openLog(root, plan, unreadable)
+  const log = await lookAtLog(root, plan, unreadable)
   return {
     plan,
     stages: plan.stages.slice(1),

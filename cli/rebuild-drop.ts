@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { KtError } from '../graph/error.ts'
 import { shardOf } from '../runtime/producer.ts'
 import { claimFolder } from './claim.ts'
-import { openLog } from './log.ts'
+import { lookAtLog } from './look.ts'
 import { planned } from './rebuild.ts'
 import { onCluster } from '../sinks/clickhouse/replication.ts'
 import { replicationBeside } from './server.ts'
@@ -34,7 +34,7 @@ export const dropRebuild = async (
     }
     const { rebuild, sinks } = await planned(file, made?.topics ?? [])
     const readers = [...rebuild.runs.map(shardOf), ...sinks.map(({ sink }) => sink.name)]
-    const log = await openLog(made?.where ?? folder)
+    const log = await lookAtLog(made?.where ?? folder)
     for (const reader of readers) await log.hold(`${folder}/${reader}`, undefined)
     await log.close()
   } finally {

@@ -18,7 +18,7 @@ import { tableName } from '../sinks/lake/schema.ts'
 import type { Range } from './compare.ts'
 import { openLake, tablesIn } from './lake.ts'
 import { pulledLake } from './lake-pull.ts'
-import { openLog } from './log.ts'
+import { lookAtLog } from './look.ts'
 import { foldersOf, loadRun } from './settings.ts'
 
 /** Where a rebuild reads: the log of a run, or a lake. */
@@ -99,7 +99,7 @@ export const rangesUpTo = async (
 }
 
 const openLogPast = async (root: string, rebuild: Rebuild, live: Plan): Promise<OpenPast> => {
-  const log = await openLog(root, live)
+  const log = await lookAtLog(root, live)
   const past: Past = {
     read: (from) => log.read(from),
     ends: () => log.ends(),
@@ -172,7 +172,7 @@ const loadedStep = async (
 ): Promise<number> => {
   if (root === undefined || (loadRun(root)?.kafka === undefined && !existsSync(foldersOf(root).log)))
     return Infinity
-  const log = await openLog(root)
+  const log = await lookAtLog(root)
   try {
     const held = await lake.ends()
     let step = Infinity

@@ -9,7 +9,7 @@ import type { LettersAt } from '../letters.ts'
 import { instrumentsIn, reread, taped } from '../letters-replay.ts'
 import { EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { openLog } from '../log.ts'
+import { lookAtLog } from '../look.ts'
 import { runFolder } from '../settings.ts'
 import { wantsOf } from '../source.ts'
 import { sizeText, table } from '../table.ts'
@@ -96,7 +96,7 @@ interface ReplayOptions extends LetterOptions {
 export const replay = (ids: readonly string[], options: ReplayOptions): Promise<number> =>
   withLetters(options, ids, async (letters, at, file, root) => {
     const plan = planOf(await loadGraph(file))
-    const log = await openLog(root)
+    const log = await lookAtLog(root)
     const known = await instrumentsIn(log).finally(() => log.close())
     const found = letters.length === 0 ? [] : reread(plan, letters, known)
     const mapped = found.filter(({ error }) => error === undefined)

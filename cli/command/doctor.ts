@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { CLIENT, hasClient } from '../../runtime/driver/kafka-client.ts'
 import { findTopics } from '../../runtime/driver/kafka-settings.ts'
 import { accessOf, kafkaAsked } from '../kafka.ts'
-import { openLog } from '../log.ts'
+import { lookAtLog } from '../look.ts'
 import { openRunLake, tablesIn } from '../lake.ts'
 import { runningIn } from '../claim.ts'
 import { EXIT, paint, print, printJson } from '../outcome.ts'
@@ -150,7 +150,7 @@ interface Totals {
   readonly tables: string
   readonly rows: string
 }
-const TOTALS = `SELECT countIf(total_rows > 0) AS tables, sum(total_rows) AS rows FROM system.tables
+const TOTALS = `SELECT countIf(total_rows > 0) AS tables, coalesce(sum(total_rows), 0) AS rows FROM system.tables
   WHERE database = currentDatabase() AND engine LIKE '%MergeTree'`
 
 /** The last run, if there is one. */
@@ -166,7 +166,7 @@ const run = async (named: string | undefined): Promise<readonly Check[]> => {
   if (state === undefined)
     return [{ name: 'run', state: 'note', found: `nothing in ${root}`, fix: 'npm start' }]
   const log = await look('log', async () => {
-    const opened = await openLog(root)
+    const opened = await lookAtLog(root)
     const ends = await opened.ends().finally(() => opened.close())
     // Kafka does not count rows.
     if (state.kafka !== undefined)

@@ -9,7 +9,7 @@ import type { AnyTopic } from '../../graph/topic.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { EXIT, print, printJson } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
-import { openLog } from '../log.ts'
+import { lookAtLog } from '../look.ts'
 import { runFolder, wholeNumber } from '../settings.ts'
 import { NONE, sizeText, table } from '../table.ts'
 
@@ -20,7 +20,7 @@ interface TopicOptions extends GlobalOptions {
 /** Every topic partition with its offsets, rows and bytes. */
 export const list = async (options: TopicOptions): Promise<number> => {
   const { root, run } = runFolder(options.data)
-  const log = await openLog(root)
+  const log = await lookAtLog(root)
   const ends = await log.ends()
   await log.close()
   if (options.json === true) printJson(ends)
@@ -60,7 +60,7 @@ export const tail = async (
   const { root, run } = runFolder(options.data)
   const plan = planOf(await loadGraph(run.file))
   const topic = topicNamed(plan, name)
-  const log = await openLog(root, plan)
+  const log = await lookAtLog(root, plan)
   const wanted = wholeNumber(options.n, '-n', 0, 1_000_000)
   const ends = (await log.ends()).filter((end) => end.topic === name)
   const stop = new AbortController()

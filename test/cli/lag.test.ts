@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { behind, endOf, stageReading } from '../../cli/lag.ts'
 import type { Reading } from '../../cli/lag.ts'
-import { foldersOf, saveRun } from '../../cli/settings.ts'
+import { foldersOf, writeRun } from '../../cli/settings.ts'
 import { Columns } from '../../graph/columns.ts'
 import { logged, schemaId } from '../../graph/schema.ts'
 import { trade } from '../../market/event.ts'
@@ -108,7 +108,7 @@ describe('a reader', () => {
 test('kt lag shows a run that ended before its sinks had begun, and fails over a limit', async () => {
   using folder = temporary()
   const folders = foldersOf(folder.path)
-  saveRun(folders, { graph: 'basis', file: 'graph/basis.ts', source: 'sim', plan: {} })
+  writeRun(folder.path, { graph: 'basis', file: 'graph/basis.ts', source: 'sim', plan: {} })
   const log = await segmentLog(folders.log)
   const writer = await log.write('basis/0/0')
   const received = (Date.now() - 3_600_000) * 1000

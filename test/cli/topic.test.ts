@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { foldersOf, saveRun } from '../../cli/settings.ts'
+import { freePort } from '../../bin/kafka.ts'
+import { foldersOf, writeRun } from '../../cli/settings.ts'
 import { Columns } from '../../graph/columns.ts'
 import { logged, schemaId } from '../../graph/schema.ts'
 import { trade } from '../../market/event.ts'
@@ -32,7 +33,7 @@ const recordOf = (first: number, rows: number) => {
 const tailed = async (flags: readonly string[], steps: number, everyMs: number) => {
   using folder = temporary()
   const folders = foldersOf(folder.path)
-  saveRun(folders, { graph: 'basis', file: 'graph/basis.ts', source: 'sim', plan: {} })
+  writeRun(folder.path, { graph: 'basis', file: 'graph/basis.ts', source: 'sim', plan: {} })
   const log = await segmentLog(folders.log)
   const writer = await log.write('basis/0/0')
   const append = (step: number): Promise<unknown> =>
@@ -69,3 +70,17 @@ describe('the rows of a topic in the terminal', () => {
     expect(busy.length).toBeGreaterThan(60)
   })
 })
+
+test.each(['topic ls', 'topic tail trade', 'lag', 'dlq replay', 'doctor'])(
+  'kt %s says that Kafka is away as soon as it does not answer',
+  async (asked) => {
+    const command = asked.split(' ')
+    using folder = temporary()
+    const kafka = { brokers: `127.0.0.1:${await freePort()}`, prefix: 'basis.', tls: false, retentionMs: 1 }
+    writeRun(folder.path, { graph: 'basis', file: 'graph/basis.ts', source: 'sim', plan: {}, kafka })
+    const { code, out, err } = await start([...command, '--data', folder.path, '--json']).ended
+    expect(code, err).not.toBe(0)
+    // Its library says only, after half a minute, that its transport failed.
+    expect(out).toMatch(command[0] === 'doctor' ? 'did not answer' : /KT3031[^]*ECONNREFUSED/)
+  },
+)
