@@ -62,7 +62,9 @@ const graph = program.command('graph').description('check, show, plan and run gr
 graph
   .command('check')
   .description('types, schemas, keys and names; needs no network')
-  .argument('[files...]', 'graph files', ['graph/basis.ts'])
+  .argument('[files...]', 'graph files; of several, those without a graph are passed over', [
+    'graph/basis.ts',
+  ])
   .action(run(async () => (await import('./command/graph.ts')).check))
 graph
   .command('show')

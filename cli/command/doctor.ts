@@ -150,8 +150,8 @@ interface Totals {
   readonly tables: string
   readonly rows: string
 }
-const TOTALS = `SELECT countIf(total_rows > 0) AS tables, coalesce(sum(total_rows), 0) AS rows FROM system.tables
-  WHERE database = currentDatabase() AND engine LIKE '%MergeTree'`
+const TOTALS = `SELECT countIf(total_rows > 0) AS tables, coalesce(sum(total_rows), 0) AS rows
+  FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'`
 
 /** The last run, if there is one. */
 const run = async (named: string | undefined): Promise<readonly Check[]> => {

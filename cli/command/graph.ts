@@ -20,19 +20,31 @@ import { prefixOf } from '../log.ts'
 import { avroTopics, registryAsked, subjectsOf, subjectText } from '../registry.ts'
 import { checkSimulated, defaultFolder, parseSource } from '../source.ts'
 
-/** Types as the editor shows them, then what only the plan can see. */
+/**
+ * Types as the editor shows them, then what only the plan can see. Of several files, as a shell lists them,
+ * those without a graph are only named.
+ */
 export const check = async (files: readonly string[], options: GlobalOptions): Promise<number> => {
   const checked: { file: string; graph: string; nodes: number; sinks: number }[] = []
+  const passedOver = new Map<string, GraphError>()
   for (const file of files) {
-    const graph = await loadGraph(file)
+    const graph = await loadGraph(file).catch((error: unknown) => {
+      if (!(error instanceof GraphError && error.code === 'KT1052')) throw error
+      passedOver.set(file, error)
+    })
+    if (graph === undefined) continue
     const plan = planOf(graph)
     typeCheck(file)
     checked.push({ file, graph: graph.name, nodes: graph.nodes.length, sinks: plan.sinks.length })
   }
-  if (options.json === true) printJson({ ok: true, graphs: checked })
-  else
+  if (checked.length === 0) for (const error of passedOver.values()) throw error
+  if (options.json === true) printJson({ ok: true, graphs: checked, passedOver: [...passedOver.keys()] })
+  else {
     for (const one of checked)
       print(`ok  ${one.file}: graph "${one.graph}", ${one.nodes} nodes, ${one.sinks} sinks`)
+    if (passedOver.size > 0 && options.quiet !== true)
+      say(`without a graph, passed over: ${[...passedOver.keys()].join(', ')}`)
+  }
   return EXIT.ok
 }
 

@@ -68,6 +68,20 @@ describe('the command line', () => {
     expect(JSON.parse(out)).toMatchObject({ ok: false, error: { code: 'KT1050', fix: [expect.any(String)] } })
   })
 
+  test('passes over files that only help graphs, and names them, unless none has a graph', async () => {
+    const [some, none] = await Promise.all([
+      kt('graph', 'check', 'graph/key.ts', 'graph/candles.ts', 'graph/error.ts'),
+      kt('graph', 'check', 'graph/key.ts', 'graph/error.ts'),
+    ])
+    expect(some).toMatchObject({
+      code: 0,
+      err: 'without a graph, passed over: graph/key.ts, graph/error.ts\n',
+    })
+    expect(some.out).toMatch(/^ok {2}graph\/candles\.ts: graph "candles", .*\n$/)
+    expect(none).toMatchObject({ code: 65, out: '' })
+    expect(none.err).toContain('"graph/key.ts" has no graph [KT1052]')
+  })
+
   test('ends quietly when its reader has seen enough', async () => {
     const { child, ended } = start(['graph', 'show', '--format', 'json'])
     child.stdout?.destroy()
