@@ -23,8 +23,7 @@ export type RunLog = Log & Pick<KeptLog, 'hold'>
  */
 export const openLog = async (root: string, graph?: Plan, unreadable?: Unreadable): Promise<RunLog> => {
   const { kafka, registry, graph: name } = loadRun(root) ?? {}
-  const log =
-    kafka === undefined ? await segmentLog(foldersOf(root).log) : await openKafka(kafka, graph, root)
+  const log = kafka === undefined ? await embedded(foldersOf(root).log) : await openKafka(kafka, graph, root)
   if (graph === undefined) return log
   const of = formatted(log, {
     topics: graph.topics,
@@ -34,6 +33,12 @@ export const openLog = async (root: string, graph?: Plan, unreadable?: Unreadabl
   })
   return { ...of, hold: (reader, positions) => log.hold(reader, positions) }
 }
+
+const embedded = (folder: string): Promise<RunLog> =>
+  segmentLog(folder, {
+    passedOver: ({ file, at, length }) =>
+      console.error(JSON.stringify({ msg: 'damaged bytes of the log passed over', file, at, bytes: length })),
+  })
 
 /** What stands before the names of a graph's topics where others see them. */
 export const prefixOf = (kafka: KafkaPlace | undefined, graph: string): string => kafka?.prefix ?? `${graph}.`
@@ -64,6 +69,7 @@ export const kafkaOf = async (
     prefix: place.prefix,
     access,
     ids,
+    uses: wanted.map(({ name }) => name),
     topic: (name) => wanted.find((one) => one.name === name) ?? {},
     outage: ({ state, shard, error, lastedMs }) => {
       const lasted = state === 'begun' ? {} : { seconds: Math.round(lastedMs / 100) / 10 }

@@ -65,6 +65,12 @@ export class Cursor {
     return at
   }
 
+  /** The frame that was given is given again. */
+  again(at: number): void {
+    this.#at = at
+    this.#sound = at
+  }
+
   /** Load what comes next, up to `end`. `damaged`: the frame there is not what was written. */
   async load(end: number, bytes = CHUNK_BYTES): Promise<'loaded' | 'end' | 'damaged'> {
     const { position } = this
@@ -112,6 +118,31 @@ export class Cursor {
 
 const NOTHING = new Uint8Array(0)
 
+/** Bytes of a segment that cannot be read. */
+export interface Damage {
+  readonly at: number
+  readonly length: number
+}
+
+/** Take the frames up to `end` into a table, and pass over what is damaged. Returns what that was. */
+export const followPast = async (
+  cursor: Cursor,
+  end: number,
+  table: Table,
+  marks?: Marks,
+): Promise<readonly Damage[]> => {
+  const passed: Damage[] = []
+  for (;;) {
+    const at = await follow(cursor, end, table, marks)
+    if (at >= end) return passed
+    const believed = table.followDamaged(cursor.chunk, 0)
+    await cursor.skip(end)
+    const length = cursor.position - at
+    if (believed !== length) table.doubt.all()
+    passed.push({ at, length })
+  }
+}
+
 /** Take the frames up to `end` into a table. Returns where it stopped: at the end, or at a damaged frame. */
 export const follow = async (cursor: Cursor, end: number, table: Table, marks?: Marks): Promise<number> => {
   for (;;) {
@@ -127,7 +158,7 @@ export const follow = async (cursor: Cursor, end: number, table: Table, marks?: 
     table.follow(chunk, at)
     if (marks === undefined) continue
     recordsAt(chunk, at, stepAt(chunk, at), (lane, _, offset) =>
-      marks.note(table.lanes[lane]!.place.id, offset, chunk.position + at),
+      marks.note(table.lanes[lane]?.place.id, offset, chunk.position + at),
     )
   }
 }

@@ -20,18 +20,13 @@ export const segmentsOf = async (folder: string): Promise<readonly number[]> =>
     .map(Number)
     .sort((a, b) => a - b)
 
-/** KT3003: what lies there is not what was written. */
-export const damaged = (
-  file: string,
-  at: number,
-  why: string,
-  facts: Readonly<Record<string, unknown>> = {},
-): HostError =>
+/** KT3003: what lies there is not what was written, and nobody can say how the log goes on. */
+export const damaged = (file: string, at: number, why: string): HostError =>
   new HostError('KT3003', `a frame of the log is damaged at byte ${at}`, {
     where: file,
     why,
     fix: 'The disk gave back other bytes than it was given: restore the file, or begin with another --data.',
-    facts: { file, at, ...facts },
+    facts: { file, at },
     retry: 'never',
   })
 

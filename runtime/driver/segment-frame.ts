@@ -166,6 +166,21 @@ export const soundAfter = (chunk: Chunk, at: number): number => {
 export const kindAt = ({ bytes }: Chunk, at: number): number => bytes[at + 11]!
 export const durableAt = ({ view }: Chunk, at: number): number => view.getUint32(at + 12, true)
 
+/**
+ * How long the frame at `at` would be, as its own counts and the lengths of its records have it, if it is a
+ * step; 0: they do not fit in the chunk. So whether a damaged one can be believed.
+ */
+export const stepLengthAt = (chunk: Chunk, at: number): number => {
+  const { bytes } = chunk
+  if (at + STEP_BYTES > bytes.length || kindAt(chunk, at) !== STEP) return 0
+  const step = stepAt(chunk, at)
+  const table = padded(STEP_BYTES + step.inputs * INPUT_BYTES + step.records * RECORD_BYTES)
+  if (at + table > bytes.length) return 0
+  let end = at + table
+  recordsAt(chunk, at, step, (_, __, ___, from, to) => void (end += padded(to - from)))
+  return end <= bytes.length ? end - at : 0
+}
+
 /** The JSON of a table; its crc has been checked. */
 export const tableAt = ({ view, bytes }: Chunk, at: number): unknown => {
   const length = view.getUint32(at + HEAD_BYTES, true)

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises'
 import { errnoOf, replaceFile, whenThere } from './disk.ts'
 import { INDEX, Frames, chunkOf, kindAt, lengthAt, soundAt, tableAt } from './segment-frame.ts'
-import { indexFile, readAt, segmentFile } from './segment-folder.ts'
-import { Cursor, follow } from './segment-cursor.ts'
+import { headOf, indexFile, readAt, segmentFile } from './segment-folder.ts'
+import { Cursor, followPast } from './segment-cursor.ts'
 import { Table } from './segment-table.ts'
 import type { TableText } from './segment-name.ts'
 
@@ -15,7 +15,9 @@ export class Marks {
   #marks: Mark[] = []
   #last = new Map<number, number>()
 
-  note(place: number, offset: number, position: number): void {
+  /** `place`: undefined where its name is lost. */
+  note(place: number | undefined, offset: number, position: number): void {
+    if (place === undefined) return
     const last = this.#last.get(place)
     if (last !== undefined && position - last < APART_BYTES) return
     this.#last.set(place, position)
@@ -72,8 +74,10 @@ const makeIndex = async (folder: string, segment: number): Promise<Index> => {
     const table = new Table()
     const marks = new Marks()
     const cursor = new Cursor(handle, 0)
-    while ((await follow(cursor, size, table, marks)) < size) await cursor.skip(size)
-    const index = { table: table.text(), marks: marks.all() }
+    await followPast(cursor, size, table, marks)
+    // What was named in a damaged frame is named again where the next segment begins.
+    const next = await headOf(folder, segment + 1)
+    const index = { table: next?.text ?? table.text(), marks: marks.all() }
     await writeIndex(folder, segment, index).catch((error: unknown) => {
       // A reader may have no right or no space to write here, and does not need to.
       if (errnoOf(error) === undefined) throw error

@@ -4,11 +4,12 @@ import type { Log, LogWriter } from '../../graph/port.ts'
 import { closed, overtaken } from '../log.ts'
 import type { Dropped, KeptLog, Limits } from '../log.ts'
 import { errnoOf } from './disk.ts'
-import { Cursor, follow } from './segment-cursor.ts'
+import { Cursor, followPast } from './segment-cursor.ts'
 import { Durable } from './segment-durable.ts'
 import { headOf, refusedByDisk, segmentFile, segmentsOf } from './segment-folder.ts'
 import { lockFolder } from './segment-lock.ts'
 import { SegmentReader } from './segment-reader.ts'
+import type { PassedOver } from './segment-reader.ts'
 import { recover } from './segment-recovery.ts'
 import { dropSegments, putHold } from './segment-retention.ts'
 import { Table } from './segment-table.ts'
@@ -23,6 +24,8 @@ export interface SegmentOptions {
   readonly pendingBytesMax?: number
   /** What each run of retention did, for a report. */
   readonly retained?: (dropped: Dropped) => void
+  /** What no reader can read, once, for a report: damaged records stand in the places of what was there. */
+  readonly passedOver?: (damage: PassedOver) => void
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -40,6 +43,7 @@ export const segmentLog = async (folder: string, options: SegmentOptions = {}): 
     keep: options.keep ?? { bytes: 5 * 2 ** 30, ageMs: DAY_MS },
     pendingBytesMax: options.pendingBytesMax ?? 256 << 20,
     retained: options.retained ?? (() => undefined),
+    passedOver: options.passedOver ?? (() => undefined),
   })
 }
 
@@ -48,6 +52,8 @@ class SegmentLog implements KeptLog {
   readonly #options: Required<SegmentOptions>
   readonly #durable: Durable
   readonly #readers = new Set<SegmentReader>()
+  /** The damage that was told of. */
+  readonly #told = new Set<string>()
   #writing: Promise<Writing> | undefined
   #following: Following | undefined
   #follows: Promise<unknown> = Promise.resolve()
@@ -88,7 +94,7 @@ class SegmentLog implements KeptLog {
 
   async read(from: Parameters<Log['read']>[0]): ReturnType<Log['read']> {
     if (this.#closed) throw closed()
-    const reader = new SegmentReader(this.#folder, this.#durable, from)
+    const reader = new SegmentReader(this.#folder, this.#durable, from, (damage) => this.#passedOver(damage))
     this.#readers.add(reader)
     return {
       read: (bytesMax, waitMs) => reader.read(bytesMax, waitMs),
@@ -174,6 +180,13 @@ class SegmentLog implements KeptLog {
     return refusedByDisk(this.#folder, error)
   }
 
+  #passedOver(damage: PassedOver): void {
+    const place = `${damage.file} ${damage.at}`
+    if (this.#told.has(place)) return
+    this.#told.add(place)
+    this.#options.passedOver(damage)
+  }
+
   async #drop(limits: Limits): Promise<Dropped> {
     const dropped = await dropSegments(this.#folder, this.#durable.segment, limits, Date.now())
     this.#options.retained(dropped)
@@ -201,7 +214,7 @@ class SegmentLog implements KeptLog {
       }
     }
     const { cursor, table } = this.#following
-    while ((await follow(cursor, length, table)) < length) await cursor.skip(length)
+    await followPast(cursor, length, table)
     table.arrived()
     return table
   }

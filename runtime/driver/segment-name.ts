@@ -48,6 +48,8 @@ export interface Shard {
 
 /** Names and positions, as JSON in a table frame: numbers stand for names in all steps after it. */
 export interface TableText {
+  /** It has all names there are, and says of all how far they are. */
+  readonly whole?: true
   readonly places: readonly PlaceText[]
   readonly lanes: readonly LaneText[]
   readonly shards: readonly ShardText[]

@@ -3,45 +3,63 @@ import type { FileHandle } from 'node:fs/promises'
 import type { LogReader, Placed, ReadFrom } from '../../graph/port.ts'
 import { closed, passed } from '../log.ts'
 import { whenThere } from './disk.ts'
-import { Cursor } from './segment-cursor.ts'
+import { Cursor, followPast } from './segment-cursor.ts'
 import type { Durable } from './segment-durable.ts'
-import { damaged, headOf, segmentFile, segmentsOf } from './segment-folder.ts'
+import { headOf, segmentFile, segmentsOf } from './segment-folder.ts'
 import { STEP, TABLE, kindAt, tableAt } from './segment-frame.ts'
 import { indexOf } from './segment-index.ts'
+import type { Chunk } from './segment-frame.ts'
 import type { TableText } from './segment-name.ts'
+import { Table } from './segment-table.ts'
 import { Shown, Wanted } from './segment-wanted.ts'
 import type { Lost, Want } from './segment-wanted.ts'
 
 const CHUNK_BYTES_MIN = 64 << 10
 const CHUNK_BYTES_MAX = 256 << 10
+/** Of bytes that cannot be read a record keeps the first of them. */
+const LETTER_BYTES_MAX = 1 << 20
 
 /** Where the records of one read go: those of the step that was taken; returns how many it has. */
 type Put = (wanted: Wanted) => number
 
+/** Bytes that cannot be read, and were passed over. */
+export interface PassedOver {
+  readonly file: string
+  readonly at: number
+  readonly length: number
+}
+
 /**
  * Reads durable steps out of the segments, in this process or another. Offsets are dense, so a hole of any
- * cause is seen: it is an error, and the reader gives nothing more after it. Damage that hit only other
- * partitions is passed.
+ * cause is seen: where records are missing, damaged ones (`DAMAGED`) stand in their places, and the reader
+ * goes on behind them. Damage that hit only other partitions is passed.
  */
 export class SegmentReader implements LogReader {
   readonly #folder: string
   readonly #durable: Durable
   readonly #wanted: Wanted
+  readonly #passed: (over: PassedOver) => void
   readonly #shown = new Shown()
   #segment = 0
   #cursor: Cursor | undefined
   /** Of the segment's file, once it is finished. */
   #size: number | undefined
-  /** The damage that was passed last: a hole that comes after it is its doing. */
-  #damage: { readonly file: string; readonly at: number } | undefined
+  /** What was passed over last, until a record has it: a hole that comes after it is its doing. */
+  #damage: Uint8Array = NOTHING
   #failure: Error | undefined
   #closed = false
   #reading: Promise<void> | undefined
 
-  constructor(folder: string, durable: Durable, from: readonly ReadFrom[]) {
+  constructor(
+    folder: string,
+    durable: Durable,
+    from: readonly ReadFrom[],
+    passed: (over: PassedOver) => void,
+  ) {
     this.#folder = folder
     this.#durable = durable
     this.#wanted = new Wanted(from)
+    this.#passed = passed
   }
 
   async read(bytesMax: number, waitMs: number): Promise<readonly Placed[]> {
@@ -101,7 +119,12 @@ export class SegmentReader implements LogReader {
         if (await this.#load(cursor, chunkBytes)) continue
         break
       }
-      if (!this.#take(cursor, at)) continue
+      const state = this.#take(cursor, at)
+      if (state === 'nothing') continue
+      if (state === 'nameless') {
+        if (await this.#look(cursor, at)) continue
+        break
+      }
       bytes += this.#wanted.bytes
       found += put(this.#wanted)
     }
@@ -114,13 +137,40 @@ export class SegmentReader implements LogReader {
     const end = sealed ? (this.#size ??= (await cursor.handle.stat()).size) : this.#durable.length
     const state = await cursor.load(end, chunkBytes)
     if (state === 'damaged') {
-      this.#damage = { file: segmentFile(this.#folder, this.#segment), at: cursor.position }
       if (sealed) this.#wanted.define((await indexOf(this.#folder, this.#segment)).table)
-      await cursor.skip(end)
+      await this.#pass(cursor, end)
     }
     if (state !== 'end') return true
     if (!sealed) return false
     await this.#leave()
+    return true
+  }
+
+  async #pass(cursor: Cursor, end: number): Promise<void> {
+    const at = cursor.position
+    const begin = cursor.chunk.bytes.slice(0, LETTER_BYTES_MAX)
+    await cursor.skip(end)
+    const length = cursor.position - at
+    this.#damage = begin.subarray(0, length)
+    this.#passed({ file: segmentFile(this.#folder, this.#segment), at, length })
+  }
+
+  /**
+   * The names that the step at `at` has numbers of lay in a damaged frame: a table behind it says them again.
+   * False: there is none yet.
+   */
+  async #look(cursor: Cursor, at: number): Promise<boolean> {
+    cursor.again(at)
+    if (this.#durable.segment > this.#segment) {
+      this.#wanted.define((await indexOf(this.#folder, this.#segment)).table)
+      this.#wanted.named = true
+      return true
+    }
+    const table = new Table()
+    table.doubt.all()
+    await followPast(new Cursor(cursor.handle, cursor.position), this.#durable.length, table)
+    if (table.doubt.why() !== undefined) return false
+    this.#wanted.define(table.text())
     return true
   }
 
@@ -142,9 +192,10 @@ export class SegmentReader implements LogReader {
     const skipped = !first && next !== this.#segment + 1
     this.#segment = next
     this.#size = undefined
+    this.#wanted.named = false
     this.#cursor = new Cursor(handle, 0)
     const head = await headOf(this.#folder, next)
-    if (head !== undefined) this.#check(head.text, first || skipped)
+    if (head !== undefined && (first || skipped)) this.#check(head.text)
     if (first && next < this.#durable.segment) await this.#jump(handle)
     return true
   }
@@ -174,37 +225,34 @@ export class SegmentReader implements LogReader {
     )
   }
 
-  /** A segment begins at offsets that are wanted, or before them: else something is lost. */
-  #check(head: TableText, byRetention: boolean): void {
+  /** Retention has not passed what is wanted. */
+  #check(head: TableText): void {
     const lost = this.#wanted.ahead(head)
-    if (lost === undefined) return
-    const { want, next } = lost
-    this.#failure = byRetention ? passed(want, want.offset, next) : this.#hole(lost, 0)
+    if (lost !== undefined) this.#failure = passed(lost.want, lost.want.offset, lost.next)
   }
 
-  #hole({ want: { topic, partition, offset }, next }: Lost, at: number): Error {
-    const damage = this.#damage ?? { file: segmentFile(this.#folder, this.#segment), at }
-    const why = `Offsets ${offset} to ${next - 1} of topic "${topic}" partition ${partition} lay there.`
-    return damaged(damage.file, damage.at, why, { topic, partition, offset, next })
-  }
-
-  #nameless(at: number): Error {
-    return damaged(
-      segmentFile(this.#folder, this.#segment),
-      at,
-      'The names that its numbers stand for lay in a damaged frame.',
-    )
-  }
-
-  /** Take one frame in. False: it has no records, or ends the reader. */
-  #take({ chunk }: Cursor, at: number): boolean {
+  /** Take one frame in, or damaged records for what is missing before it; then it comes again. */
+  #take(cursor: Cursor, at: number): 'records' | 'nothing' | 'nameless' {
+    const { chunk } = cursor
     const kind = kindAt(chunk, at)
-    if (kind === TABLE) this.#wanted.define(tableAt(chunk, at) as TableText)
-    if (kind !== STEP) return false
+    const state = kind === TABLE ? this.#define(tableAt(chunk, at) as TableText) : this.#step(chunk, at, kind)
+    if (typeof state === 'string') return state
+    cursor.again(at)
+    this.#wanted.miss(state, this.#damage)
+    this.#damage = NOTHING
+    return 'records'
+  }
+
+  #define(text: TableText): 'nothing' | Lost {
+    this.#wanted.define(text)
+    return this.#wanted.ahead(text) ?? 'nothing'
+  }
+
+  #step(chunk: Chunk, at: number, kind: number): 'records' | 'nothing' | 'nameless' | Lost {
+    if (kind !== STEP) return 'nothing'
     const state = this.#wanted.take(chunk, at)
-    if (state === 'taken') return true
-    const position = chunk.position + at
-    this.#failure = state === 'nameless' ? this.#nameless(position) : this.#hole(state, position)
-    return false
+    return state === 'taken' ? 'records' : state
   }
 }
+
+const NOTHING = new Uint8Array(0)

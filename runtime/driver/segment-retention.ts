@@ -67,7 +67,7 @@ export const dropSegments = async (
     if (segment >= active || next === undefined) break
     const written = (await whenThere(stat(segmentFile(folder, segment))))?.mtimeMs ?? 0
     if (kept <= limits.bytes && now - written <= limits.ageMs) break
-    const heldBy = await holderOf(folder, next, holds)
+    const heldBy = await holderOf(folder, segments.slice(i + 1), holds)
     if (heldBy !== undefined) return { bytes, heldBy }
     await rm(indexFile(folder, segment), { force: true })
     await rm(segmentFile(folder, segment), { force: true })
@@ -77,14 +77,16 @@ export const dropSegments = async (
   return { bytes, heldBy: undefined }
 }
 
-/** Who has not read all that lies before a segment. */
+/** Who has not read all that lies before the first of these segments, or of which nobody can say it. */
 const holderOf = async (
   folder: string,
-  next: number,
+  kept: readonly number[],
   holds: readonly Hold[],
 ): Promise<string | undefined> => {
   if (holds.length === 0) return undefined
-  const head = await headOf(folder, next)
+  let head: Awaited<ReturnType<typeof headOf>>
+  // Where a head is damaged the next one says of more that it has been read.
+  for (const segment of kept) if ((head = await headOf(folder, segment)) !== undefined) break
   const begins = new Map(
     head?.text.places.map(([, topic, partition, offset]) => [partitionKey(topic, partition), offset]),
   )

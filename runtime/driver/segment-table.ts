@@ -1,9 +1,13 @@
 import { assert } from '../../graph/error.ts'
 import type { Step } from '../../graph/port.ts'
-import { inputsAt, recordsAt, stepAt } from './segment-frame.ts'
-import type { Chunk, CodedStep } from './segment-frame.ts'
+import { Doubt } from './segment-doubt.ts'
+import { inputsAt, lengthAt, recordsAt, stepAt, stepLengthAt } from './segment-frame.ts'
+import type { Chunk, CodedStep, StepView } from './segment-frame.ts'
 import { laneText, placeText, shardText } from './segment-name.ts'
 import type { Extent, Lane, Last, Place, Shard, TableText } from './segment-name.ts'
+
+/** A damaged step that says it came later than this behind the one before it is not believed. */
+const STEP_APART_MAX_US = 3_600_000_000
 
 /**
  * All that the log knows without its rows: which names have which numbers, how far each partition is, and
@@ -17,6 +21,7 @@ export class Table {
   readonly places: Place[] = []
   readonly lanes: Lane[] = []
   readonly shards: Shard[] = []
+  readonly doubt = new Doubt()
   /** By topic, then by partition: found for every record, so without making a key. */
   readonly #placesOf = new Map<string, Place[]>()
   readonly #shardOf = new Map<string, Shard>()
@@ -41,6 +46,7 @@ export class Table {
 
   /** Take in a table frame. */
   define(text: TableText): void {
+    if (text.whole === true) this.doubt.none()
     for (const [id, topic, partition, next, rows, bytes] of text.places) {
       const place = this.known(topic, partition) ?? this.#addPlace(id, topic, partition)
       Object.assign(place.staged, { next, rows, bytes })
@@ -57,28 +63,49 @@ export class Table {
     }
   }
 
-  /** Take in a step, as it lies in a segment. */
+  /**
+   * Take in a step, as it lies in a segment. Numbers whose names lay in a damaged frame are passed over: then
+   * there is doubt.
+   */
   follow(chunk: Chunk, at: number): void {
     const step = stepAt(chunk, at)
     const shard = this.shards[step.shard]
-    assert(shard !== undefined, `the shard of a step has a name in its segment`)
-    const { inputs } = shard
-    inputsAt(
-      chunk,
-      at,
-      step,
-      (place, next) => void (next < 0 ? inputs.delete(place) : inputs.set(place, next)),
-    )
-    shard.step = step.step
-    shard.time = step.time
-    recordsAt(chunk, at, step, (id, rows, offset, from, to) => {
-      const lane = this.lanes[id]
-      assert(lane !== undefined, `the lane of a record has a name in its segment`)
-      const { staged } = lane.place
-      staged.next = offset + 1
-      staged.rows += rows
-      staged.bytes += to - from
+    if (shard !== undefined) {
+      const { inputs } = shard
+      inputsAt(chunk, at, step, (place, next) => {
+        if (next < 0) inputs.delete(place)
+        else inputs.set(place, next)
+        this.doubt.input(shard, place)
+      })
+      Object.assign(shard, { step: step.step, time: step.time })
+    }
+    this.#count(chunk, at, step)
+  }
+
+  /**
+   * Take in a damaged frame when it is a step whose head agrees with all that is known: then only batches of
+   * it are damaged, as nearly all bytes of a log are batches. Returns its length; 0: it cannot be believed.
+   */
+  followDamaged(chunk: Chunk, at: number): number {
+    const length = lengthAt(chunk, at)
+    if (length === 0 || stepLengthAt(chunk, at) !== length) return 0
+    const step = stepAt(chunk, at)
+    const shard = this.shards[step.shard]
+    if (shard === undefined || step.epoch !== shard.epoch || step.step !== shard.step + 1) return 0
+    if (!(step.time >= shard.time && step.time - shard.time < STEP_APART_MAX_US)) return 0
+    const nexts = new Map<Place, number>()
+    let agrees = true
+    recordsAt(chunk, at, step, (id, _, offset) => {
+      const place = this.lanes[id]?.place
+      const next = place === undefined ? -1 : (nexts.get(place) ?? place.staged.next)
+      agrees &&= offset === next
+      if (place !== undefined) nexts.set(place, next + 1)
     })
+    if (!agrees) return 0
+    if (step.inputs > 0) this.doubt.shard(shard)
+    Object.assign(shard, { step: step.step, time: step.time })
+    this.#count(chunk, at, step)
+    return length
   }
 
   /** All that was defined and followed is durable. */
@@ -142,7 +169,7 @@ export class Table {
   head(): TableText {
     this.lanes.forEach((lane) => (lane.named = true))
     for (const shard of this.#shardOf.values()) shard.named = true
-    return this.text()
+    return { whole: true, ...this.text() }
   }
 
   /** The places that ever held a record; others are only read, from another log. */
@@ -182,6 +209,16 @@ export class Table {
       lanes,
       text: { places: Array.from(places, placeText), lanes: Array.from(fresh, laneText), shards },
     }
+  }
+
+  #count(chunk: Chunk, at: number, step: StepView): void {
+    recordsAt(chunk, at, step, (id, rows, offset, from, to) => {
+      const staged = this.lanes[id]?.place.staged
+      if (staged === undefined) return
+      staged.next = offset + 1
+      staged.rows += rows
+      staged.bytes += to - from
+    })
   }
 
   /** Only inputs that have moved are written. */

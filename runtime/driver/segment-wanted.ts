@@ -1,5 +1,5 @@
 import type { Partition, Placed, ReadFrom } from '../../graph/port.ts'
-import { partitionKey } from '../log.ts'
+import { DAMAGED, partitionKey } from '../log.ts'
 import { alignedBytes } from './segment-folder.ts'
 import { padded, recordsAt, stepAt } from './segment-frame.ts'
 import type { Chunk, StepView } from './segment-frame.ts'
@@ -31,6 +31,8 @@ interface Slot {
 }
 
 const SLAB_BYTES = 64 << 10
+/** Of a long hole this many at a time. */
+const MISSED_MAX = 1024
 const NOTHING = new Uint8Array(0)
 const NO_STEP: StepView = { step: -1, time: 0, shard: 0, epoch: 0, inputs: 0, records: 0 }
 
@@ -39,8 +41,10 @@ const NO_STEP: StepView = { step: -1, time: 0, shard: 0, epoch: 0, inputs: 0, re
  * for are learned on the way.
  */
 export class Wanted {
-  /** Bytes of the records that the step has of them. */
+  /** Bytes of the records that the step has of them, or of those that are missing. */
   bytes = 0
+  /** All names that there are for this segment are known. */
+  named = false
   readonly #wants = new Map<string, Want>()
   readonly #lanes: NamedLane[] = []
   readonly #places: Partition[] = []
@@ -84,8 +88,8 @@ export class Wanted {
   }
 
   /**
-   * Take in the step at `at`, and go on behind it. Of a step that cannot be taken whole nothing is: a record
-   * is lost, or its number has no name.
+   * Take in the step at `at`, and go on behind it. Of a step that cannot be taken whole nothing is: records
+   * before it are missing, or a number has no name.
    */
   take(chunk: Chunk, at: number): 'taken' | 'nameless' | Lost {
     let failure: 'nameless' | Lost | undefined
@@ -96,7 +100,7 @@ export class Wanted {
     recordsAt(chunk, at, this.#step, (id, rows, offset, from, to) => {
       const lane = this.#lanes[id]
       const want = lane?.want
-      if (lane === undefined) failure ??= 'nameless'
+      if (lane === undefined && !this.named) failure ??= 'nameless'
       if (lane === undefined || want === undefined || offset < want.offset) return
       if (offset > want.offset) {
         failure ??= { want, next: offset }
@@ -107,14 +111,31 @@ export class Wanted {
       this.#slot(lane, rows, offset, from, to)
     })
     if (failure === undefined) return 'taken'
+    for (let i = this.#count; i-- > 0;) this.#slots[i]!.lane.want!.offset = this.#slots[i]!.offset
     this.#count = 0
     return failure
+  }
+
+  /**
+   * Put damaged records where some are missing, as many as one step may have, and go on behind them; the
+   * first has the bytes.
+   */
+  miss({ want, next }: Lost, bytes: Uint8Array): void {
+    const { topic, partition, offset } = want
+    const lane = { topic, partition, schema: DAMAGED, want }
+    const end = Math.min(next, offset + MISSED_MAX)
+    this.#count = 0
+    this.bytes = bytes.length
+    this.#bytes = bytes
+    this.#step = { ...NO_STEP, step: offset, time: this.#step.time, epoch: -1, shard: -1 }
+    for (; want.offset < end; want.offset++)
+      this.#slot(lane, 0, want.offset, 0, want.offset === offset ? bytes.length : 0)
   }
 
   /** Add copies of the records of the step that was taken. Returns how many. */
   into(found: Placed[]): number {
     const { epoch, step, time } = this.#step
-    const shard = this.#shards[this.#step.shard]!
+    const shard = this.#shards[this.#step.shard] ?? ''
     for (let i = 0; i < this.#count;) {
       const end = this.#runFrom(i)
       const { from: begin } = this.#slots[i]!
@@ -156,7 +177,7 @@ export class Wanted {
 
   /** Show the records of the step that was taken, all as the same object. Returns how many. */
   show(record: Shown, see: (record: Placed) => void): number {
-    record.shard = this.#shards[this.#step.shard]!
+    record.shard = this.#shards[this.#step.shard] ?? ''
     record.epoch = this.#step.epoch
     record.step = this.#step.step
     record.time = this.#step.time

@@ -8,10 +8,16 @@ import { refusedByDisk, segmentFile } from './segment-folder.ts'
 import { Frames } from './segment-frame.ts'
 import { Marks, writeIndex } from './segment-index.ts'
 import type { Tail } from './segment-recovery.ts'
-import type { Lane, Shard } from './segment-name.ts'
+import type { Lane, Shard, TableText } from './segment-name.ts'
 import type { Table } from './segment-table.ts'
 
 const FRAMES_BYTES = 1 << 20
+/** So far apart tables are that say everything, or where names were given since. */
+const TABLES_APART_BYTES = 8 << 20
+const NAMES_APART_BYTES = 256 << 10
+/** And so many times as far as they are long. */
+const TABLES_APART = 32
+const NAMES_APART = 4
 const SPARE_BYTES_MAX = 16 << 20
 
 export interface WriterOptions {
@@ -64,6 +70,13 @@ export class SegmentWriter {
   #torn = false
   #closed = false
   #pendingBytes = 0
+  /** Of the table that said everything last, in its segment. */
+  #wholeAt = -Infinity
+  #wholeBytes = 0
+  /** Names were given behind it. */
+  #named = false
+  /** Nothing more goes into this segment. */
+  #ended: number
 
   constructor(folder: string, durable: Durable, tail: Tail, options: WriterOptions) {
     this.#folder = folder
@@ -72,6 +85,7 @@ export class SegmentWriter {
     this.table = tail.table
     this.#marks = tail.marks
     this.#handle = tail.handle
+    this.#ended = tail.ended ? durable.segment : 0
   }
 
   /** Settles when the step is durable and every reader may see it, with the offsets of its records. */
@@ -86,7 +100,7 @@ export class SegmentWriter {
     const { frames } = group
     const known = group.segment === this.#durable.segment ? this.#durable.length : 0
     const { lanes, text } = this.table.naming(step, shard)
-    if (text !== undefined) frames.table(text, known)
+    this.#name(group, text, known)
     const position = group.position + frames.length
     const coded = this.table.stage(step, shard, lanes)
     frames.step(step, coded, known)
@@ -109,6 +123,7 @@ export class SegmentWriter {
   async close(): Promise<void> {
     this.#closed = true
     while (this.#running !== undefined) await this.#running
+    await this.#end().catch(unlessRefused)
     await this.#sealing
     await this.#handle?.close()
     this.#handle = undefined
@@ -134,11 +149,42 @@ export class SegmentWriter {
     const frames = this.#spare ?? new Frames(FRAMES_BYTES)
     this.#spare = undefined
     frames.clear()
-    if (segment > 0 && position < this.#options.segmentBytes) {
+    if (segment > 0 && segment !== this.#ended && position < this.#options.segmentBytes) {
       return { segment, position, frames, marks: before?.marks ?? this.#marks, pending: [] }
     }
-    frames.table(this.table.head(), 0)
+    this.#whole(frames, 0, 0)
     return { segment: segment + 1, position: 0, frames, marks: new Marks(), pending: [] }
+  }
+
+  /**
+   * Names come before the step that uses them; now and then all that is known does, for who cannot read what
+   * lies before.
+   */
+  #name({ position, frames }: Group, text: TableText | undefined, known: number): void {
+    const at = position + frames.length
+    this.#named ||= text !== undefined
+    const apart = this.#named
+      ? Math.max(NAMES_APART_BYTES, NAMES_APART * this.#wholeBytes)
+      : Math.max(TABLES_APART_BYTES, TABLES_APART * this.#wholeBytes)
+    if (at - this.#wholeAt >= apart) this.#whole(frames, at, known)
+    else if (text !== undefined) frames.table(text, known)
+  }
+
+  #whole(frames: Frames, at: number, known: number): void {
+    const { length } = frames
+    frames.table(this.table.head(), known)
+    this.#wholeAt = at
+    this.#wholeBytes = frames.length - length
+    this.#named = false
+  }
+
+  /** The last frame says everything: nothing before it has to be read to go on. */
+  async #end(): Promise<void> {
+    const { segment, length } = this.#durable
+    if (this.#handle === undefined || length === this.#wholeAt + this.#wholeBytes) return
+    const frames = new Frames(FRAMES_BYTES)
+    this.#whole(frames, length, length)
+    await this.#write({ segment, position: length, frames, marks: this.#marks, pending: [] })
   }
 
   async #run(): Promise<void> {
@@ -199,6 +245,7 @@ export class SegmentWriter {
     this.#torn = true
     this.table.forget()
     this.#marks.cut(this.#durable.length)
+    this.#wholeAt = -Infinity
     for (const { reject } of refused) reject(why)
     // When this is refused too the file stays torn: it is tried again before the next write, which then says
     // why.
@@ -224,15 +271,17 @@ export class SegmentWriter {
       this.#durable.sync()
       await writeIndex(this.#folder, segment, index)
     }
-    const unlessRefused = (error: unknown): void => {
-      if (errnoOf(error) === undefined) throw error
-    }
     this.#sealing = this.#sealing
       .then(finish)
       .catch(unlessRefused)
       .then(this.#options.sealed)
       .catch(unlessRefused)
   }
+}
+
+/** What the disk refuses here can be made again. */
+const unlessRefused = (error: unknown): void => {
+  if (errnoOf(error) === undefined) throw error
 }
 
 const bytesOf = (step: Step): number => step.records.reduce((sum, { bytes }) => sum + bytes.length, 0)
