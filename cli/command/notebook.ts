@@ -49,7 +49,8 @@ export const check = async (file: string, options: GlobalOptions): Promise<numbe
   else for (const one of mistakes) print(`cell ${one.cell} line ${one.line}: ${one.message}`)
   if (mistakes.length > 0) {
     if (options.json === true) return EXIT.failed
-    throw new KtError('KT5060', `${mistakes.length} type errors in "${file}"`, {
+    const many = `${mistakes.length} type error${mistakes.length === 1 ? '' : 's'}`
+    throw new KtError('KT5060', `${many} in "${file}"`, {
       fix: 'Correct the cells that are named above.',
     })
   }

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { KtError } from '../../graph/error.ts'
 import { readNotebook } from './document.ts'
 
-/** A mistake of type in a cell; the line is counted from 1 within the cell. */
+/** A mistake of type in a cell; the line is counted from 1 within the cell. Cell 0: about the settings. */
 export interface TypeMistake {
   readonly cell: number
   readonly line: number
@@ -19,25 +19,26 @@ interface Place {
 }
 
 /**
- * Check the types of a notebook's cells with tsc, under the project's own settings. Each cell is a block
- * within the one before it, so that it sees what was declared, and may declare it anew.
+ * Check the types of a notebook's cells with tsc, under the settings of its project; where it has none, by
+ * kt's own strict rules. Each cell is a block within the one before it, so that it sees what was declared,
+ * and may declare it anew.
  */
 export const checkNotebook = (path: string): readonly TypeMistake[] => {
-  const root = projectOf(resolve(path))
-  const folder = join(root, '.kt', 'notebooks', basename(path, '.ipynb'))
+  const beside = dirname(resolve(path))
+  const project = projectOf(beside)
   const { text, places } = programOf(path)
-  mkdirSync(folder, { recursive: true })
+  // Packages are looked for from here up.
+  const folder = mkdtempSync(join(project ?? beside, '.kt-check-'))
   try {
     writeFileSync(join(folder, 'cells.ts'), text)
-    const compilerOptions = { noEmit: true, noUnusedLocals: false, composite: false, incremental: false }
+    const compilerOptions = {
+      ...(project === undefined ? alone : {}),
+      ...{ noEmit: true, noUnusedLocals: false, composite: false, incremental: false },
+    }
+    const settings = join(project ?? own, 'tsconfig.json')
     writeFileSync(
       join(folder, 'tsconfig.json'),
-      JSON.stringify({
-        extends: join(root, 'tsconfig.json'),
-        compilerOptions,
-        files: ['cells.ts'],
-        include: [],
-      }),
+      JSON.stringify({ extends: settings, compilerOptions, files: ['cells.ts'], include: [] }),
     )
     const child = spawnSync(process.execPath, [compiler(), '--project', folder, '--pretty', 'false'], {
       encoding: 'utf8',
@@ -49,13 +50,21 @@ export const checkNotebook = (path: string): readonly TypeMistake[] => {
   }
 }
 
-const projectOf = (path: string): string => {
-  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+const own = resolve(import.meta.dirname, '../..')
+
+/** A folder by itself belongs to no package that would say what modules are, and has no types of Node. */
+const alone = {
+  module: 'preserve',
+  moduleResolution: 'bundler',
+  typeRoots: [join(own, 'node_modules/@types')],
+  rootDir: '/',
+}
+
+/** The nearest folder with TypeScript settings. */
+const projectOf = (beside: string): string | undefined => {
+  for (let folder = beside; folder !== dirname(folder); folder = dirname(folder))
     if (existsSync(join(folder, 'tsconfig.json'))) return folder
-  }
-  throw new KtError('KT6504', `"${path}" is in no TypeScript project`, {
-    fix: 'Put the notebook below a tsconfig.json.',
-  })
+  return undefined
 }
 
 const compiler = (): string => {
@@ -104,7 +113,7 @@ const programOf = (
 }
 
 const mistakesOf = (report: string, places: readonly (Place | undefined)[]): readonly TypeMistake[] =>
-  [...report.matchAll(/^cells\.ts\((\d+),\d+\): error (TS\d+): (.*)$/gm)].map(
+  [...report.matchAll(/^(?:cells\.ts\((\d+),\d+\): )?error (TS\d+): (.*)$/gm)].map(
     ([, line, code = '', message = '']) => {
       const place = places[Number(line) - 1]
       return { cell: place?.cell ?? 0, line: place?.line ?? 0, code, message }

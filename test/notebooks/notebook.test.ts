@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -146,6 +146,22 @@ describe('types', () => {
       [3, 2, 'TS2551'],
       [4, 1, 'TS2322'],
     ])
+  }, 60_000)
+
+  test("of cells in nobody's project are checked by kt's own rules, and nothing is left there", () => {
+    const alone = mkdtempSync(join(tmpdir(), 'kt-notebook-alone-'))
+    const path = join(alone, 'mine.ipynb')
+    copyFileSync(
+      book(
+        "import { basename } from 'node:path'\nconst names = ['a'].map((one) => basename(one))",
+        'names[0].length',
+      ),
+      path,
+    )
+    const found = checkNotebook(path)
+    expect(found.map(({ cell, line, code }) => [cell, line, code])).toEqual([[2, 1, 'TS2532']])
+    expect(readdirSync(alone)).toEqual(['mine.ipynb'])
+    rmSync(alone, { recursive: true })
   }, 60_000)
 
   test('of the notebook that ships are right', () => {
