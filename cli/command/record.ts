@@ -7,6 +7,7 @@ import { loadMapping } from '../../sources/driver/jsonata.ts'
 import { openVenueNet } from '../../sources/driver/proxy.ts'
 import { markets } from '../../sources/index.ts'
 import { madeFolder } from '../claim.ts'
+import { noteText } from '../note.ts'
 import { command, EXIT, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { durationMs } from '../settings.ts'
@@ -46,8 +47,10 @@ export const record = async (name: string, options: RecordOptions): Promise<numb
     mapping: loadMapping,
     frame: capture.frame,
     system: capture.system,
-    note: (level, what, facts) =>
-      level === 'warn' && options.quiet !== true && say(`! ${what} ${JSON.stringify(facts)}`),
+    note: (level, what, facts) => {
+      if (level !== 'warn' || options.quiet === true) return
+      say(options.json === true ? JSON.stringify({ what, ...facts }) : noteText(what, facts))
+    },
   }
   const [socket, rest] = options.endpoint?.split(',') ?? []
   const endpoint = socket === undefined || rest === undefined ? undefined : { socket, rest }

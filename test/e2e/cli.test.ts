@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { freePort } from '../../bin/kafka.ts'
 import { kt, start, temporary } from './command.ts'
 import { OWN_GRAPH } from './own-graph.ts'
 
@@ -80,6 +81,23 @@ describe('the command line', () => {
     expect(some.out).toMatch(/^ok {2}graph\/candles\.ts: graph "candles", .*\n$/)
     expect(none).toMatchObject({ code: 65, out: '' })
     expect(none.err).toContain('"graph/key.ts" has no graph [KT1052]')
+  })
+
+  test('says in words what a source that is recorded does not answer, and as JSON when asked', async () => {
+    using folder = temporary()
+    const nobody = `127.0.0.1:${await freePort()}`
+    const at = ['--for', '3s', '--out', folder.path, '--endpoint', `ws://${nobody},http://${nobody}`]
+    const [words, json] = await Promise.all([
+      kt('record', 'binance.spot', ...at),
+      kt('record', 'binance.spot', ...at, '--json'),
+    ])
+    const line = /^! binance\.spot: request was refused: .*ECONNREFUSED.* \(\/api\/\S+\), again in [\d.]+ s$/
+    const [first, ...lines] = words.err.trimEnd().split('\n')
+    expect(first).toMatch(line)
+    for (const one of lines) expect(one).toMatch(/^! binance\.spot: | {4}fix {2}/)
+    expect(words.err).not.toMatch(/[{}]/)
+    expect(JSON.parse(json.err.split('\n')[0]!)).toMatchObject({ what: 'request was refused', status: 0 })
+    expect([words.code, json.code]).toEqual([69, 69])
   })
 
   test('ends quietly when its reader has seen enough', async () => {
