@@ -12,11 +12,10 @@ import type { Lane, Shard, TableText } from './segment-name.ts'
 import type { Table } from './segment-table.ts'
 
 const FRAMES_BYTES = 1 << 20
-/** So far apart tables are that say everything, or where names were given since. */
-const TABLES_APART_BYTES = 8 << 20
-const NAMES_APART_BYTES = 256 << 10
-/** And so many times as far as they are long. */
+/** Tables that say everything are so far apart, and so many times as far as they are long. */
+const TABLES_APART_BYTES = 64 << 10
 const TABLES_APART = 32
+/** Where names were given since. */
 const NAMES_APART = 4
 const SPARE_BYTES_MAX = 16 << 20
 
@@ -163,10 +162,8 @@ export class SegmentWriter {
   #name({ position, frames }: Group, text: TableText | undefined, known: number): void {
     const at = position + frames.length
     this.#named ||= text !== undefined
-    const apart = this.#named
-      ? Math.max(NAMES_APART_BYTES, NAMES_APART * this.#wholeBytes)
-      : Math.max(TABLES_APART_BYTES, TABLES_APART * this.#wholeBytes)
-    if (at - this.#wholeAt >= apart) this.#whole(frames, at, known)
+    const apart = (this.#named ? NAMES_APART : TABLES_APART) * this.#wholeBytes
+    if (at - this.#wholeAt >= Math.max(TABLES_APART_BYTES, apart)) this.#whole(frames, at, known)
     else if (text !== undefined) frames.table(text, known)
   }
 

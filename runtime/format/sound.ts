@@ -31,7 +31,7 @@ export const soundly = (
   return (record, decode) => {
     const schema = schemas.get(record.topic)
     try {
-      if (record.schema === DAMAGED) throw unread(schema?.name ?? record.topic, SPOILT, placeOf(record))
+      if (record.schema === DAMAGED) throw spoilt(schema?.name ?? record.topic, record)
       const decoded = decode(record)
       // Who takes an error for the end reads the bytes anyway.
       if (unreadable !== undefined && schema !== undefined) check(schema, decoded)
@@ -44,7 +44,13 @@ export const soundly = (
   }
 }
 
-const SPOILT = 'Its bytes do not have the checksum that they were written with.'
+const spoilt = (schema: string, record: Placed): HostError =>
+  unread(
+    schema,
+    'Its bytes do not have the checksum that they were written with.',
+    placeOf(record),
+    'Restore the file of the log, or have another replica lead. Without one a shard needs another --data.',
+  )
 
 const isUnread = (error: unknown): error is HostError => error instanceof HostError && error.code === 'KT3001'
 
