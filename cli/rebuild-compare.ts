@@ -9,13 +9,13 @@ export const differs = ({ rebuilt, run }: Remade): boolean =>
 export const remadeText = (remade: readonly Remade[]): string =>
   table(
     ['made again', 'rows', 'by the run', ''],
-    remade.map((one) => [
-      one.topic,
-      one.rebuilt.rows,
-      one.run?.rows ?? NONE,
-      one.run === undefined ? 'new' : differs(one) ? 'differs' : 'equal, row for row',
-    ]),
+    remade.map((one) => [one.topic, one.rebuilt.rows, one.run?.rows ?? NONE, standing(one)]),
   )
+
+const standing = (one: Remade): string => {
+  if (one.run !== undefined) return differs(one) ? 'differs' : 'equal, row for row'
+  return one.rebuilt.rows === 0 ? 'empty, as in the run' : 'new, the run has none'
+}
 
 /** What `kt verify` says of rows that were made again and are others. */
 export const remadeFinding = ({ topic, rebuilt, run }: Remade): string =>
