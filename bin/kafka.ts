@@ -15,6 +15,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 import { kafkaCache } from '../runtime/driver/kafka-client.ts'
 import { Reading } from '../runtime/driver/kafka-wire.ts'
 
@@ -34,9 +35,13 @@ const fetchPrograms = (): void => {
   writeFileSync(join(fetching, 'pom.xml'), POM)
   const goal = 'dependency:copy-dependencies'
   const options = ['-q', '-B', '-f', join(fetching, 'pom.xml'), goal, '-DincludeScope=runtime']
-  execFileSync('mvn', [...options, `-DoutputDirectory=${fetching}`], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  // Maven ends its output with a colour code, wherever it goes, and says on stdout what is wrong.
+  const fetched = spawnSync('mvn', [...options, `-DoutputDirectory=${fetching}`], { encoding: 'utf8' })
+  if (fetched.status !== 0) {
+    rmSync(fetching, { recursive: true, force: true })
+    const said = stripVTControlCharacters(`${fetched.stdout ?? ''}${fetched.stderr ?? ''}`).trim()
+    throw new Error(`Kafka ${VERSION} was not fetched: ${fetched.error?.message ?? said}`)
+  }
   writeFileSync(join(fetching, 'ready'), '')
   rmSync(programs, { recursive: true, force: true })
   renameSync(fetching, programs)

@@ -71,3 +71,30 @@ test('kt installs again when a pull has changed what it needs, and only then', (
   expect(kt()).toMatchObject({ status: 0, stdout: 'ran\n', stderr: '' })
   expect(asked()).toEqual(['ci', 'ci', 'ci'])
 })
+
+test.each([
+  [
+    'and says why where that fails',
+    'echo "[ERROR] no such artifact"; exit 1',
+    /not fetched: \[ERROR\] no such artifact\n/,
+  ],
+  ['and fails later where it brought nothing', 'exit 0', /java/],
+])('a Kafka is fetched without the colours of Maven, %s', (_, does, says) => {
+  using folder = temporary()
+  const tool = join(folder.path, 'mvn')
+  writeFileSync(tool, `#!/bin/sh\nprintf '\\033[0m' >&2\n${does}\n`)
+  chmodSync(tool, 0o755)
+  const env = {
+    ...process.env,
+    PATH: `${folder.path}:${process.env['PATH']}`,
+    XDG_CACHE_HOME: folder.path,
+    KT_KAFKA_DIR: join(folder.path, 'kafka'),
+  }
+  const { status, stderr } = spawnSync(process.execPath, [own('bin/kafka.ts'), 'up'], {
+    encoding: 'utf8',
+    env,
+  })
+  expect(status).not.toBe(0)
+  expect(stderr).toMatch(says)
+  expect(stderr).not.toContain('\u001b')
+})
