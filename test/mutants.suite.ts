@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MUTANTS } from './mutants.ts'
 
-const COPIED = ['graph', 'market', 'operators', 'sources', 'sinks', 'runtime', 'deploy', 'cli', 'sql', 'test', 'package.json']
+const COPIED = ['graph', 'market', 'operators', 'sources', 'sinks', 'runtime', 'deploy', 'cli', 'sql', 'bin', 'test', 'package.json']
 const root = resolve(import.meta.dirname, '..')
 let copy = ''
 

@@ -1,13 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import type { S3Place } from '../runtime/driver/s3.ts'
+import { freePort } from './free-port.ts'
 
 /** A real S3 server: versitygw, or with `KT_S3=minio` MinIO, built by Go in the user's cache. */
 const SERVERS = {
@@ -117,14 +117,6 @@ const start = (folder: string, port: number): ChildProcess => {
   }
   const flags = ['--access', accessKeyId, '--secret', secretAccessKey, '--region', 'us-east-1', '--port', at]
   return spawn('sh', [...held, ...flags, 'posix', folder], { stdio })
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 const listening = async (port: number, child: ChildProcess): Promise<void> => {

@@ -1,8 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { freePort } from './free-port.ts'
 
 /** moto's server, of the Python that KT_PYTHON names: `pip install "moto[server,sqs]"`. */
 const python = process.env['KT_PYTHON'] ?? 'python3'
@@ -40,14 +39,6 @@ export const startSqs = async (): Promise<SqsServer> => {
       child.kill('SIGKILL')
     },
   }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 const listening = async (endpoint: string): Promise<void> => {

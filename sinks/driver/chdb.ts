@@ -195,8 +195,8 @@ const filled = (options: ChdbOptions): FrontOptions => {
  * (Go; none, gzip, deflate or brotli). Sessions, temporary tables, parameters, KILL QUERY by query id,
  * compression both ways. Not spoken: the native TCP protocol, `compress=1` (JDBC: `compress=false`), input(),
  * users other than `default`. Rows stream in formats without beginning or end (JSONEachRow, CSV, TSV,
- * RowBinary, Native); JSON, Parquet and Arrow answers are made whole first and are bounded by an eighth of
- * the memory.
+ * RowBinary, Native), and in JSONCompactEachRow and TSV with names; JSON, Parquet and Arrow answers are made
+ * whole first and are bounded by an eighth of the memory.
  * @throws KtError KT5202 (directory in use), KT5203 (port taken), KT5204 (disk full), KT5205 (did not start),
  * KT5206 (damaged files)
  */

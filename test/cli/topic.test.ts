@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { freePort } from '../../bin/kafka.ts'
+import { freePort } from '../free-port.ts'
 import { foldersOf, writeRun } from '../../cli/settings.ts'
 import { Columns } from '../../graph/columns.ts'
 import { logged, schemaId } from '../../graph/schema.ts'

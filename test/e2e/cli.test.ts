@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { freePort } from '../../bin/kafka.ts'
+import { freePort } from '../free-port.ts'
 import { kt, start, temporary } from './command.ts'
 import { OWN_GRAPH } from './own-graph.ts'
 
