@@ -1,4 +1,4 @@
-import { jsonText } from './outcome.ts'
+import { jsonLine, jsonText } from './outcome.ts'
 import { columnsFor } from './table.ts'
 
 /** An answer as it comes: names of columns, and rows, many at a time. */
@@ -28,6 +28,7 @@ export const jsonFormat: Format = async function* ({ names, pieces }) {
 
 /** RFC 4180, with line feeds. */
 export const csvFormat: Format = async function* ({ names, pieces }) {
+  if (names.length === 0) return
   yield `${names.map(csvCell).join(',')}\n`
   for await (const rows of pieces) yield lines(rows.map((row) => row.map(csvCell).join(',')))
 }
@@ -60,6 +61,6 @@ const lines = (texts: readonly string[]): string => texts.map((text) => `${text}
 
 const csvCell = (value: unknown): string => {
   if (value === null || value === undefined) return ''
-  const cell = typeof value === 'object' ? JSON.stringify(value) : String(value)
-  return /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
+  const cell = typeof value === 'object' ? jsonLine(value) : String(value)
+  return /[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
 }

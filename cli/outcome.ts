@@ -42,8 +42,10 @@ export const command = (): string => {
 export const say = (text: string): void => void process.stderr.write(`${text}\n`)
 export const print = (text: string): void =>
   void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
-export const jsonText = (document: unknown): string =>
-  JSON.stringify(document, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)
+const exactly = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
+export const jsonText = (document: unknown): string => JSON.stringify(document, exactly, 2)
+/** The same within a line. */
+export const jsonLine = (document: unknown): string => JSON.stringify(document, exactly)
 export const printJson = (document: unknown): void => print(jsonText(document))
 
 /** Text of an answer, piece by piece, no faster than it is read. */

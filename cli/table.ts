@@ -1,3 +1,5 @@
+import { jsonLine } from './outcome.ts'
+
 /** Texts that are read as numbers: none, and sizes. */
 const COUNTED = /^(-|[\d.]+ [kMG]B)$/
 
@@ -45,5 +47,5 @@ const cell = (value: unknown): string => {
   if (typeof value === 'number')
     return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(10)))
   if (value instanceof Date) return value.toISOString()
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'object' ? jsonLine(value) : String(value)
 }

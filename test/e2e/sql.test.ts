@@ -77,7 +77,30 @@ test('a statement without an answer says that what it makes does not last', asyn
   using folder = temporary()
   const { code, out, err } = await kt('sql', '--on', 'lake', 'create table x (a int)', ...runIn(folder.path))
   expect({ code, out }).toEqual({ code: 0, out: '' })
+  const csv = await kt(
+    'sql',
+    '--on',
+    'lake',
+    '--format',
+    'csv',
+    'create table x (a int)',
+    ...runIn(folder.path),
+  )
+  expect(csv).toEqual({ code: 0, out: '', err: '' })
   expect(err).toMatch(/only read through SQL[^]*done/)
+})
+
+test('whole numbers beyond a double are as exact within lists and structs, and a return is no end of a line', async () => {
+  using folder = temporary()
+  const at = runIn(folder.path)
+  const question =
+    "select [9007199254740993, 1] as a, {'x': 9007199254740993} as b, 'c' || chr(13) || 'd' as c"
+  const ask = async (format: string) =>
+    (await kt('sql', '--on', 'lake', question, '--format', format, ...at)).out.trimEnd().split('\n')
+  expect((await ask('csv'))[1]).toBe('"[""9007199254740993"",1]","{""x"":""9007199254740993""}","c\rd"')
+  expect((await ask('table'))[2]).toBe('["9007199254740993",1]  {"x":"9007199254740993"}  c\rd')
+  const [row] = JSON.parse((await ask('json')).join('\n')) as readonly object[]
+  expect(row).toEqual({ a: ['9007199254740993', 1], b: { x: '9007199254740993' }, c: 'c\rd' })
 })
 
 test('an answer without rows is an empty list, and the names of its columns', async () => {
