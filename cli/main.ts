@@ -111,7 +111,7 @@ program
 
 storageCommands(program, run)
 
-const topics = program.command('topic').description('look at topics')
+const topics = program.command('topic').description('look at topics, and make them in Kafka')
 topics
   .command('ls')
   .description('topics with the offsets that they hold, rows and size')

@@ -47,7 +47,9 @@ const lakeCommands = (program: Command, run: Run): void => {
 }
 
 const letterCommands = (program: Command, run: Run): void => {
-  const dlq = program.command('dlq').description('dead letters: frames that could not be mapped')
+  const dlq = program
+    .command('dlq')
+    .description('dead letters: frames that could not be mapped, records that could not be read')
   const dlqBody = () => import('./command/dlq.ts')
   dlq
     .command('list')
