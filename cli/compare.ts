@@ -148,11 +148,10 @@ export const inClickhouse = async (
     // A replica that lacks rows says so.
     select_sequential_consistency: '1',
   } as const
-  const result = await server.client.query({
-    query,
-    format: 'JSONCompactEachRow',
-    clickhouse_settings: settings,
-  })
+  const result = await there(
+    server.client.query({ query, format: 'JSONCompactEachRow', clickhouse_settings: settings }),
+  )
+  if (result === undefined) return tally.done()
   for await (const rows of result.stream<unknown[]>())
     for (const row of rows) addRow(tally, topic.schema, row.json())
   return tally.done()
@@ -168,9 +167,24 @@ const loadedOf = (rows: readonly Readonly<Record<string, unknown>>[]): Loaded =>
   new Map(rows.map(({ part, last }) => [Number(part), Number(last) + 1]))
 
 export const loadedInClickhouse = async (server: Server, topic: AnyTopic, table: string): Promise<Loaded> => {
-  const result = await server.client.query({ query: lastOf(topic, table), format: 'JSONEachRow' })
-  return loadedOf(await result.json<Readonly<Record<string, unknown>>>())
+  const result = await there(server.client.query({ query: lastOf(topic, table), format: 'JSONEachRow' }))
+  return loadedOf((await result?.json<Readonly<Record<string, unknown>>>()) ?? [])
 }
+
+/** Undefined: there is no such table, or no such database, as where no sink has come to make it. */
+const there = async <T>(answer: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await answer
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown }
+    if (code === UNKNOWN_TABLE || code === UNKNOWN_DATABASE) return undefined
+    throw error
+  }
+}
+
+/** @see https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp */
+const UNKNOWN_TABLE = '60'
+const UNKNOWN_DATABASE = '81'
 
 export const loadedInLake = async (lake: LakeReader, topic: AnyTopic, table: string): Promise<Loaded> =>
   loadedOf((await lake.query(lastOf(topic, table))).rows)

@@ -24,9 +24,11 @@ export const kafkaAsked = (graph: string, environment: Environment = process.env
   }
   const brokers = say('BROKERS')
   if (brokers === undefined) return undefined
-  for (const broker of brokers.split(','))
-    if (!/^[^\s:]+:\d{1,5}$/.test(broker.trim()) && !/^\[[0-9a-f:]+\]:\d{1,5}$/i.test(broker.trim()))
+  for (const broker of brokers.split(',')) {
+    const port = /^(?:[^\s:]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(broker.trim())?.[1]
+    if (port === undefined || Number(port) > 65_535)
       throw wrong('KT_KAFKA_BROKERS', `"${broker}" is not host:port`)
+  }
   const [ca, cert, key] = [file('CA'), file('CERT'), file('KEY')]
   if ((cert === undefined) !== (key === undefined))
     throw wrong('KT_KAFKA_CERT', 'a certificate needs its key, and a key its certificate: set both')
@@ -61,6 +63,8 @@ export const accessOf = (place: KafkaPlace): KafkaAccess => {
     passwordFile === undefined
       ? (process.env['KT_KAFKA_PASSWORD'] ?? '')
       : readable('KT_KAFKA_PASSWORD_FILE', passwordFile).trim()
+  if (sasl !== undefined && password === '')
+    throw wrong('KT_KAFKA_PASSWORD', `"${user}" logs in to Kafka, and there is no password`)
   return {
     brokers,
     tls,

@@ -50,7 +50,7 @@ export const rejected = (brokers: string, why: string): HostError =>
   new HostError('KT3032', 'the Kafka brokers do not let us in', {
     where: brokers,
     why,
-    fix: 'Correct KT_KAFKA_TLS, _CA, _CERT, _KEY, _SASL, _USER or _PASSWORD_FILE: docs/kafka.md says how.',
+    fix: 'Correct KT_KAFKA_BROKERS, _TLS, _CA, _CERT, _KEY, _SASL, _USER, _PASSWORD_FILE: docs/kafka.md.',
     facts: { brokers },
     retry: { afterMs: 1000 },
   })

@@ -5,7 +5,10 @@ import { closed, overtaken } from '../log.ts'
 import { connectionOf } from './kafka-access.ts'
 import type { KafkaAccess } from './kafka-access.ts'
 import { loadClient } from './kafka-client.ts'
+import { KafkaBlanks } from './kafka-blanks.ts'
+import { CONNECT_MS, openConsumer } from './kafka-consumer.ts'
 import { KafkaEnds } from './kafka-ends.ts'
+import { entryOf } from './kafka-entry.ts'
 import { answer, kafkaError, leave, reasonOf } from './kafka-library.ts'
 import type {
   DeliveryReport,
@@ -57,6 +60,8 @@ export interface KafkaOptions {
   readonly access?: KafkaAccess
   /** Where the ids of topics are remembered, with the positions in them: else until the log is closed. */
   readonly ids?: IdStore | undefined
+  /** What the log is opened for: where a topic that was used before is gone, `ends` rejects with KT3035. */
+  readonly uses?: readonly string[]
   /** More settings of librdkafka, for readers. */
   readonly reading?: Settings
   /** Told once when the brokers do not take what a shard writes, and once when they do again. */
@@ -81,7 +86,10 @@ export class KafkaLog implements Log {
   /** Topics are created and asked by it; tests let go of records with it. */
   readonly topics: KafkaTopics
   readonly #asking: TopicAsking
+  readonly #blanks: KafkaBlanks
   readonly #ends: KafkaEnds
+  /** The topics that were used before are there. */
+  #expected = false
   #closed = false
 
   constructor(client: KafkaClient, options: KafkaOptions) {
@@ -97,6 +105,7 @@ export class KafkaLog implements Log {
       closeMs: 30_000,
       access: { brokers: options.brokers, tls: false },
       ids: undefined,
+      uses: [],
       reading: {},
       outage: () => undefined,
       ...options,
@@ -112,8 +121,9 @@ export class KafkaLog implements Log {
     const { access, prefix, topic } = this.#options
     this.#asking = new TopicAsking(access)
     const ids = new TopicIds((names) => this.#asking.ids(names), this.#options.ids)
-    this.topics = new KafkaTopics(client, this.#connection, prefix, topic, ids)
-    this.#ends = new KafkaEnds(access, this.topics, prefix, () => this.#consumer())
+    this.topics = new KafkaTopics(client, this.#connection, prefix, topic, ids, entryOf(access))
+    this.#blanks = new KafkaBlanks(prefix, this.#options.ids)
+    this.#ends = new KafkaEnds({ access, prefix }, this.topics, this.#blanks, () => this.#consumer())
   }
 
   /** Claims of one shard in this process come one after the other. */
@@ -131,7 +141,8 @@ export class KafkaLog implements Log {
     if (this.#closed) throw closed()
     const { prefix, access } = this.#options
     await this.topics.ensure(from)
-    const reader = new KafkaReader(await this.#consumer(), this.topics, from, prefix, access)
+    const at = await this.#blanks.beyond(from)
+    const reader = new KafkaReader(await this.#consumer(), this.topics, at, prefix, access)
     this.#readers.add(reader)
     return {
       read: (bytesMax, waitMs) => reader.read(bytesMax, waitMs),
@@ -148,6 +159,8 @@ export class KafkaLog implements Log {
    */
   async ends(): ReturnType<Log['ends']> {
     if (this.#closed) throw closed()
+    if (!this.#expected) await this.topics.expect(this.#options.uses)
+    this.#expected = true
     return this.#ends.read()
   }
 
@@ -248,35 +261,8 @@ export class KafkaLog implements Log {
     }
   }
 
-  async #consumer(): Promise<KafkaConsumer> {
-    const { brokers, reading } = this.#options
-    const consumer = new this.#client.KafkaConsumer(
-      {
-        ...this.#connection,
-        'group.id': 'kt',
-        'isolation.level': 'read_committed',
-        'enable.auto.commit': false,
-        'enable.auto.offset.store': false,
-        'enable.partition.eof': true,
-        // Else the client goes past a batch that was damaged, or takes it for what it is not.
-        'check.crcs': true,
-        'fetch.wait.max.ms': 50,
-        'fetch.queue.backoff.ms': 5,
-        'fetch.message.max.bytes': 4 << 20,
-        'queued.max.messages.kbytes': 32 << 10,
-        ...reading,
-      },
-      { 'auto.offset.reset': 'error' },
-    )
-    const why = reasonOf(consumer)
-    try {
-      await answer<unknown>((back) => consumer.connect({ timeout: CONNECT_MS }, back))
-    } catch (error) {
-      throw refused(brokers, why() ?? error)
-    }
-    consumer.setDefaultConsumeTimeout(0)
-    consumer.setDefaultIsTimeoutOnlyForFirstMessage(true)
-    return consumer
+  #consumer(): Promise<KafkaConsumer> {
+    return openConsumer(this.#client, this.#connection, this.#options.reading)
   }
 
   /** The last durable step of a shard, and its epoch. Nobody else can move it: the producer is fenced. */
@@ -297,4 +283,3 @@ interface ShardPlace {
 }
 
 const TIMEOUT_MS = 10_000
-const CONNECT_MS = 5000

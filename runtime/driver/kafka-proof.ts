@@ -30,6 +30,18 @@ export class Proof {
     }
   }
 
+  /** Rejects with KT3035 once that is known, however long the work takes. */
+  async beside<T>(work: Promise<T>): Promise<T> {
+    const lost = Promise.withResolvers<never>()
+    const ask = (): void => void this.#ask().catch(() => this.#lost && lost.reject(this.#lost))
+    const timer = setInterval(ask, ASK_MS)
+    try {
+      return await Promise.race([work, lost.promise])
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
   /** They were so a second ago at most. Rejects as `check` does. */
   async fresh(): Promise<true> {
     if (this.#lost !== undefined) throw this.#lost

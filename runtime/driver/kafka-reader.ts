@@ -134,7 +134,8 @@ export class KafkaReader implements LogReader {
   /** Also while records come: the client loses the error of one partition beside the records of another. */
   async #look(): Promise<void> {
     try {
-      if (await this.#watch.look()) this.#assign()
+      // The client waits long for topics that are gone.
+      if (this.#watch.isDue() && (await this.#proof.beside(this.#watch.look()))) this.#assign()
     } catch (error) {
       if (!(error instanceof Error)) throw error
       this.#failure = error

@@ -1,7 +1,7 @@
 import { HostError } from '../../graph/error.ts'
 import { unanswered } from './kafka-access.ts'
 import type { KafkaAccess } from './kafka-access.ts'
-import { nextBatch } from './kafka-batches.ts'
+import { ABSENT, leaderOf, nextBatch } from './kafka-batches.ts'
 import { ALARMING, answer, kafkaError } from './kafka-library.ts'
 import type { KafkaConsumer, KafkaMessage, KafkaPlace } from './kafka-library.ts'
 import { SHARDS } from '../topics.ts'
@@ -30,11 +30,14 @@ export const lastOffsets = async (
   for (let back = 4; left.length > 0; back *= 16) {
     const from = left.map((one) => ({ ...one, offset: Math.max(one.first, one.next - back) }))
     const named = new Map(left.map((one) => [`${prefix}${one.topic}/${one.partition}`, one]))
-    await readToEnd({ consumer, access, prefix }, from, 'settled', ({ topic, partition, offset }) => {
+    const gone = await readToEnd({ consumer, access, prefix }, from, 'settled', (message) => {
+      const { topic, partition, offset } = message
       const place = named.get(`${topic}/${partition}`)
       if (place !== undefined && offset < place.next) lasts.set(place, offset)
     })
-    left = left.filter((one) => !lasts.has(one) && one.next - back > one.first)
+    left = left.filter(
+      (one) => !lasts.has(one) && one.next - back > one.first && !gone.has(prefix + one.topic),
+    )
   }
   return places.map((one) => lasts.get(one))
 }
@@ -63,15 +66,16 @@ interface From extends Reach {
 
 /**
  * Read committed records until every partition has been read up to where it ended: `end`; or, where a
- * transaction that has not ended is in between, up to there: `settled`. Throws KT3031 when that takes too
- * long: what was read then is not all there is; KT3003 when it is damaged.
+ * transaction that has not ended is in between, up to there: `settled`. Gives back topics that were deleted.
+ * Throws KT3031 when it takes too long: what was read then is not all there is; KT3003 when it is damaged.
  */
 const readToEnd = async (
   { consumer, access, prefix }: TailOf,
   from: readonly From[],
   until: 'end' | 'settled',
   take: (message: KafkaMessage) => void,
-): Promise<void> => {
+): Promise<ReadonlySet<string>> => {
+  const gone = new Set<string>()
   const left = new Map<string, Left>()
   for (const one of from)
     left.set(`${prefix}${one.topic}/${one.partition}`, { ...one, topic: prefix + one.topic })
@@ -95,12 +99,21 @@ const readToEnd = async (
   const late = (ms: number): boolean => performance.now() - begun > ms
   try {
     let cameAt = begun
+    let asked = false
     while (left.size > 0 && !late(LATE_MS)) {
       if (until === 'settled' && late(SETTLE_MS) && [...left.keys()].every((key) => settled.has(key))) break
       const messages = await consumed(consumer)
       for (const message of messages ?? []) taken(message)
       if (messages !== undefined && messages.length > 0) cameAt = performance.now()
       else await pause(TURN_MS)
+      // Who reads of a topic that was deleted hears of it elsewhere; the others need not wait for it.
+      if (until === 'settled' && !asked && performance.now() - cameAt > SETTLE_MS) {
+        asked = true
+        for (const { topic, partition } of await absentIn(access, [...left.values()])) {
+          left.delete(`${topic}/${partition}`)
+          gone.add(topic)
+        }
+      }
       // The client says nothing of a partition any more after some errors, and loses some errors.
       if (messages !== undefined && performance.now() - cameAt < STILL_MS) continue
       await pause(ALARM_MS)
@@ -117,6 +130,7 @@ const readToEnd = async (
   }
   const lacking = [...left.keys()].filter((key) => until === 'end' || !settled.has(key))
   if (lacking.length > 0) throw unanswered(lacking.join(', '), 'They could not be read to their end.')
+  return gone
 }
 
 /** How far a partition has been read, and up to where it has to be; its topic with the prefix. */
@@ -139,6 +153,13 @@ const damagedIn = async (access: KafkaAccess, left: readonly Left[]): Promise<re
     const batch = await nextBatch(access, { topic, partition, offset }, next).catch(() => undefined)
     if (typeof batch === 'object') found.push({ topic, partition, offset: batch.last, value: null })
   }
+  return found
+}
+
+/** Those of topics that were deleted: nothing comes of them any more. */
+const absentIn = async (access: KafkaAccess, left: readonly Left[]): Promise<readonly Left[]> => {
+  const found: Left[] = []
+  for (const one of left) if ((await leaderOf(access, one).catch(() => undefined)) === ABSENT) found.push(one)
   return found
 }
 

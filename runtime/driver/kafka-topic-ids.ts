@@ -8,7 +8,7 @@ import { NO_ID } from './kafka-topic-asking.ts'
 export type AskIds = (names: readonly string[]) => Promise<ReadonlyMap<string, string>>
 
 /** Where ids are remembered. */
-export type IdStore = Pick<ObjectStore, 'get' | 'putIfAbsent'>
+export type IdStore = Pick<ObjectStore, 'get' | 'put' | 'putIfAbsent'>
 
 /**
  * Which topics are meant by their names. Brokers give every topic an id of its own, by which one that was
@@ -31,11 +31,13 @@ export class TopicIds {
     this.#store = store
   }
 
-  /** Before a topic is used or made: it is the one that was used before, if any was. Rejects with KT3035. */
-  async expect(name: string): Promise<void> {
-    const kept = await this.#store?.get(pathOf(name))
-    if (kept !== undefined) this.#first.set(name, new TextDecoder().decode(kept))
-    while (!(await this.#agree([name]))) await pause(AGAIN_MS)
+  /** Before topics are used or made: they are those that were used, if any were. Rejects with KT3035. */
+  async expect(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const kept = await this.#store?.get(pathOf(name))
+      if (kept !== undefined) this.#first.set(name, new TextDecoder().decode(kept))
+    }
+    while (!(await this.#agree(names))) await pause(AGAIN_MS)
   }
 
   /** The topic is there, and used from now on. */
@@ -44,7 +46,7 @@ export class TopicIds {
     const id = await this.#there(name)
     if (id === NO_ID) return
     const won = await this.#store?.putIfAbsent(pathOf(name), new TextEncoder().encode(id))
-    if (won === false) return this.expect(name)
+    if (won === false) return this.expect([name])
     this.#first.set(name, id)
   }
 

@@ -6,6 +6,7 @@ import type { FoundOffset, KafkaAdmin, KafkaClient, KafkaPlace, Settings } from 
 import { MESSAGE_BYTES_MAX, SHARDS, SHARD_CONFIG } from '../topics.ts'
 import type { TopicSettings } from '../topics.ts'
 import { FORBIDDEN, forbidden, rejected, unanswered } from './kafka-access.ts'
+import { unless } from './kafka-entry.ts'
 import { Proof } from './kafka-proof.ts'
 import type { TopicIds } from './kafka-topic-ids.ts'
 
@@ -21,6 +22,8 @@ const UNANSWERED: ReadonlySet<number> = new Set([-185, -195, 7, 41])
 const TRIES = 3
 const EARLIEST = -2
 const LATEST = -1
+/** As those see it who read only what was committed. */
+const COMMITTED = 1
 
 /** What a partition reaches from and to. `next` is behind what may be a transaction's marker. */
 export interface Reach extends Partition {
@@ -41,15 +44,20 @@ export class KafkaTopics {
   readonly #known = new Map<string, number>()
   readonly #making = new Map<string, Promise<void>>()
   readonly #ids: TopicIds | undefined
+  readonly #rejection: () => Promise<void>
   readonly #proof = new Proof(() => this.#check(this.#known.keys()))
 
-  /** Without `ids` it is not asked whether topics are those that were used before. */
+  /**
+   * Without `ids` it is not asked whether topics are those that were used before. `rejection` rejects where
+   * the brokers do not let us in, of which the client library says only that nobody answers.
+   */
   constructor(
     client: KafkaClient,
     connection: Settings,
     prefix: string,
     settings: (topic: string) => TopicSettings,
     ids?: TopicIds,
+    rejection = (): Promise<void> => Promise.resolve(),
   ) {
     this.#connect = () => client.AdminClient.create(connection)
     this.#admin = this.#connect()
@@ -57,6 +65,7 @@ export class KafkaTopics {
     this.#prefix = prefix
     this.#settings = settings
     this.#ids = ids
+    this.#rejection = rejection
   }
 
   /** Before each write: made, and not seen to be other topics since. Rejects as `ensure` does. */
@@ -87,6 +96,11 @@ export class KafkaTopics {
    */
   check(places: readonly Partition[]): Promise<void> {
     return this.#check(new Set(places.map(({ topic }) => topic)))
+  }
+
+  /** Those of these that were used before are there still. Rejects as `check` does; nothing is made. */
+  async expect(topics: readonly string[]): Promise<void> {
+    await this.#ids?.expect(topics.map((topic) => this.#prefix + topic))
   }
 
   async #check(topics: Iterable<string>): Promise<void> {
@@ -125,13 +139,18 @@ export class KafkaTopics {
     return this.#offsets(places, EARLIEST)
   }
 
-  async #offsets(places: readonly Partition[], timestamp: number): Promise<readonly number[]> {
+  /** Up to where nothing is open: a transaction that has not ended begins there, or the partition ends. */
+  settled(places: readonly Partition[]): Promise<readonly number[]> {
+    return this.#offsets(places, LATEST, COMMITTED)
+  }
+
+  async #offsets(places: readonly Partition[], timestamp: number, isolation = 0): Promise<readonly number[]> {
     const asked = places.map(({ topic, partition }) => ({
       topic: this.#prefix + topic,
       partition,
       offset: { timestamp },
     }))
-    const found = await this.#found(asked)
+    const found = await this.#found(asked, isolation)
     const offsets = new Map(found.map((one) => [`${one.topic}/${one.partition}`, one.offset]))
     const ends = asked.map(({ topic, partition }) => offsets.get(`${topic}/${partition}`) ?? -1)
     if (ends.every((end) => end >= 0)) return ends
@@ -142,8 +161,11 @@ export class KafkaTopics {
    * A partition that has no leader yet, or another one, is left out, or has its error beside the offsets of
    * the others: taken for an empty one, rows would come twice.
    */
-  async #found(asked: Parameters<KafkaAdmin['listOffsets']>[0]): Promise<readonly FoundOffset[]> {
-    const options = { timeout: TIMEOUT_MS, isolationLevel: 0 }
+  async #found(
+    asked: Parameters<KafkaAdmin['listOffsets']>[0],
+    isolationLevel: number,
+  ): Promise<readonly FoundOffset[]> {
+    const options = { timeout: TIMEOUT_MS, isolationLevel }
     for (const until = performance.now() + TIMEOUT_MS; ; await pause(AGAIN_MS)) {
       const found = await this.#ask<readonly FoundOffset[]>((back) =>
         this.#admin.listOffsets(asked, options, back),
@@ -195,7 +217,7 @@ export class KafkaTopics {
     const name = this.#prefix + topic
     const own = topic === SHARDS ? SHARD_CONFIG : {}
     let there = total
-    await this.#ids?.expect(name)
+    await this.#ids?.expect([name])
     try {
       await this.#insist<void>((back) =>
         this.#admin.createTopic(
@@ -210,7 +232,8 @@ export class KafkaTopics {
         ),
       )
     } catch (error) {
-      if (kafkaError(error).code !== CODE.exists) throw refused(this.#brokers, error)
+      if (error instanceof HostError || kafkaError(error).code !== CODE.exists)
+        throw refused(this.#brokers, error)
       there = await this.#grown(name, wanted)
     }
     await this.#ids?.keep(name)
@@ -226,7 +249,8 @@ export class KafkaTopics {
     if (there >= wanted) return there
     await this.#insist<void>((back) => this.#admin.createPartitions(name, wanted, TIMEOUT_MS, back)).catch(
       (error: unknown) => {
-        if (kafkaError(error).code !== CODE.enough) throw refused(this.#brokers, error)
+        if (error instanceof HostError || kafkaError(error).code !== CODE.enough)
+          throw refused(this.#brokers, error)
       },
     )
     return wanted
@@ -242,9 +266,10 @@ export class KafkaTopics {
   async #insist<T>(call: Parameters<typeof answer<T>>[0]): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return await answer<T>(call)
+        return await unless(answer<T>(call), this.#rejection)
       } catch (error) {
-        if (tries === TRIES || !UNANSWERED.has(kafkaError(error).code)) throw error
+        if (error instanceof HostError || tries === TRIES || !UNANSWERED.has(kafkaError(error).code))
+          throw error
         this.#renew()
       }
     }
@@ -257,6 +282,7 @@ export const refused = (
   error: unknown,
   retry: HostError['retry'] = { afterMs: 1000 },
 ): HostError => {
+  if (error instanceof HostError) return error
   const { message, code } = kafkaError(error)
   const why = `${message} (${code})`
   if (code === CODE.authentication || code === CODE.tls) return rejected(brokers, why)

@@ -38,13 +38,16 @@ export class Watch {
     this.#at = Math.min(this.#at, performance.now() + ALARM_MS)
   }
 
+  isDue(): boolean {
+    return performance.now() >= this.#at
+  }
+
   /**
-   * Now and then. True: the client has to begin anew where the reader is. Rejects with KT3002 for what is
+   * When it is due. True: the client has to begin anew where the reader is. Rejects with KT3002 for what is
    * gone, with KT3035 where the topic is.
    */
   async look(): Promise<boolean> {
     const now = performance.now()
-    if (now < this.#at) return false
     this.#at = now + WATCH_MS
     const wanted = this.#gathering.wanted()
     const firsts = await this.#topics.first(wanted).catch(() => undefined)

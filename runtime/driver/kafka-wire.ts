@@ -197,8 +197,8 @@ export const openWire = async (access: KafkaAccess): Promise<Wire> => {
       wire.close()
       const why = error instanceof Error ? error.message : String(error)
       if (error instanceof HostError) whys.push(error.why ?? why)
-      else if (error === CLOSED) closed ??= rejected(broker, why)
-      else throw rejected(broker, why)
+      else if (error === CLOSED) closed ??= rejected(broker, why + wantedOf(access))
+      else throw rejected(broker, opensslWords(why))
     }
   }
   throw closed ?? unanswered(brokers, whys.join('; '))
@@ -221,11 +221,21 @@ const signOn = async (wire: Wire, sasl: NonNullable<KafkaAccess['sasl']>): Promi
   })
 }
 
+/** What a broker may want that hangs up without a word. */
+const wantedOf = ({ tls, sasl }: KafkaAccess): string => {
+  if (tls && sasl === undefined) return ': it may want a certificate or a log-in'
+  if (tls) return ''
+  return sasl === undefined ? ': it may want TLS or a log-in' : ': it may want TLS'
+}
+
+/** OpenSSL's own words come between its numbers and its source files. */
+const opensslWords = (why: string): string => /SSL routines:[^:]*:([^:]+):/.exec(why)?.[1] ?? why
+
 const isTls = (error: Error, tls: boolean): boolean => {
   const code = 'code' in error ? String(error.code) : ''
   // Who hangs up during the handshake does not speak TLS.
   if (tls && code === 'ECONNRESET') return true
-  return /^ERR_(SSL|TLS)|CERT|SELF_SIGNED|UNABLE_TO|EPROTO/.test(code)
+  return /^ERR_(SSL|TLS|OSSL)|CERT|SELF_SIGNED|UNABLE_TO|EPROTO/.test(code)
 }
 
 const socketTo = (broker: string, { tls, ca, cert, key }: KafkaAccess): Promise<Socket> => {

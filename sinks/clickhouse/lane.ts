@@ -76,8 +76,10 @@ export class Lane {
     // Without a TTL nothing leaves the table by itself: empty, it was truncated, and is loaded again.
     const truncated = high < 0 && this.sink.ttlDays === undefined
     const known = claim !== undefined && !truncated
-    this.next = known ? claim.first : log.first
-    this.#claim = known ? claim : undefined
+    // Its last record comes last: the log need not have it any more.
+    const done = known && claim.first < log.first && high >= claim.last
+    this.next = done ? claim.last + 1 : known ? claim.first : log.first
+    this.#claim = known && !done ? claim : undefined
     this.#doubtTo = Math.max(high, claim?.last ?? -1)
     if (this.#doubtTo >= log.next)
       throw otherLog(this.sink.table, `${this.topic}/${this.partition} at ${this.#doubtTo}`)

@@ -24,17 +24,18 @@ export const runLake = (run: LakeRun): LakeLoad => {
   const loaders = run.sinks.flatMap(({ topic, partitions, sink }) =>
     sink.engine === 'lake' ? [new Loader(run, sink as AnyLakeSink, topic, partitions)] : [],
   )
-  const done = Promise.all(loaders.map((loader) => loader.run()))
-  done.catch(() => {})
+  const done = Promise.allSettled(loaders.map((loader) => loader.run()))
   return {
     status: () => loaders.map((loader) => loader.status()),
     drain: async () => {
-      await Promise.all(loaders.map((loader) => loader.drain()))
-      await done
+      const asked = await Promise.allSettled(loaders.map((loader) => loader.drain()))
+      // A table that cannot go on does not keep the others from their end.
+      const failed = [...asked, ...(await done)].find(({ status }) => status === 'rejected')
+      if (failed?.status === 'rejected') throw failed.reason
     },
     stop: async () => {
       for (const loader of loaders) loader.stop()
-      await done.catch(() => {})
+      await done
     },
   }
 }
@@ -67,9 +68,12 @@ class Loader {
   }
 
   async drain(): Promise<void> {
-    this.#ends = await this.#insist(() => this.#readEnds())
-    this.#draining = true
-    this.#wake?.()
+    try {
+      this.#ends = await this.#insist(() => this.#readEnds())
+    } finally {
+      this.#draining = true
+      this.#wake?.()
+    }
   }
 
   status(): LakeStatus {
@@ -105,6 +109,7 @@ class Loader {
     while (!this.#stopped) {
       try {
         await this.#insist(() => this.#table.refresh())
+        await this.#checkLog()
         this.#keep()
         const from = this.#where.map((where) => ({ ...where, offset: this.#table.position(where) }))
         if (await (this.#run.cut === 'events' ? this.#loadByEvents(from) : this.#loadByClock(from))) return
@@ -198,6 +203,13 @@ class Loader {
     return new Gatherer(schema, { rowsMax, bytesMax, windowMs }, from)
   }
 
+  /** All that is loaded is in the log, or was: a table that is ahead of it was loaded from another one. */
+  async #checkLog(): Promise<void> {
+    const ends = await this.#insist(() => this.#readEnds())
+    const ahead = this.#where.find((one) => this.#table.position(one) > (ends.get(one.partition) ?? 0))
+    if (ahead !== undefined) throw otherLog(this.#sink, ahead, this.#table.position(ahead))
+  }
+
   #drained(partition: number, next: number): boolean {
     return this.#draining && next >= (this.#ends.get(partition) ?? 0)
   }
@@ -264,6 +276,13 @@ class Loader {
     })
   }
 }
+
+const otherLog = ({ name }: AnyLakeSink, { topic, partition }: Partition, position: number): KtError =>
+  new KtError('KT3408', `the table of "${name}" holds rows of another log`, {
+    where: `${topic}/${partition}`,
+    why: `It is loaded up to offset ${position}, and this log ends before that.`,
+    fix: 'Give the run a lake of its own (another KT_LAKE), or go on in the data folder of that log.',
+  })
 
 const unexpected = (sink: AnyLakeSink, thrown: unknown): KtError =>
   new KtError('KT3499', `loading "${sink.name}" failed unexpectedly`, {

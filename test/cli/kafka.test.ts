@@ -57,11 +57,18 @@ describe('KT_KAFKA_', () => {
     expect(connectionOf(accessOf(asked({ BROKERS, TLS: '1' })!))).toEqual({ 'security.protocol': 'ssl' })
   })
 
+  test('is refused without its password, also by a command that comes after the run', async () => {
+    const place = asked({ BROKERS, SASL: 'PLAIN', USER: 'u', PASSWORD: 'secret' })!
+    expect(process.env['KT_KAFKA_PASSWORD']).toBeUndefined()
+    expect(await codeOf(Promise.resolve().then(() => accessOf(place)))).toBe('KT6430')
+  })
+
   test('is refused where it cannot be right', async () => {
     const wrong: readonly Readonly<Record<string, string>>[] = [
       { BROKERS: 'a' },
       { BROKERS: 'a:b' },
       { BROKERS: 'a:9092,' },
+      { BROKERS: 'a:65536' },
       { BROKERS: 'http://a:9092' },
       { BROKERS, TLS: 'yes' },
       { BROKERS, CA: file('absent') },

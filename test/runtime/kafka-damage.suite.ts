@@ -6,9 +6,10 @@ import type { KafkaLog } from '../../runtime/driver/kafka-log.ts'
 import type { IdStore } from '../../runtime/driver/kafka-topic-ids.ts'
 import { DAMAGED } from '../../runtime/log.ts'
 import { remove } from './kafka-remove.ts'
+import { memory } from './kafka-home.ts'
 import { onBroker } from './kafka-suite.ts'
 import { spoil } from './spoil.ts'
-import { drain, fill, from, stepOf } from './steps.ts'
+import { codeOf, drain, fill, from, stepOf } from './steps.ts'
 
 const open = (prefix: string, ids?: IdStore): Promise<KafkaLog> =>
   kafkaLog({ brokers: broker.address, prefix, shardPartitions: 1, commitEveryMs: 0, ids })
@@ -37,16 +38,6 @@ const failureOf = async (reader: LogReader, before: Placed[] = []): Promise<unkn
     } catch (error) {
       return error
     }
-  }
-}
-
-/** As a data folder remembers. */
-const memory = (): IdStore & { readonly kept: Map<string, Uint8Array> } => {
-  const kept = new Map<string, Uint8Array>()
-  return {
-    kept,
-    get: (path) => Promise.resolve(kept.get(path)),
-    putIfAbsent: (path, bytes) => Promise.resolve(!kept.has(path) && kept.set(path, bytes) === kept),
   }
 }
 
@@ -268,6 +259,21 @@ function vanished(): void {
     expect((await drain(await told.read([position])))[0]).toMatchObject({ shard: 'b', offset: 6 })
     await told.close()
   }, 120_000)
+
+  test('who asks where partitions end hears of one that is gone, and gets the others where it is not his', async () => {
+    const ids = memory()
+    const writing = await open('uses.', ids)
+    await fill(await writing.write('a'), 'a', 1, 3, ['t', 'u'])
+    const other = await open('uses.')
+    expect(await other.ends()).toHaveLength(2)
+    await writing.close()
+    await remove(broker.address, 'uses.t')
+    await expect.poll(async () => (await other.ends()).map(({ topic }) => topic)).toEqual(['u'])
+    await other.close()
+    const own = await kafkaLog({ brokers: broker.address, prefix: 'uses.', ids, uses: ['t', 'u', 'v'] })
+    expect(await codeOf(own.ends())).toBe('KT3035')
+    await own.close()
+  }, 60_000)
 
   test('a restart does not make a topic anew that it has used', async () => {
     const ids = memory()

@@ -1,6 +1,7 @@
 import type { LogReader, LogWriter, Partition, Placed, ReadFrom } from '../../graph/port.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
 import type { KafkaLog, KafkaOptions } from '../../runtime/driver/kafka-log.ts'
+import type { IdStore } from '../../runtime/driver/kafka-topic-ids.ts'
 import { partitionKey } from '../../runtime/log.ts'
 import type { Dropped, KeptLog, Limits } from '../../runtime/log.ts'
 import type { Home } from './log-home.ts'
@@ -146,5 +147,16 @@ export const kafkaHome = async (brokers: string): Promise<Home> => {
     crash: (log) => log.close(),
     told: (log, one) => (log as RankedLog).rankOf(one),
     remove: async () => undefined,
+  }
+}
+
+/** As a data folder remembers. */
+export const memory = (): IdStore & { readonly kept: Map<string, Uint8Array> } => {
+  const kept = new Map<string, Uint8Array>()
+  return {
+    kept,
+    get: (path) => Promise.resolve(kept.get(path)),
+    put: (path, bytes) => Promise.resolve(void kept.set(path, bytes)),
+    putIfAbsent: (path, bytes) => Promise.resolve(!kept.has(path) && kept.set(path, bytes) === kept),
   }
 }

@@ -14,6 +14,7 @@ const saying = (...answers: readonly (string | undefined)[]) => {
     },
     {
       get: async (path) => kept.get(path),
+      put: async (path, bytes) => void kept.set(path, bytes),
       putIfAbsent: async (path, bytes) => !kept.has(path) && kept.set(path, bytes) === kept,
     },
   )
@@ -22,7 +23,7 @@ const saying = (...answers: readonly (string | undefined)[]) => {
 
 test('brokers that give no ids are asked once, and nothing is claimed of their topics', async () => {
   const { ids, kept, asked } = saying(NO_ID)
-  await ids.expect('t')
+  await ids.expect(['t'])
   await ids.keep('t')
   await ids.check(['t'])
   expect([kept.size, asked()]).toEqual([0, 1])
@@ -31,7 +32,7 @@ test('brokers that give no ids are asked once, and nothing is claimed of their t
 test('nothing is claimed either when ids that were known are given no more', async () => {
   const { ids, kept } = saying('one', NO_ID)
   await ids.keep('t')
-  await ids.expect('t')
+  await ids.expect(['t'])
   await ids.check(['t'])
   expect(kept.size).toBe(1)
 })

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { brokerDown, brokerUp } from '../../bin/kafka.ts'
 import type { ReadFrom, Step } from '../../graph/port.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
-import { kafkaHome } from './kafka-home.ts'
+import { kafkaHome, memory } from './kafka-home.ts'
 import { onBroker } from './kafka-suite.ts'
 import { logConformance } from './log.conformance.ts'
 import { codeOf, drain, fill, from, stepOf } from './steps.ts'
@@ -32,6 +32,42 @@ function offsets(): void {
     const last = await log.read([{ topic: 't', partition: 0, offset: end!.next - 1 }])
     expect((await last.read(1, 0)).map(({ step }) => step)).toEqual([5])
     await log.close()
+  })
+
+  test('one whose records are all gone goes on where readers were who missed nothing', async () => {
+    const ids = memory()
+    const options = { brokers: broker.address, prefix: 'week.', commitEveryMs: 0, ids }
+    const before = await kafkaLog(options)
+    const writer = await before.write('a')
+    await fill(writer, 'a', 1, 3, ['t', 'u'])
+    const [end] = await before.ends()
+    await before.close()
+    const after = await kafkaLog(options)
+    // Markers are let go of, too: the partitions begin behind them.
+    const gone = { partition: 0, offset: end!.next + 1 }
+    await after.topics.drop(['t', 'u'].map((topic) => ({ topic, ...gone })))
+    const at = { partition: 0, first: end!.next, next: end!.next, rows: -1, bytes: -1 }
+    expect(await after.ends()).toEqual(['t', 'u'].map((topic) => ({ topic, ...at })))
+    const where = ['t', 'u'].map((topic) => ({ topic, partition: 0, offset: end!.next }))
+    const reader = await after.read(where)
+    expect(await reader.read(1000, 2000)).toEqual([])
+    await fill(await after.write('a'), 'a', 4, 5, ['t', 'u'])
+    const rest = [...(await drain(reader)), ...(await drain(await after.read(where)))]
+    expect(rest.map(({ topic, step }) => `${topic}${step}`)).toEqual([
+      't4',
+      'u4',
+      't5',
+      'u5',
+      't4',
+      'u4',
+      't5',
+      'u5',
+    ])
+    expect((await after.ends()).map(({ first }) => first)).toEqual([end!.next, end!.next])
+    // Who has not read the last record has missed it.
+    const late = await after.read(where.map((one) => ({ ...one, offset: one.offset - 1 })))
+    await expect.poll(() => codeOf(late.read(1, 0)), { timeout: 10_000 }).toBe('KT3002')
+    await after.close()
   })
 
   test('a partition that retention has passed is KT3002 also beside a busy one', async () => {

@@ -97,6 +97,25 @@ describe('loading a topic into ClickHouse', () => {
     },
   )
 
+  test('goes on behind records that it has loaded, when the log has let go of them', async () => {
+    const world = new World(4)
+    world.server.calm = true
+    const run = world.begin()
+    await world.write(20)
+    await world.settled()
+    const loaded = world.server.rows.length
+    run.dead = true
+    await world.log.retain({ bytes: 0, ageMs: 0, pastReaders: true })
+    await world.write(1)
+    expect(Math.min(...(await world.log.ends()).map(({ first }) => first))).toBeGreaterThan(10)
+    world.begin()
+    await world.settled()
+    expect(world.server.rows.length).toBeGreaterThan(loaded)
+    const places = world.server.rows.map((row) => `${row['_part']}/${row['_off']}/${row['_row']}`)
+    expect(new Set(places).size).toBe(places.length)
+    await world.end()
+  })
+
   test('is tried again at once when somebody waits for it', async () => {
     const world = new World(1)
     world.server.calm = true

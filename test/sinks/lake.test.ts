@@ -1,6 +1,7 @@
 import { tableFromIPC } from 'apache-arrow'
 import { readParquet } from 'parquet-wasm/node'
 import { describe, expect, test } from 'vitest'
+import { HostError } from '../../graph/error.ts'
 import type { ObjectStore } from '../../graph/port.ts'
 import { trade } from '../../market/event.ts'
 import { latency } from '../../market/system.ts'
@@ -74,6 +75,34 @@ describe('the sink', () => {
       expect(await rowsInLake(objects), `seed ${seed}`).toEqual(rowsInLog(records))
     }
   }, 60_000)
+
+  test('does not go on in the table of another log, which it would leave rows out of', async () => {
+    const objects = memoryObjects()
+    await runLake(runOf({ log: memoryLog(twoPartitions()), objects })).drain()
+    const before = objects.objects.size
+    const other = runLake(runOf({ log: memoryLog(twoPartitions(3, 5)), objects }))
+    await expect(other.drain()).rejects.toMatchObject({ code: 'KT3408' })
+    expect(other.status()).toMatchObject([{ state: 'failed', rows: 0 }])
+    expect(objects.objects.size).toBe(before)
+  })
+
+  test('loads the tables that can be loaded to their end, beside one that cannot', async () => {
+    const objects = memoryObjects()
+    const records = twoPartitions()
+    const good = memoryLog(records)
+    const log: typeof good = {
+      ...good,
+      read: async (from) => {
+        if (from[0]!.topic !== 'gone') return good.read(from)
+        throw new HostError('KT3035', 'it is not the topic any more', { retry: 'never' })
+      },
+    }
+    const run = runOf({ log, objects })
+    const sinks = [{ topic: 'gone', partitions: 1, sink: lake(latency) }, ...run.sinks]
+    const load = runLake({ ...run, sinks })
+    await expect(load.drain()).rejects.toMatchObject({ code: 'KT3035' })
+    expect(await rowsInLake(objects)).toEqual(rowsInLog(records))
+  })
 
   test('cuts at midnight UTC of received, and splits a record that crosses it', async () => {
     const day = 86_400_000_000
