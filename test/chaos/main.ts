@@ -4,11 +4,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { brokerDown, brokerUp, clusterUp } from '../../bin/kafka.ts'
 import { SmallDisk } from '../small-disk.ts'
-import { leaderOf } from '../runtime/kafka-leader.ts'
 import { chaos } from './chaos.ts'
+import { openCluster } from './cluster.ts'
 import { StepClock } from './step-clock.ts'
 
 const [faults = 100, seed = 1] = process.argv.slice(2).map(Number)
@@ -17,24 +15,11 @@ const folder = disk?.folder ?? mkdtempSync(join(tmpdir(), 'kt-chaos-'))
 if (disk === undefined) console.log('no disk of its own could be mounted: it will not be filled')
 const clock = StepClock.open()
 if (clock === undefined) console.log('no C compiler, or not Linux: the wall clock will not be set')
-const cluster = process.env['KT_KAFKA'] === '1' ? mkdtempSync(join(tmpdir(), 'kt-kafka-')) : undefined
-const nodes = cluster === undefined ? [] : await clusterUp(cluster, 3)
-const brokers = nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')
-const die = async (): Promise<void> => {
-  const port = await leaderOf(brokers, 'basis.trade')
-  const dead = nodes.find((node) => node.port === port) ?? nodes[0]!
-  await brokerDown(dead.folder, 'SIGKILL')
-  // Long enough for another one to lead.
-  await pause(6000)
-  await brokerUp(dead.folder)
-}
-const kafka = cluster === undefined ? {} : { kafka: { environment: { KT_KAFKA_BROKERS: brokers }, die } }
-const able = { disk: disk !== undefined, clock, ...kafka }
+const kafka = process.env['KT_KAFKA'] === '1' ? await openCluster() : undefined
+const able = { disk: disk !== undefined, clock, ...(kafka === undefined ? {} : { kafka }) }
 const report = await chaos({ faults, seed, folder, ...able, say: console.log }).finally(async () => {
   clock?.[Symbol.dispose]()
-  if (cluster === undefined) return
-  await brokerDown(cluster, 'SIGKILL')
-  rmSync(cluster, { recursive: true, force: true })
+  await kafka?.close()
 })
 const { recoveryMs, findings, unexplained } = report
 const at = (share: number): number =>
