@@ -107,6 +107,14 @@ export const lakeName = (folder: string): string => {
   return address === undefined ? relative(process.cwd(), folder) : nameOf(s3Place(address, process.env))
 }
 
+/** Before anything starts: can it be there? Throws KT6420, and KT6426 where the folder has another lake. */
+export const checkLake = (folder: string): void => {
+  const address = addressFor(folder)
+  if (address === undefined) return
+  s3Place(address, process.env)
+  if (address !== addressIn(folder) && hasTables(folder)) throw another(folder)
+}
+
 /**
  * The lake that a run writes to: KT_LAKE where that is in S3, or its own folder. A store in S3 has to prove
  * first that it keeps what a lake rests on (KT3022). Later commands find it in the folder.
@@ -114,7 +122,7 @@ export const lakeName = (folder: string): string => {
 export const openForWriting = async (folder: string): Promise<LakeStore> => {
   const address = addressFor(folder)
   if (address === undefined) return openStore(folder)
-  if (address !== addressIn(folder) && hasTables(folder)) throw another(folder)
+  checkLake(folder)
   const store = await openStore(address)
   try {
     await proveConditionalPut(store.objects, random, store.name)

@@ -100,7 +100,7 @@ const codeOf = (error: unknown): number => {
   return EXIT.failed
 }
 
-const UNREACHABLE: ReadonlySet<string> = new Set(['KT3031', 'KT3040'])
+const UNREACHABLE: ReadonlySet<string> = new Set(['KT3020', 'KT3031', 'KT3040'])
 
 /** End with an error, in the form that was asked for. */
 export const fail = (error: unknown): never => {

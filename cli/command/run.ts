@@ -6,6 +6,7 @@ import { venueNames } from '../../sources/sim/universe.ts'
 import { evolutions } from '../evolve.ts'
 import { loadGraph, planOf } from '../graph-file.ts'
 import { kafkaAsked } from '../kafka.ts'
+import { checkLake } from '../lake-store.ts'
 import { checkLog, prefixOf } from '../log.ts'
 import { checkRegistry, registryAsked } from '../registry.ts'
 import { Launch } from '../launch.ts'
@@ -45,6 +46,7 @@ export const run = async (file: string, flags: RunFlags): Promise<number> => {
     return (await import('./rebuild.ts')).runOnLake(file, flags.source, resolve(flags.data ?? folder), flags)
   const before = loadRun(root)
   evolutions(before?.plan as Described | undefined, plan)
+  checkLake(foldersOf(root).lake)
   const kafka = await checkLog(root, asked, plan)
   const registry = registryAsked()
   await checkRegistry(plan, registry, prefixOf(kafka, plan.name), root)

@@ -9,7 +9,7 @@ import { fileStore } from '../../runtime/driver/files.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import { DeltaLog } from '../../sinks/lake/delta.ts'
 import { runLake } from '../../sinks/lake/load.ts'
-import { kt } from '../e2e/command.ts'
+import { kt, start } from '../e2e/command.ts'
 import { writeMarketLake } from '../market-lake.ts'
 import { s3There, startS3 } from '../s3-server.ts'
 import type { S3Server } from '../s3-server.ts'
@@ -198,4 +198,15 @@ describe.skipIf(!s3There)('a lake in S3', () => {
     }
     store.close()
   })
+})
+
+test('a lake that cannot be is said before anything starts, and one that does not answer with its exit code', async () => {
+  const folder = root()
+  const keys = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
+  const run = ['graph', 'run', 'graph/basis.ts', '--source', 'sim', '--data', folder]
+  const wrong = await start(run, { ...keys, KT_LAKE: 's3://L' }).ended
+  expect([wrong.code, wrong.err, readdirSync(folder)]).toEqual([64, expect.stringContaining('KT6420'), []])
+  const nobody = 's3://lakes?endpoint=http://127.0.0.1:1'
+  const silent = await start(['lake', 'ls', '--lake', nobody], keys).ended
+  expect([silent.code, silent.err]).toEqual([69, expect.stringContaining('KT3020')])
 })

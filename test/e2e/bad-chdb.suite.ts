@@ -65,6 +65,9 @@ test(
         KT_CLICKHOUSE_URL: chdb.url,
         KT_CLICKHOUSE_PASSWORD: readFileSync(chdb.passwordFile, 'utf8').trim(),
       }
+      // A server that has no table yet lacks all rows, and says no error of its own.
+      const empty = there(['verify', '--json', '--data', data], named)
+      expect([empty.code, empty.out]).toEqual([2, expect.stringMatching(/rows are not in clickhouse/)])
       const { code, err } = there(['dev', ...small, '--for', '2s'], named)
       expect(code, err).toBe(0)
       const checked = there(['verify', '--json', '--data', data], named)
