@@ -1,3 +1,4 @@
+import { HostError } from '../../graph/error.ts'
 import { readBatch } from '../../graph/batch.ts'
 import type { Clock, ObjectStore, Placed } from '../../graph/port.ts'
 import { present } from '../../graph/present.ts'
@@ -67,9 +68,13 @@ export class Lane {
 
   /**
    * Find where to begin. `end` says what the log has of the partition; it is asked last, for another may be
-   * loading.
+   * loading. `registered`: where the sink was to begin when it first ran. Rejects with KT3002 where nothing
+   * was ever loaded, and retention has passed that.
    */
-  async begin(end: () => Promise<{ readonly first: number; readonly next: number }>): Promise<void> {
+  async begin(
+    end: () => Promise<{ readonly first: number; readonly next: number }>,
+    registered: number | undefined,
+  ): Promise<void> {
     const claim = await this.#claims.newest()
     const high = await this.#high()
     const log = await end()
@@ -81,8 +86,29 @@ export class Lane {
     this.next = done ? claim.last + 1 : known ? claim.first : log.first
     this.#claim = known && !done ? claim : undefined
     this.#doubtTo = Math.max(high, claim?.last ?? -1)
+    const passed = registered !== undefined && registered < log.first
+    if (this.#doubtTo < 0 && passed && !(await this.#everLoaded()))
+      throw this.#overtaken(registered, log.first)
     if (this.#doubtTo >= log.next)
       throw otherLog(this.sink.table, `${this.topic}/${this.partition} at ${this.#doubtTo}`)
+  }
+
+  /** Into this table, or one before it that somebody moved away. */
+  async #everLoaded(): Promise<boolean> {
+    const claims = `/${this.topic}/${this.partition}/`
+    return (await this.#around.objects.list('positions/clickhouse/')).some((path) => path.includes(claims))
+  }
+
+  #overtaken(registered: number, first: number): HostError {
+    const { topic, partition } = this
+    const rows = `offsets ${registered} to ${first - 1} of topic "${topic}" partition ${partition}`
+    return new HostError('KT3002', `${rows} are gone`, {
+      where: this.sink.table,
+      why: 'Retention has passed the position of this sink, which has not loaded anything yet.',
+      fix: `To begin with what is left, remove state/${registration(this.sink)} in the data folder.`,
+      facts: { topic, partition, wanted: registered, first },
+      retry: 'never',
+    })
   }
 
   async #high(): Promise<number> {
@@ -157,6 +183,9 @@ export class Lane {
     this.#since = this.#around.clock.now()
   }
 }
+
+/** Where it is written down that a sink ran, and from where on it needs its topic. */
+export const registration = ({ name }: ClickhouseSink): string => `positions/clickhouse/sinks/${name}.json`
 
 const waiting = (sink: ClickhouseSink, record: Placed): Waiting => {
   const batch = readBatch(logged(sink.schema), record.bytes)

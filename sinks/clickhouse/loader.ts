@@ -1,6 +1,6 @@
 import { HostError, KtError } from '../../graph/error.ts'
 import type { LogReader, ReadFrom } from '../../graph/port.ts'
-import { Lane } from './lane.ts'
+import { Lane, registration } from './lane.ts'
 import type { Limits } from './lane.ts'
 import type { ClickhouseRun, TableState, TableStatus } from './load.ts'
 import { ready } from './migrate.ts'
@@ -88,7 +88,7 @@ export class Loader {
 
   async #session(): Promise<void> {
     const { tables, objects, clock, log } = this.#run
-    await this.#holdAll()
+    const registered = await this.#register()
     const uuid = await ready(tables, this.#sink)
     const around = { tables, objects, clock, limits: this.#limits }
     const lanes = Array.from(
@@ -96,7 +96,8 @@ export class Loader {
       (_, partition) => new Lane(around, this.#sink, uuid, this.#topic, partition),
     )
     for (const lane of lanes) {
-      await lane.begin(async () => (await this.#readEnds()).get(lane.partition) ?? { first: 0, next: 0 })
+      const end = async () => (await this.#readEnds()).get(lane.partition) ?? { first: 0, next: 0 }
+      await lane.begin(end, registered[lane.partition])
     }
     this.#lanes = lanes
     const reader = await log.read(this.#positions())
@@ -170,18 +171,23 @@ export class Loader {
     await this.#run.hold?.(this.#sink.name, this.#positions())
   }
 
-  /** Before ClickHouse is there to ask: a sink that never ran needs its topic from the beginning. */
-  async #holdAll(): Promise<void> {
+  /**
+   * Before ClickHouse is there to ask: a sink that never ran needs its topic from the first rows there are.
+   * By partition, where that is.
+   */
+  async #register(): Promise<readonly number[]> {
     const { objects, hold } = this.#run
-    const ran = `positions/clickhouse/sinks/${this.#sink.name}.json`
-    if (hold === undefined || (await objects.get(ran)) !== undefined) return
-    const from = Array.from({ length: this.#partitions }, (_, partition) => ({
-      topic: this.#topic,
-      partition,
-      offset: 0,
-    }))
-    await hold(this.#sink.name, from)
-    await objects.put(ran, new TextEncoder().encode('{}\n'))
+    const ran = registration(this.#sink)
+    const before = await objects.get(ran)
+    if (before !== undefined) return (JSON.parse(new TextDecoder().decode(before)) as Registered).from ?? []
+    const ends = await this.#readEnds()
+    const from = Array.from({ length: this.#partitions }, (_, partition) => ends.get(partition)?.first ?? 0)
+    await hold?.(
+      this.#sink.name,
+      from.map((offset, partition) => ({ topic: this.#topic, partition, offset })),
+    )
+    await objects.put(ran, new TextEncoder().encode(`${JSON.stringify({ from })}\n`))
+    return from
   }
 
   async #readEnds(): Promise<Ends> {
@@ -190,6 +196,11 @@ export class Loader {
     this.#ends = new Map(ends.map(({ partition, first, next }) => [partition, { first, next }]))
     return this.#ends
   }
+}
+
+/** What older versions wrote has no positions. */
+interface Registered {
+  readonly from?: readonly number[]
 }
 
 /** An error of a port as it is, any other as one that kt should have named. */

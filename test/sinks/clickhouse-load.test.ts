@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HostError } from '../../graph/error.ts'
+import type { TableStatus } from '../../sinks/clickhouse/load.ts'
 import { World } from './clickhouse-world.ts'
 
 const SEEDS = Number(process.env['KT_SEEDS'] ?? 20)
@@ -113,6 +114,28 @@ describe('loading a topic into ClickHouse', () => {
     expect(world.server.rows.length).toBeGreaterThan(loaded)
     const places = world.server.rows.map((row) => `${row['_part']}/${row['_off']}/${row['_row']}`)
     expect(new Set(places).size).toBe(places.length)
+    await world.end()
+  })
+
+  test('says what it never loaded and the log let go of, until somebody takes what is left', async () => {
+    const world = new World(6)
+    world.server.calm = true
+    world.server.away = true
+    const run = world.begin()
+    await world.write(20)
+    await world.elapse(10_000)
+    run.dead = true
+    await world.log.retain({ bytes: 0, ageMs: 0, pastReaders: true })
+    world.server.away = false
+    const { loading } = world.begin()
+    await world.elapse(20_000)
+    const [{ state, error }] = loading.status() as [TableStatus]
+    expect([state, error?.code, world.server.rows]).toEqual(['failed', 'KT3002', []])
+    const { path } = /state\/(?<path>\S+\.json)/.exec(String(error?.fix))!.groups!
+    await world.objects.remove(path!)
+    await world.elapse(60_000)
+    expect(loading.status()).toMatchObject([{ state: 'idle' }])
+    world.expectExact()
     await world.end()
   })
 

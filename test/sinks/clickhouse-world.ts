@@ -104,6 +104,8 @@ export class World {
     const held =
       <A extends readonly unknown[], T>(call: (...args: A) => Promise<T>) =>
       async (...args: A): Promise<T> => {
+        // The first call comes before the run has been handed out.
+        await Promise.resolve()
         if (mortal.dead) return new Promise(() => {})
         if (this.clock.now() < mortal.asleepUntil) {
           await new Promise<void>(
