@@ -61,7 +61,10 @@ export class Loader {
       try {
         await this.#session()
       } catch (thrown) {
-        await this.#stop.sleep(this.#failed(thrown))
+        const waitMs = this.#failed(thrown)
+        // How far behind it is grows while nobody answers.
+        await this.#readEnds().catch(() => undefined)
+        await this.#stop.sleep(waitMs)
       }
     }
   }

@@ -123,7 +123,8 @@ describe('loading a topic into ClickHouse', () => {
     world.server.away = true
     const run = world.begin()
     await world.write(20)
-    await world.elapse(10_000)
+    await world.elapse(20_000)
+    expect(run.loading.status()[0]!.partitions.map(({ lagRecords }) => lagRecords)).toEqual([20, 20])
     run.dead = true
     await world.log.retain({ bytes: 0, ageMs: 0, pastReaders: true })
     world.server.away = false
