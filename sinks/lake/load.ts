@@ -277,11 +277,12 @@ class Loader {
   }
 }
 
-const otherLog = ({ name }: AnyLakeSink, { topic, partition }: Partition, position: number): KtError =>
-  new KtError('KT3408', `the table of "${name}" holds rows of another log`, {
+const otherLog = ({ name }: AnyLakeSink, { topic, partition }: Partition, position: number): HostError =>
+  new HostError('KT3408', `the table of "${name}" holds rows of another log`, {
     where: `${topic}/${partition}`,
     why: `It is loaded up to offset ${position}, and this log ends before that.`,
     fix: 'Give the run a lake of its own (another KT_LAKE), or go on in the data folder of that log.',
+    retry: 'never',
   })
 
 const unexpected = (sink: AnyLakeSink, thrown: unknown): KtError =>
