@@ -26,10 +26,14 @@ export interface ConnectedTables extends Tables {
   readonly close: () => Promise<void>
 }
 
-/** One block, however many rows: a block is a part, and a part is there whole or not at all. */
+/**
+ * One block, however many rows: a block is a part, and a part is there whole or not at all. What hangs on a
+ * table is fed once under a token, too, where it has a window for tokens; servers differ in their default.
+ */
 const ONE_BLOCK = {
   async_insert: 0,
   insert_deduplicate: 1,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
   max_insert_block_size: '100000000',
   min_insert_block_size_rows: '100000000',
   min_insert_block_size_bytes: '10000000000',
