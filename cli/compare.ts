@@ -6,6 +6,7 @@ import { present } from '../graph/present.ts'
 import { logged, snake } from '../graph/schema.ts'
 import type { AnySchema, Column } from '../graph/schema.ts'
 import type { AnyTopic } from '../graph/topic.ts'
+import type { End } from '../runtime/records.ts'
 import { scanned } from '../runtime/scan.ts'
 import type { LakeReader } from '../sinks/driver/duckdb.ts'
 import type { Server } from './server.ts'
@@ -57,18 +58,18 @@ export interface Range {
 
 type Readable = Pick<Log, 'read' | 'ends'>
 
-/** All that the log has of a topic now. It may begin later than at 0, and a run that goes on adds to it. */
-export const rangesOf = async (log: Readable, topic: AnyTopic): Promise<readonly Range[]> =>
-  (await log.ends())
-    .filter((end) => end.topic === topic.name)
+/** Of a log's ends those of a topic. */
+export const rangesOf = (ends: readonly End[], { name }: AnyTopic): readonly Range[] =>
+  ends
+    .filter(({ topic }) => topic === name)
     .map(({ partition, first, next }) => ({ partition, first, next }))
     .toSorted((a, b) => a.partition - b.partition)
 
-/** The rows of a topic in the log: all, or those of these ranges. */
+/** The rows of a topic in the log: all that it has now, or those of these ranges. */
 export const inLog = async (log: Readable, topic: AnyTopic, ranges?: readonly Range[]): Promise<Holding> => {
   const tally = new Tally()
   const schema = logged(topic.schema)
-  for (const { partition, first, next } of ranges ?? (await rangesOf(log, topic))) {
+  for (const { partition, first, next } of ranges ?? rangesOf(await log.ends(), topic)) {
     const reader = await log.read([{ topic: topic.name, partition, offset: first }])
     for (let at = first; at < next;) {
       const seen = await scanned(reader, BYTES, 0, (record) => {
@@ -92,7 +93,8 @@ export const inLog = async (log: Readable, topic: AnyTopic, ranges?: readonly Ra
   return tally.done()
 }
 
-const within = (ranges: readonly Range[]): string =>
+/** These records alone, as a condition. */
+export const within = (ranges: readonly Range[]): string =>
   ranges
     .map(({ partition, first, next }) => {
       const upper = Number.isFinite(next) ? ` AND _off < ${next}` : ''
@@ -172,7 +174,7 @@ export const loadedInClickhouse = async (server: Server, topic: AnyTopic, table:
 }
 
 /** Undefined: there is no such table, or no such database, as where no sink has come to make it. */
-const there = async <T>(answer: Promise<T>): Promise<T | undefined> => {
+export const there = async <T>(answer: Promise<T>): Promise<T | undefined> => {
   try {
     return await answer
   } catch (error) {

@@ -149,7 +149,18 @@ program
 
 program
   .command('verify')
-  .description('is log = ClickHouse = lake, row for row; exit code 2 when it is not')
+  .description('are the data of a run right; exit code 2 when they are not')
+  .argument(
+    '[what]',
+    `counts: log = ClickHouse = lake, row for row. gaps: all that is missing is in the gap ledger, and
+healed. dupes: nothing is there twice. books: the best prices are those of the books.
+funding: the final rates are those that venues said. all: all of these`,
+    'counts',
+  )
+  .option(
+    '--since <duration>',
+    'only what is so much older than the newest record (90s, 8h, 7d), and younger',
+  )
   .option('--digest', 'print the digest of the rows of each topic')
   .option('--on <engines>', 'clickhouse, lake or both', 'both')
   .option('--data <dir>', 'which run')

@@ -1,22 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { KtError } from '../../graph/error.ts'
-import type { Plan } from '../../graph/plan.ts'
-import type { AnyTopic } from '../../graph/topic.ts'
-import type { Log } from '../../graph/port.ts'
-import type { ClickhouseSink } from '../../sinks/clickhouse/sink.ts'
-import type { LakeReader } from '../../sinks/driver/duckdb.ts'
-import { tableName } from '../../sinks/lake/schema.ts'
+import type { End } from '../../runtime/records.ts'
+import { BooksCheck } from '../check/books.ts'
+import type { Check, Seen } from '../check/check.ts'
+import { compareCounts, twiceIn } from '../check/counts.ts'
+import type { Counted, Counts, Engines } from '../check/counts.ts'
+import { DupesCheck } from '../check/dupes.ts'
+import { FundingCheck } from '../check/funding.ts'
+import { GapsCheck } from '../check/gaps.ts'
+import { newestTime, since, walk } from '../check/walk.ts'
 import { runningIn } from '../claim.ts'
-import {
-  differences,
-  inClickhouse,
-  inLake,
-  inLog,
-  loadedInClickhouse,
-  loadedInLake,
-  rangesOf,
-} from '../compare.ts'
-import type { Holding, Loaded, Range } from '../compare.ts'
 import { openLake } from '../lake.ts'
 import { openRun } from '../opened-run.ts'
 import type { OpenedRun, Remade } from '../opened-run.ts'
@@ -24,80 +17,62 @@ import { EXIT, doing, print, printJson, say } from '../outcome.ts'
 import type { GlobalOptions } from '../outcome.ts'
 import { differs, remadeFinding, remadeText } from '../rebuild-compare.ts'
 import { gone, openServer } from '../server.ts'
-import type { Server } from '../server.ts'
-import { foldersOf, oneOf, runFolder } from '../settings.ts'
+import { durationMs, foldersOf, oneOf, runFolder } from '../settings.ts'
 import { NONE, table } from '../table.ts'
 
 interface VerifyOptions extends GlobalOptions {
   readonly digest?: boolean
   readonly on: string
+  readonly since?: string
   readonly data?: string
 }
 
-interface Checked {
-  readonly topic: string
-  /** Rows that each holds; undefined where the topic is not sent to an engine. */
-  readonly log: number
-  readonly clickhouse: number | undefined
-  readonly lake: number | undefined
-  readonly digest: string
-}
-
-/** Who is asked; an engine that the graph has no sink for is not opened. */
-interface Engines {
-  readonly log: Log
-  readonly clickhouse: Server | undefined
-  readonly lake: LakeReader | undefined
-}
+const WHATS = ['counts', 'gaps', 'dupes', 'books', 'funding', 'all'] as const
+type What = (typeof WHATS)[number]
 
 /** Host times are no part of a run's identity. */
 const NOT_IDENTITY = new Set(['latency'])
 
 /**
- * Compare the log with what its sinks hold, row for row and value for value. Topics, tables and schemas are
- * those of the graph that ran, the user's own among them. While a run goes on, its sinks are a little behind:
- * then the rows that they have loaded are compared.
+ * Look whether a run's data are right: `counts` compares the log with what its sinks hold, row for row and
+ * value for value; the others look at the rows themselves, in the log (cli/check). Topics, tables and schemas
+ * are those of the graph that ran, the user's own among them.
  */
-export const verify = async (options: VerifyOptions): Promise<number> => {
+export const verify = async (asked: string, options: VerifyOptions): Promise<number> => {
+  const what = oneOf(asked, 'verify', WHATS)
   const { root, run } = runFolder(options.data)
   const on = oneOf(options.on, '--on', ['both', 'clickhouse', 'lake'])
+  const backMs = options.since === undefined ? undefined : durationMs(options.since, '--since')
   const unreadable = new Map<string, KtError>()
   const opened = await openRun(root, run, {
     found: ({ topic, partition, offset }, error) =>
       void unreadable.set(`${topic}/${partition} at ${offset}`, error),
     kept: () => Promise.resolve(),
   })
-  const { plan } = opened
   if (opened.changed())
     say(`! ${run.file} has changed since it ran (kt graph plan says how): it is compared as it is now`)
   const pid = await runningIn(root)
-  const engines = await openEngines(root, opened, on)
-  const checked: Checked[] = []
-  const findings: string[] = []
-  const again: Remade[] = []
-  let behind = 0
+  const engines = await openEngines(root, opened, counted(what) || what === 'dupes' ? on : 'none')
+  const note = (text: string): void => void (options.quiet !== true && doing(text))
   try {
-    for (const topic of plan.topics) {
-      if (options.quiet !== true)
-        doing(`comparing ${topic.name}, ${checked.length + 1} of ${plan.topics.length}`)
-      const ranges = await rangesOf(engines.log, topic)
-      const whole = await inLog(engines.log, topic, ranges)
-      const rows: { clickhouse?: number; lake?: number } = {}
-      for (const { engine, loaded, holding } of askedOf(plan, topic, engines)) {
-        const cut = pid === undefined ? ranges : cutAt(ranges, await loaded())
-        const held = pid === undefined ? whole : await inLog(engines.log, topic, cut)
-        const found = await holding(pid === undefined ? cut.map((one) => ({ ...one, next: Infinity })) : cut)
-        findings.push(...differences(topic.name, engine, held, found))
-        rows[engine] = found.rows
-        behind += whole.rows - held.rows
-      }
-      const { clickhouse, lake } = rows
-      checked.push({ topic: topic.name, log: whole.rows, clickhouse, lake, digest: whole.digest })
-    }
-    for (const [place, error] of unreadable) findings.push(`${place}: ${error.message}: ${error.why ?? ''}`)
-    const remade = await opened.remade()
-    findings.push(...remade.filter(differs).map(remadeFinding))
-    again.push(...remade)
+    const ends = await endsSince(opened, backMs)
+    const seen = await look(what, opened, ends, note)
+    const counts = counted(what)
+      ? await compareCounts(opened.plan, engines, ends, pid !== undefined, (topic) =>
+          note(`comparing ${topic}`),
+        )
+      : undefined
+    const twice = what === 'dupes' || what === 'all' ? await twiceIn(opened.plan, engines, ends) : []
+    const remade = counted(what) ? await opened.remade() : []
+    const findings = [
+      ...(counts?.findings ?? []),
+      ...Array.from(seen.values(), (one) => one.findings).flat(),
+      ...twice,
+      ...Array.from(unreadable, ([place, error]) => `${place}: ${error.message}: ${error.why ?? ''}`),
+      ...remade.filter(differs).map(remadeFinding),
+    ]
+    doing('')
+    return report({ counts, seen, findings, running: pid, remade }, options)
   } catch (error) {
     throw gone(error, engines.clickhouse?.url ?? '') ?? error
   } finally {
@@ -106,70 +81,70 @@ export const verify = async (options: VerifyOptions): Promise<number> => {
     await engines.clickhouse?.close()
     await opened.close()
   }
-  return report({ checked, findings, running: pid, behind, remade: again }, options)
 }
 
-/** What is compared while a run goes on: the records that the log had, and an engine has loaded. */
-const cutAt = (ranges: readonly Range[], loaded: Loaded): readonly Range[] =>
-  ranges.map((one) => ({ ...one, next: Math.min(one.next, loaded.get(one.partition) ?? one.first) }))
+const counted = (what: What): boolean => what === 'counts' || what === 'all'
+
+/** The records that are looked at: all there are now, or those of so long before the newest. */
+const endsSince = async ({ log }: OpenedRun, backMs: number | undefined): Promise<readonly End[]> => {
+  const ends = await log.ends()
+  if (backMs === undefined) return ends
+  const from = (await newestTime(log, ends)) - backMs * 1000
+  const found: End[] = []
+  for (const end of ends) found.push(await since(log, end, from))
+  return found
+}
+
+/** Look at the rows of the log, once for all that was asked for. */
+const look = async (
+  what: What,
+  { log, plan }: OpenedRun,
+  ends: readonly End[],
+  note: (text: string) => void,
+): Promise<ReadonlyMap<string, Seen>> => {
+  const checks = new Map<string, Check>()
+  const asked = (name: What, check: () => Check): void =>
+    void (what === name || what === 'all' ? checks.set(name, check()) : undefined)
+  asked('gaps', () => new GapsCheck())
+  asked('dupes', () => new DupesCheck())
+  asked('books', () => new BooksCheck())
+  asked('funding', () => new FundingCheck())
+  note(`looking at ${[...checks.keys()].join(', ')}`)
+  await walk(log, plan, ends, [...checks.values()])
+  return new Map(Array.from(checks, ([name, check]) => [name, check.done()]))
+}
 
 const openEngines = async (
   root: string,
   { plan, log }: OpenedRun,
-  on: 'both' | 'clickhouse' | 'lake',
+  on: 'both' | 'clickhouse' | 'lake' | 'none',
 ): Promise<Engines> => {
   const folders = foldersOf(root)
   const sinksOf = (engine: 'clickhouse' | 'lake') =>
     plan.sinks.map(({ sink }) => sink).filter((sink) => sink.engine === engine)
   const stored = sinksOf('lake').map((sink) => sink.schema)
+  const [inClickhouse, inLake] = [on === 'both' || on === 'clickhouse', on === 'both' || on === 'lake']
   return {
     log,
-    clickhouse: on === 'lake' || sinksOf('clickhouse').length === 0 ? undefined : await openServer(root),
-    lake: on === 'clickhouse' || stored.length === 0 ? undefined : await openLake(folders.lake, stored),
+    clickhouse: inClickhouse && sinksOf('clickhouse').length > 0 ? await openServer(root) : undefined,
+    lake: inLake && stored.length > 0 ? await openLake(folders.lake, stored) : undefined,
   }
 }
 
-interface Asked {
-  readonly engine: 'clickhouse' | 'lake'
-  readonly loaded: () => Promise<Loaded>
-  readonly holding: (ranges: readonly Range[]) => Promise<Holding>
-}
-
-/** The engines that a topic is sent to, and how each is asked for its rows. */
-const askedOf = ({ sinks }: Plan, topic: AnyTopic, { clickhouse, lake }: Engines): readonly Asked[] =>
-  sinks
-    .filter((one) => one.topic.name === topic.name)
-    .flatMap(({ sink }): readonly Asked[] => {
-      if (sink.engine === 'lake') {
-        const table = tableName(topic.schema)
-        if (lake === undefined) return []
-        const loaded = () => loadedInLake(lake, topic, table)
-        return [{ engine: 'lake', loaded, holding: (ranges) => inLake(lake, topic, table, ranges) }]
-      }
-      const { table } = sink as ClickhouseSink
-      if (clickhouse === undefined) return []
-      const loaded = () => loadedInClickhouse(clickhouse, topic, table)
-      const holding = (ranges: readonly Range[]) => inClickhouse(clickhouse, topic, table, ranges)
-      return [{ engine: 'clickhouse', loaded, holding }]
-    })
-
 interface Verified {
-  readonly checked: readonly Checked[]
+  /** Undefined: they were not asked for. */
+  readonly counts: Counts | undefined
+  /** What each check of the rows has seen. */
+  readonly seen: ReadonlyMap<string, Seen>
   readonly findings: readonly string[]
   /** The process of a run that goes on. */
   readonly running: number | undefined
   /** Of a rebuild: what it made, and what the run made. */
   readonly remade: readonly Remade[]
-  /** Rows of the log that are on their way, summed over the engines. */
-  readonly behind: number
 }
 
 const report = (verified: Verified, options: VerifyOptions): number => {
-  const { checked, findings, running, behind, remade } = verified
-  const identity = createHash('sha256')
-  for (const { topic, digest } of checked)
-    if (!NOT_IDENTITY.has(topic.replace(/^kt\./, ''))) identity.update(`${topic} ${digest}\n`)
-  const digest = identity.digest('hex')
+  const { counts, seen, findings, running, remade } = verified
   const ok = findings.length === 0
   if (options.json === true) {
     const again = remade.map((one) => ({
@@ -178,30 +153,61 @@ const report = (verified: Verified, options: VerifyOptions): number => {
       equal: !differs(one),
     }))
     const rebuild = remade.length === 0 ? {} : { remade: again }
-    printJson({ ok, digest, running: running ?? null, behind, topics: checked, ...rebuild, findings })
+    const { checked: topics, behind } = counts ?? {}
+    const compared = counts === undefined ? {} : { digest: digestOf(counts.checked), behind, topics }
+    const looked = Object.fromEntries(Array.from(seen, ([name, { rows }]) => [name, rows]))
+    printJson({ ok, running: running ?? null, ...compared, ...looked, ...rebuild, findings })
     return ok ? EXIT.ok : EXIT.findings
   }
+  if (remade.length > 0) print(`${remadeText(remade)}\n`)
+  if (counts !== undefined) printCounts(counts, options.digest === true)
+  for (const [name, { rows }] of seen)
+    print(`${counts === undefined && seen.size === 1 ? '' : '\n'}${rowsText(name, rows)}`)
+  for (const finding of findings) print(`! ${finding}`)
+  if (running !== undefined && counts !== undefined)
+    print(
+      `process ${running} goes on: compared as far as the sinks are; ${counts.behind} rows are on their way`,
+    )
+  print(ok ? rightText(counts, seen) : `${findings.length} findings`)
+  if (!ok && running === undefined && counts !== undefined && counts.findings.length > 0)
+    print('rows that are only missing are loaded when the run is started again')
+  return ok ? EXIT.ok : EXIT.findings
+}
+
+const printCounts = ({ checked }: Counts, shown: boolean): void => {
   const cell = (count: number | undefined): unknown => count ?? NONE
-  const shown = options.digest === true
   const heads = ['topic', 'log', 'clickhouse', 'lake', ...(shown ? ['digest'] : [])]
   const rows = checked.map((one) => {
     const counts = [one.topic, one.log, cell(one.clickhouse), cell(one.lake)]
     return shown ? [...counts, one.digest.slice(0, 16)] : counts
   })
-  if (remade.length > 0) print(`${remadeText(remade)}\n`)
   print(table(heads, rows))
-  for (const finding of findings) print(`! ${finding}`)
-  if (shown) print(`digest ${digest}`)
-  if (running !== undefined)
-    print(`process ${running} goes on: compared as far as the sinks are; ${behind} rows are on their way`)
-  print(ok ? equalText(checked) : `${findings.length} findings`)
-  if (!ok && running === undefined)
-    print('rows that are only missing are loaded when the run is started again')
-  return ok ? EXIT.ok : EXIT.findings
+  if (shown) print(`digest ${digestOf(checked)}`)
+}
+
+const digestOf = (checked: readonly Counted[]): string => {
+  const identity = createHash('sha256')
+  for (const { topic, digest } of checked)
+    if (!NOT_IDENTITY.has(topic.replace(/^kt\./, ''))) identity.update(`${topic} ${digest}\n`)
+  return identity.digest('hex')
+}
+
+const rowsText = (name: string, rows: Seen['rows']): string => {
+  const [first] = rows
+  if (first === undefined) return `${name}: the log has no rows to look at`
+  return `${name}\n${table(
+    Object.keys(first),
+    rows.map((row) => Object.values(row)),
+  )}`
+}
+
+const rightText = (counts: Counts | undefined, seen: ReadonlyMap<string, Seen>): string => {
+  const looked = seen.size === 0 ? [] : [`${[...seen.keys()].join(', ')}: nothing found`]
+  return [...(counts === undefined ? [] : [equalText(counts.checked)]), ...looked].join('; ')
 }
 
 /** Only engines that were compared are said to be equal. */
-const equalText = (checked: readonly Checked[]): string => {
+const equalText = (checked: readonly Counted[]): string => {
   const engines = [
     ...(checked.some((one) => one.clickhouse !== undefined) ? ['ClickHouse'] : []),
     ...(checked.some((one) => one.lake !== undefined) ? ['lake'] : []),

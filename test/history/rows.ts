@@ -17,7 +17,7 @@ export interface Told {
 export const toldOf = async (log: Log, topic: AnyTopic, columns: readonly string[]): Promise<Told> => {
   const hash = createHash('sha256')
   let rows = 0
-  for (const { partition, first, next } of await rangesOf(log, topic))
+  for (const { partition, first, next } of rangesOf(await log.ends(), topic))
     for await (const record of recordsOf(log, { topic: topic.name, partition, offset: first }, next))
       for (const row of rowsOf(readBatch(logged(topic.schema), present(topic.schema, record).bytes))) {
         hash.update(JSON.stringify(columns.map((name) => row[name])))

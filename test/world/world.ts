@@ -56,6 +56,8 @@ export interface Outcome {
   /** What the sources' shard wrote, in the order in which it was made. */
   readonly made: readonly Made[]
   readonly plan: Plan
+  /** What the log keeps. */
+  readonly store: MemoryStore
   readonly deadLetters: number
   readonly faults: string
   /** Of the bytes of the log. */
@@ -205,6 +207,7 @@ export const runWorld = async (options: WorldOptions): Promise<Outcome> => {
       row: withoutOrder(row),
     })),
     plan: planned,
+    store,
     deadLetters: letters.length,
     faults: options.faults,
     end: life.clock.now(),
