@@ -219,7 +219,8 @@ const startSinks = async (
     if (error !== undefined) say(`! ${sink}: ${error.message} [${error.code}]`)
   }
   const both = { log, clock: systemClock(), sinks: wanted, report }
-  const files = runLake({ ...both, graph, objects: store.objects, format: parquet })
+  const positions = fileStore(folders.objects)
+  const files = runLake({ ...both, graph, objects: store.objects, positions, format: parquet })
   const { clickhouse: access } = of
   const tables = access === undefined ? undefined : connectTables(access)
   const loading =
@@ -228,7 +229,7 @@ const startSinks = async (
       : runClickhouse({
           ...both,
           tables,
-          objects: fileStore(folders.objects),
+          objects: positions,
           views: readFileSync(resolve(import.meta.dirname, '../sql/clickhouse/views.sql'), 'utf8'),
           hold,
         })

@@ -7,7 +7,7 @@ import type { Gap, Instrument } from '../market/system.ts'
 import { parquet } from '../sinks/driver/parquet.ts'
 import { lake } from '../sinks/lake.ts'
 import { runLake } from '../sinks/lake/load.ts'
-import { memoryLog, recordsOf, virtualClock } from './sinks/lake-world.ts'
+import { memoryLog, memoryObjects, recordsOf, virtualClock } from './sinks/lake-world.ts'
 import { randomOf } from './random.ts'
 
 /** 2026-01-05T00:00:00Z, a Monday; the day that the small lake is about. */
@@ -238,6 +238,7 @@ export const writeLake = async (
     objects,
     clock: virtualClock(),
     format: parquet,
+    positions: memoryObjects(),
     log: memoryLog(sinks.flatMap(({ records }) => records)),
     sinks: sinks.map(({ schema }) => ({
       topic: schema.name,

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { servePart } from '../../deploy/driver/part.ts'
 import { systemClock } from '../../runtime/driver/clock.ts'
+import { fileStore } from '../../runtime/driver/files.ts'
 import { duckMerger } from '../../sinks/driver/lake-merge.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import type { AnyLakeSink } from '../../sinks/lake.ts'
@@ -42,6 +43,7 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
     graph: plan.name,
     log,
     objects,
+    positions: fileStore(folders.objects),
     clock,
     format: parquet,
     sinks: plan.sinks.map(({ sink, topic }) => ({

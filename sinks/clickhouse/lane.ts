@@ -1,9 +1,9 @@
-import { HostError } from '../../graph/error.ts'
 import { readBatch } from '../../graph/batch.ts'
 import type { Clock, ObjectStore, Placed } from '../../graph/port.ts'
 import { present } from '../../graph/present.ts'
 import { logged } from '../../graph/schema.ts'
 import { bounds } from '../bounds.ts'
+import { overtaken } from '../registration.ts'
 import { Claims } from './claim.ts'
 import type { Claim } from './claim.ts'
 import { otherLog, settle } from './settle.ts'
@@ -87,8 +87,10 @@ export class Lane {
     this.#claim = known && !done ? claim : undefined
     this.#doubtTo = Math.max(high, claim?.last ?? -1)
     const passed = registered !== undefined && registered < log.first
-    if (this.#doubtTo < 0 && passed && !(await this.#everLoaded()))
-      throw this.#overtaken(registered, log.first)
+    if (this.#doubtTo < 0 && passed && !(await this.#everLoaded())) {
+      const { topic, partition } = this
+      throw overtaken(this.sink, this.sink.table, { topic, partition, wanted: registered, first: log.first })
+    }
     if (this.#doubtTo >= log.next)
       throw otherLog(this.sink.table, `${this.topic}/${this.partition} at ${this.#doubtTo}`)
   }
@@ -97,18 +99,6 @@ export class Lane {
   async #everLoaded(): Promise<boolean> {
     const claims = `/${this.topic}/${this.partition}/`
     return (await this.#around.objects.list('positions/clickhouse/')).some((path) => path.includes(claims))
-  }
-
-  #overtaken(registered: number, first: number): HostError {
-    const { topic, partition } = this
-    const rows = `offsets ${registered} to ${first - 1} of topic "${topic}" partition ${partition}`
-    return new HostError('KT3002', `${rows} are gone`, {
-      where: this.sink.table,
-      why: 'Retention has passed the position of this sink, which has not loaded anything yet.',
-      fix: `To begin with what is left, remove state/${registration(this.sink)} in the data folder.`,
-      facts: { topic, partition, wanted: registered, first },
-      retry: 'never',
-    })
   }
 
   async #high(): Promise<number> {
@@ -183,9 +173,6 @@ export class Lane {
     this.#since = this.#around.clock.now()
   }
 }
-
-/** Where it is written down that a sink ran, and from where on it needs its topic. */
-export const registration = ({ name }: ClickhouseSink): string => `positions/clickhouse/sinks/${name}.json`
 
 const waiting = (sink: ClickhouseSink, record: Placed): Waiting => {
   const batch = readBatch(logged(sink.schema), record.bytes)

@@ -1,6 +1,7 @@
 import { HostError, KtError } from '../../graph/error.ts'
 import type { LogReader, ReadFrom } from '../../graph/port.ts'
-import { Lane, registration } from './lane.ts'
+import { registered } from '../registration.ts'
+import { Lane } from './lane.ts'
 import type { Limits } from './lane.ts'
 import type { ClickhouseRun, TableState, TableStatus } from './load.ts'
 import { ready } from './migrate.ts'
@@ -91,7 +92,7 @@ export class Loader {
 
   async #session(): Promise<void> {
     const { tables, objects, clock, log } = this.#run
-    const registered = await this.#register()
+    const from = await this.#register()
     const uuid = await ready(tables, this.#sink)
     const around = { tables, objects, clock, limits: this.#limits }
     const lanes = Array.from(
@@ -100,7 +101,7 @@ export class Loader {
     )
     for (const lane of lanes) {
       const end = async () => (await this.#readEnds()).get(lane.partition) ?? { first: 0, next: 0 }
-      await lane.begin(end, registered[lane.partition])
+      await lane.begin(end, from[lane.partition])
     }
     this.#lanes = lanes
     const reader = await log.read(this.#positions())
@@ -174,23 +175,17 @@ export class Loader {
     await this.#run.hold?.(this.#sink.name, this.#positions())
   }
 
-  /**
-   * Before ClickHouse is there to ask: a sink that never ran needs its topic from the first rows there are.
-   * By partition, where that is.
-   */
-  async #register(): Promise<readonly number[]> {
+  /** Before ClickHouse is there to ask. */
+  #register(): Promise<readonly number[]> {
     const { objects, hold } = this.#run
-    const ran = registration(this.#sink)
-    const before = await objects.get(ran)
-    if (before !== undefined) return (JSON.parse(new TextDecoder().decode(before)) as Registered).from ?? []
-    const ends = await this.#readEnds()
-    const from = Array.from({ length: this.#partitions }, (_, partition) => ends.get(partition)?.first ?? 0)
-    await hold?.(
-      this.#sink.name,
-      from.map((offset, partition) => ({ topic: this.#topic, partition, offset })),
-    )
-    await objects.put(ran, new TextEncoder().encode(`${JSON.stringify({ from })}\n`))
-    return from
+    const begins = async (): Promise<readonly number[]> => {
+      const ends = await this.#readEnds()
+      return Array.from({ length: this.#partitions }, (_, partition) => ends.get(partition)?.first ?? 0)
+    }
+    return registered(objects, this.#sink, begins, async (from) => {
+      const positions = from.map((offset, partition) => ({ topic: this.#topic, partition, offset }))
+      await hold?.(this.#sink.name, positions)
+    })
   }
 
   async #readEnds(): Promise<Ends> {
@@ -199,11 +194,6 @@ export class Loader {
     this.#ends = new Map(ends.map(({ partition, first, next }) => [partition, { first, next }]))
     return this.#ends
   }
-}
-
-/** What older versions wrote has no positions. */
-interface Registered {
-  readonly from?: readonly number[]
 }
 
 /** An error of a port as it is, any other as one that kt should have named. */

@@ -63,7 +63,7 @@ export class Gatherer {
   #window = -Infinity
   #from: number
 
-  /** `from`: where the records begin. */
+  /** `from`: the position of their partition that the records follow. */
   constructor(schema: AnySchema, bounds: Bounds, from: number) {
     this.#from = from
     this.#schema = schema

@@ -1,6 +1,8 @@
 import { HostError, KtError } from '../../graph/error.ts'
 import type { Partition, ReadFrom } from '../../graph/port.ts'
 import type { AnyLakeSink } from '../lake.ts'
+import { registered } from '../registration.ts'
+import { startOf } from './begin.ts'
 import type { Cut } from './cut.ts'
 import { Gatherer } from './cut.ts'
 import { Lane } from './lane.ts'
@@ -15,6 +17,8 @@ const BACKOFF_MS = 200
 const BACKOFF_MAX_MS = 10_000
 const FAILED_RETRY_MS = 30_000
 const ENDS_US = 1_000_000
+
+type Ends = ReadonlyMap<number, { readonly first: number; readonly next: number }>
 
 /**
  * Load topics into their tables of the lake, exactly once, until stopped. Where a table stands is in the
@@ -51,7 +55,9 @@ class Loader {
   #committed = 0
   #stopped = false
   #draining = false
-  #ends: ReadonlyMap<number, number> = new Map()
+  #ends: Ends = new Map()
+  /** By partition, where loading began. */
+  #starts: readonly number[] = []
   #endsAt = -Infinity
   #wake: (() => void) | undefined
 
@@ -78,12 +84,9 @@ class Loader {
 
   status(): LakeStatus {
     const partitions = this.#where.map((where) => {
-      const next = this.#table.position(where)
-      return {
-        partition: where.partition,
-        next,
-        lagRecords: Math.max(0, (this.#ends.get(where.partition) ?? 0) - next),
-      }
+      const next = this.#next(where)
+      const end = this.#ends.get(where.partition)?.next ?? 0
+      return { partition: where.partition, next, lagRecords: Math.max(0, end - next) }
     })
     const { version, time: committedTime, files, rows, bytes, filesInTable } = this.#table
     const change = { sink: this.#sink.name, state: this.#state, error: this.#error }
@@ -108,10 +111,7 @@ class Loader {
   async run(): Promise<void> {
     while (!this.#stopped) {
       try {
-        await this.#insist(() => this.#table.refresh())
-        await this.#checkLog()
-        this.#keep()
-        const from = this.#where.map((where) => ({ ...where, offset: this.#table.position(where) }))
+        const from = await this.#begin()
         if (await (this.#run.cut === 'events' ? this.#loadByEvents(from) : this.#loadByClock(from))) return
       } catch (thrown) {
         if (this.#stopped) return
@@ -135,7 +135,7 @@ class Loader {
   async #loadByClock(from: readonly ReadFrom[]): Promise<boolean> {
     const { log, clock } = this.#run
     const reader = await this.#insist(() => log.read(from))
-    const gatherers = from.map(({ offset }) => this.#gatherer(0, offset))
+    const gatherers = from.map((where) => this.#gatherer(0, where))
     const next = from.map(({ offset }) => offset)
     let due = Infinity
     try {
@@ -175,7 +175,7 @@ class Loader {
           new Lane(
             where,
             await this.#insist(() => this.#run.log.read([where])),
-            this.#gatherer(this.#sink.rollMs, where.offset),
+            this.#gatherer(this.#sink.rollMs, where),
           ),
         )
       while (!this.#stopped) {
@@ -198,20 +198,38 @@ class Loader {
     return true
   }
 
-  #gatherer(windowMs: number, from: number): Gatherer {
+  #gatherer(windowMs: number, where: Partition): Gatherer {
     const { schema, rowsMax, bytesMax } = this.#sink
-    return new Gatherer(schema, { rowsMax, bytesMax, windowMs }, from)
+    return new Gatherer(schema, { rowsMax, bytesMax, windowMs }, this.#table.position(where))
   }
 
-  /** All that is loaded is in the log, or was: a table that is ahead of it was loaded from another one. */
-  async #checkLog(): Promise<void> {
+  /** Where each partition is loaded from. Before the lake is there to ask, the log is told to keep that. */
+  async #begin(): Promise<readonly ReadFrom[]> {
+    const { positions } = this.#run
+    const begins = async (): Promise<readonly number[]> => {
+      const ends = await this.#readEnds()
+      return this.#where.map(({ partition }) => ends.get(partition)?.first ?? 0)
+    }
+    const hold = async (from: readonly number[]): Promise<void> => this.#keep(from)
+    const was = await this.#insist(() => registered(positions, this.#sink, begins, hold))
+    await this.#insist(() => this.#table.refresh())
     const ends = await this.#insist(() => this.#readEnds())
-    const ahead = this.#where.find((one) => this.#table.position(one) > (ends.get(one.partition) ?? 0))
-    if (ahead !== undefined) throw otherLog(this.#sink, ahead, this.#table.position(ahead))
+    this.#starts = this.#where.map((where) => {
+      const { first, next } = ends.get(where.partition) ?? { first: 0, next: 0 }
+      const position = this.#table.position(where)
+      return startOf(this.#sink, { ...where, position, first, next, registered: was[where.partition] })
+    })
+    this.#keep()
+    return this.#where.map((where) => ({ ...where, offset: this.#next(where) }))
+  }
+
+  /** The next offset to load: a table that has nothing of a partition does not say where it begins. */
+  #next(where: Partition): number {
+    return Math.max(this.#table.position(where), this.#starts[where.partition] ?? 0)
   }
 
   #drained(partition: number, next: number): boolean {
-    return this.#draining && next >= (this.#ends.get(partition) ?? 0)
+    return this.#draining && next >= (this.#ends.get(partition)?.next ?? 0)
   }
 
   async #commit(cuts: readonly Cut[]): Promise<boolean> {
@@ -222,9 +240,9 @@ class Loader {
     return true
   }
 
-  #keep(): void {
-    for (const where of this.#where)
-      this.#run.keep?.(this.#sink.name, where.topic, where.partition, this.#table.position(where))
+  #keep(from: readonly number[] = this.#where.map((where) => this.#next(where))): void {
+    for (const { topic, partition } of this.#where)
+      this.#run.keep?.(this.#sink.name, topic, partition, from[partition]!)
   }
 
   /** Where the log ends, now and then, for `status`. While draining the ends are those at which to stop. */
@@ -236,13 +254,9 @@ class Loader {
     if (!this.#draining) this.#ends = ends
   }
 
-  async #readEnds(): Promise<ReadonlyMap<number, number>> {
-    const topic = this.#where[0]?.topic
-    return new Map(
-      (await this.#run.log.ends())
-        .filter((end) => end.topic === topic)
-        .map((end) => [end.partition, end.next]),
-    )
+  async #readEnds(): Promise<Ends> {
+    const ends = (await this.#run.log.ends()).filter(({ topic }) => topic === this.#where[0]?.topic)
+    return new Map(ends.map(({ partition, first, next }) => [partition, { first, next }]))
   }
 
   /** Try until it works. A port that says `never`, and what is no failure of a port, go up. */
@@ -276,14 +290,6 @@ class Loader {
     })
   }
 }
-
-const otherLog = ({ name }: AnyLakeSink, { topic, partition }: Partition, position: number): HostError =>
-  new HostError('KT3408', `the table of "${name}" holds rows of another log`, {
-    where: `${topic}/${partition}`,
-    why: `It is loaded up to offset ${position}, and this log ends before that.`,
-    fix: 'Give the run a lake of its own (another KT_LAKE), or go on in the data folder of that log.',
-    retry: 'never',
-  })
 
 const unexpected = (sink: AnyLakeSink, thrown: unknown): KtError =>
   new KtError('KT3499', `loading "${sink.name}" failed unexpectedly`, {

@@ -9,6 +9,8 @@ export interface LakeRun {
   readonly graph: string
   readonly log: Pick<Log, 'read' | 'ends'>
   readonly objects: ObjectStore
+  /** Keeps from where on its sinks were to load, under `positions/lake/`. */
+  readonly positions: ObjectStore
   readonly clock: Clock
   readonly format: FileFormat
   /** Sinks of other engines are left alone. */

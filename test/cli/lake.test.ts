@@ -9,7 +9,7 @@ import { fileStore } from '../../runtime/driver/files.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import { lake } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
-import { memoryLog, recordsOf, virtualClock } from '../sinks/lake-world.ts'
+import { memoryLog, memoryObjects, recordsOf, virtualClock } from '../sinks/lake-world.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'kt-own-lake-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -56,6 +56,7 @@ const write = async (folder: string, of: AnySchema, rows: readonly object[]): Pr
     objects: fileStore(path),
     clock: virtualClock(),
     format: parquet,
+    positions: memoryObjects(),
     log: memoryLog(recordsOf(of, 'own', 0, [rows])),
     sinks: [{ topic: 'own', partitions: 1, sink: lake(of as never) }],
   })

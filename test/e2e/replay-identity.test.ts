@@ -38,7 +38,9 @@ const laked = async () => {
     sink,
   }))
   const clock = systemClock()
-  const load = runLake({ graph: planned.name, log, objects, clock, format: parquet, sinks, cut: 'events' })
+  const positions = memoryObjects()
+  const both = { log, objects, positions, clock, format: parquet }
+  const load = runLake({ graph: planned.name, ...both, sinks, cut: 'events' })
   await load.drain()
   const digest = await digestOf(log)
   await log.close()

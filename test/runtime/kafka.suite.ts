@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { brokerDown, brokerUp } from '../../bin/kafka.ts'
 import type { ReadFrom, Step } from '../../graph/port.ts'
 import { kafkaLog } from '../../runtime/driver/kafka-log.ts'
+import { overtakenLake } from '../sinks/lake-overtaken.ts'
 import { kafkaHome, memory } from './kafka-home.ts'
 import { onBroker } from './kafka-suite.ts'
 import { logConformance } from './log.conformance.ts'
@@ -14,6 +15,7 @@ const broker = onBroker('Kafka', () => {
   // A topic is four files and a log of its own to Kafka: two thousand would be a test of the brokers.
   logConformance('Kafka log', () => kafkaHome(broker.address), 60)
   offsets()
+  overtaken()
   zombies()
   kills()
 })
@@ -270,4 +272,18 @@ function kills(): void {
     )
     expect(one.acked.length).toBeGreaterThan(50)
   }, 180_000)
+}
+
+/** Retention of Kafka asks nobody. */
+function overtaken(): void {
+  let runs = 0
+  overtakenLake('with Kafka', async () => {
+    const log = await kafkaLog({ brokers: broker.address, prefix: `lake${runs++}.`, commitEveryMs: 0 })
+    const pass = async (): Promise<void> => {
+      const ends = await log.ends()
+      const half = ends.map(({ first, next, ...at }) => ({ ...at, offset: Math.ceil((first + next) / 2) }))
+      await log.topics.drop(half)
+    }
+    return { log, pass }
+  })
 }

@@ -29,6 +29,7 @@ test.each(['clock', 'events'] as const)(
           runOf({
             cut,
             objects,
+            positions: objects,
             log: memoryLog(records),
             sink: lake(trade, { rollMs: 300, rowsMax: 24 }),
             checkpointEvery: 3,

@@ -12,7 +12,7 @@ import { lake } from '../../sinks/lake.ts'
 import type { AnyLakeSink } from '../../sinks/lake.ts'
 import { DeltaLog } from '../../sinks/lake/delta.ts'
 import type { LakeRun } from '../../sinks/lake/run.ts'
-import { recordsOf, tradeRecords, virtualClock } from './lake-world.ts'
+import { memoryObjects, recordsOf, tradeRecords, virtualClock } from './lake-world.ts'
 import type { MemoryObjects } from './lake-world.ts'
 
 const DAY_US = 86_400_000_000
@@ -32,6 +32,7 @@ export const runOf = ({ sink = quick, topic = 'trade', ...of }: Given): LakeRun 
   graph: 'test',
   sinks: [{ topic, partitions: 2, sink }],
   clock: virtualClock(),
+  positions: memoryObjects(),
   format: parquet,
   checkpointEvery: 5,
   ...of,

@@ -2,7 +2,7 @@ import { parquet } from '../../sinks/driver/parquet.ts'
 import { lake } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
 import { trade } from '../../market/event.ts'
-import { folderObjects, memoryLog, tradeRecords, virtualClock } from './lake-world.ts'
+import { memoryObjects, folderObjects, memoryLog, tradeRecords, virtualClock } from './lake-world.ts'
 import { randomOf } from '../random.ts'
 
 /**
@@ -28,6 +28,7 @@ const load = runLake({
   objects,
   clock,
   format: parquet,
+  positions: memoryObjects(),
   checkpointEvery: 7,
   cut: events ? 'events' : 'clock',
 })

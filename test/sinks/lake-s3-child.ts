@@ -6,7 +6,7 @@ import { parquet } from '../../sinks/driver/parquet.ts'
 import { lake } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
 import { randomOf } from '../random.ts'
-import { memoryLog, tradeRecords } from './lake-world.ts'
+import { memoryObjects, memoryLog, tradeRecords } from './lake-world.ts'
 
 /** Loads a log that is the same in every process into S3: argv[2] says where, argv[3] is the seed. */
 const [, , where = '', seed = ''] = process.argv
@@ -26,6 +26,7 @@ const load = runLake({
   objects: s3Store(place, { clock, random: { below }, credentials }),
   clock,
   format: parquet,
+  positions: memoryObjects(),
   checkpointEvery: 7,
 })
 await load.drain()

@@ -8,7 +8,7 @@ import { LakeReader, queryLake } from '../../sinks/driver/duckdb.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
 import { lake } from '../../sinks/lake.ts'
 import { runLake } from '../../sinks/lake/load.ts'
-import { EVENING, memoryLog, recordsOf, tradeRecords, virtualClock } from './lake-world.ts'
+import { EVENING, memoryLog, memoryObjects, recordsOf, tradeRecords, virtualClock } from './lake-world.ts'
 import { folders, lakeAt, smallLake } from './lake-small.ts'
 
 const { make: folder, remove } = folders()
@@ -72,6 +72,7 @@ describe('the tables', () => {
         sinks: [{ topic: 'trade', partitions: 1, sink: lake(trade, { rowsMax: 30 }) }],
         log: memoryLog(records.slice(0, end)),
         objects,
+        positions: memoryObjects(),
         clock: virtualClock(),
         format: parquet,
       }).drain()
@@ -113,6 +114,7 @@ describe('the tables', () => {
       sinks,
       log: memoryLog(records, () => 2499),
       objects: quick,
+      positions: memoryObjects(),
       clock: virtualClock(),
       format,
     }).drain()
@@ -214,6 +216,7 @@ test('a view over files of two versions of an event has NULL where the older one
       sinks: [{ topic: 'trade', partitions: 1, sink: { ...lake(trade), schema } }],
       log: memoryLog(records),
       objects,
+      positions: memoryObjects(),
       clock: virtualClock(),
       format: parquet,
     }).drain()

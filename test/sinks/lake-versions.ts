@@ -18,6 +18,7 @@ import { systemClock } from '../../runtime/driver/clock.ts'
 import { MemoryLog, MemoryStore } from '../../runtime/memory-log.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parquet } from '../../sinks/driver/parquet.ts'
+import { memoryObjects } from './lake-world.ts'
 import { lake } from '../../sinks/index.ts'
 import { runLake } from '../../sinks/lake/load.ts'
 
@@ -72,7 +73,9 @@ export const writeVersions = async (objects: ObjectStore): Promise<void> => {
     const step = (writer.last?.step ?? 0) + 1
     await writer.append({ shard: 'own/0/0', step, time: START, inputs: [], records })
     const sinks = [{ topic: 'tick', partitions: 1, sink: lake(sink as Schema<never>) }]
-    await runLake({ graph: 'own', log, objects, clock: systemClock(), format: parquet, sinks }).drain()
+    const positions = memoryObjects()
+    const both = { objects, positions, clock: systemClock(), format: parquet }
+    await runLake({ graph: 'own', log, ...both, sinks }).drain()
   }
   await load(one, one, rowsOf(1))
   // The new graph begins while a record of the old one is not loaded yet.
