@@ -127,6 +127,7 @@ describe.each(releases)('in a data folder of %s', (release) => {
     expect(await toldOf(log, topic, told.rows.columns)).toEqual(told.rows)
     const objects = fileStore(foldersOf(folder).objects)
     const tables = started!.tables()
+    await tables.exec('DROP TABLE IF EXISTS trade SYNC')
     await tables.exec(told.table.made.replace('kt.trade', `trade UUID '${told.table.uuid}'`))
     const sink = plan.sinks.find((one) => one.sink.name === 'clickhouse.trade')!.sink as ClickhouseSink
     const first = await claimedTo(objects, { topic: 'trade', partition: 1 })

@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { brokerDown, brokerUp } from '../../bin/kafka.ts'
 import { loadGraph, planOf } from '../../cli/graph-file.ts'
 import { foldersOf } from '../../cli/settings.ts'
@@ -31,30 +31,17 @@ const columns = topic.schema.columns.map((column) => column.name)
 const text = (path: string, value: unknown): void =>
   writeFileSync(path, `${JSON.stringify(value, null, 1)}\n`, { flag: 'wx' })
 
+const RUN = '--source sim --port 0 --pairs 2 --rate 120 --for 6s --faults malformed=0.1'.split(' ')
+
 const runOf = async (folder: string, environment: Readonly<Record<string, string>> = {}): Promise<void> => {
-  const args = [
-    '--source',
-    'sim',
-    '--data',
-    folder,
-    '--port',
-    '0',
-    '--pairs',
-    '2',
-    '--rate',
-    '120',
-    '--for',
-    '6s',
-  ]
-  const { code, err } = await start(['graph', 'run', FILE, ...args, '--faults', 'malformed=0.1'], environment)
-    .ended
+  const { code, err } = await start(['graph', 'run', FILE, '--data', folder, ...RUN], environment).ended
   if (code !== 0) throw new Error(err)
 }
 
 /** Where this machine keeps things is nobody's business. */
 const keepRun = (folder: string, kept: string): void => {
   const run = readFileSync(join(folder, 'run.json'), 'utf8')
-  const named = run.replaceAll(folder, '/run').replaceAll(dirname(dirname(resolve(FILE))), '/kt')
+  const named = run.replaceAll(folder, '/run').replaceAll(resolve('.'), '/kt')
   writeFileSync(join(kept, 'run.json'), named, { flag: 'wx' })
 }
 
@@ -86,7 +73,7 @@ const localOf = async (): Promise<void> => {
   const sinks = plan.sinks
     .filter(({ sink }) => sink.name === 'lake.trade')
     .map(({ sink }) => ({ topic: 'trade', partitions: topic.partitions, sink: { ...sink, rollMs: 2000 } }))
-  const places = { objects: fileStore(join(kept, 'lake')), positions: fileStore(foldersOf(folder).objects) }
+  const places = { objects: fileStore(join(kept, 'lake')), positions: fileStore(foldersOf(kept).objects) }
   const run = { ...places, graph: plan.name, log, clock: systemClock(), format: parquet, sinks }
   const load = runLake({ ...run, cut: 'events', checkpointEvery: 3 })
   await load.drain()
