@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { temporary } from '../e2e/command.ts'
 import { SmallDisk } from '../small-disk.ts'
-import { chaos } from './chaos.ts'
+import { chaos, PROCESS_FAULTS } from './chaos.ts'
 import { StepClock } from './step-clock.ts'
 
-/** The whole form is `npm run chaos`; its results stand in docs/checks.md. */
+/** Each fault that can be, and a few at random. The whole form is `npm run chaos`; its results stand in docs/checks.md. */
 const FAULTS = 14
 
 test(
@@ -28,6 +28,8 @@ test(
       expect(report.findings).toEqual([])
       expect(report.unexplained).toBe(0)
       expect(report.trades).toBeGreaterThan(1000)
+      const able = [...(disk === undefined ? [] : ['disk']), ...(clock === undefined ? [] : ['clock'])]
+      expect(Object.keys(report.faults).toSorted()).toEqual([...PROCESS_FAULTS, ...able].toSorted())
     } finally {
       disk?.[Symbol.dispose]()
       clock?.[Symbol.dispose]()

@@ -50,8 +50,10 @@ const PARTS = {
 } as const
 type Part = keyof typeof PARTS
 
+type Fault = readonly [share: number, kind: Kind, part: Part | undefined]
+
 /** Of a hundred faults, so many are of this kind. */
-const MIX: readonly (readonly [number, Kind, Part | undefined])[] = [
+const MIX: readonly Fault[] = [
   [28, 'kill', 'shard'],
   [13, 'kill', 'sink-clickhouse'],
   [13, 'kill', 'sink-lake'],
@@ -64,10 +66,17 @@ const MIX: readonly (readonly [number, Kind, Part | undefined])[] = [
   [3, 'disk', undefined],
   [7, 'clock', undefined],
 ]
+const nameOf = (kind: Kind, part: Part | undefined): string => (part === undefined ? kind : `${kind} ${part}`)
+
+/** What is done to processes of a run, by the names in a report: that is possible everywhere. */
+export const PROCESS_FAULTS: readonly string[] = MIX.flatMap(([, kind, part]) =>
+  part === undefined && kind !== 'tree' ? [] : [nameOf(kind, part)],
+)
+
 /** How far the wall clock is from the right time after a step, seconds. */
 const STEPS_S = [-3600, -30, -2, 0, 2, 30, 3600] as const
-/** Where there is a broker, it takes the place of so many of them. */
-const BROKER = 8
+/** Where there are brokers, one takes the place of so many of them. */
+const BROKER: Fault = [8, 'broker', undefined]
 const SETTLE_MS = 15_000
 const REST_BYTES = 1 << 18
 
@@ -85,10 +94,9 @@ export const chaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   let run = begin(options)
   try {
     await ready(options)
-    for (let at = 0; at < faults; at++) {
+    for (const [at, [, kind, part]] of planned(options, draw).entries()) {
       await pause(800 + draw(2500))
-      const [, kind, part] = drawn(draw(100), options)
-      const what = part === undefined ? kind : `${kind} ${part}`
+      const what = nameOf(kind, part)
       counts[what] = (counts[what] ?? 0) + 1
       const pid = part === undefined ? 0 : await alive(part, folder)
       const before = Date.now()
@@ -127,14 +135,25 @@ const begin = ({ folder, kafka, clock }: ChaosOptions): ChildProcess => {
   return start(['graph', 'run', ...where, ...load], environment).child
 }
 
-const drawn = (number: number, { disk, kafka, clock }: ChaosOptions): (typeof MIX)[number] => {
-  const possible = (kind: Kind): boolean =>
-    (kind !== 'disk' || disk) && (kind !== 'clock' || clock !== undefined)
-  if (kafka !== undefined && number < BROKER) return [BROKER, 'broker', undefined]
+/** Each fault that can be, once, in an order that the seed decides; then the rest at random. */
+const planned = (options: ChaosOptions, draw: (n: number) => number): readonly Fault[] => {
+  const left = [BROKER, ...MIX].filter(([, kind]) => possible(kind, options))
+  return Array.from({ length: options.faults }, () =>
+    left.length > 0 ? left.splice(draw(left.length), 1)[0]! : drawn(draw(100), options),
+  )
+}
+
+const possible = (kind: Kind, { disk, kafka, clock }: ChaosOptions): boolean =>
+  (kind !== 'disk' || disk) &&
+  (kind !== 'clock' || clock !== undefined) &&
+  (kind !== 'broker' || kafka !== undefined)
+
+const drawn = (number: number, options: ChaosOptions): Fault => {
+  if (options.kafka !== undefined && number < BROKER[0]) return BROKER
   let rest = number
   for (const one of MIX) {
     rest -= one[0]
-    if (rest < 0) return possible(one[1]) ? one : MIX[0]!
+    if (rest < 0) return possible(one[1], options) ? one : MIX[0]!
   }
   return MIX[0]!
 }
