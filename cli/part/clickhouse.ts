@@ -12,7 +12,7 @@ import { loadGraph, planOf } from '../graph-file.ts'
 import { openLog } from '../log.ts'
 import { replicationAsked } from '../server.ts'
 import { foldersOf } from '../settings.ts'
-import { sinkStatus } from './lag.ts'
+import { sinkLine, sinkStatus } from './lag.ts'
 import { unreadableRecords } from './unreadable.ts'
 
 /** The ClickHouse sinks of a run as a process. */
@@ -47,8 +47,7 @@ await servePart<ClickhouseSettings>(async ({ root, file, url, user, passwordFile
     sinks: plan.sinks.map(({ sink, topic }) => ({ topic: topic.name, partitions: topic.partitions, sink })),
     views: readFileSync(resolve(import.meta.dirname, '../../sql/clickhouse/views.sql'), 'utf8'),
     hold: (reader, positions) => log.hold(reader, positions),
-    report: ({ sink, state, error }) =>
-      console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
+    report: (change) => console.error(sinkLine(change)),
   })
   const tell = (): void => parent.status(statusOf(loading, unreadable.count()))
   const timer = setInterval(tell, 1000)

@@ -1,3 +1,5 @@
+import type { KtError } from '../../graph/error.ts'
+
 /** How far a sink has come in one partition of its topic. */
 interface Progress {
   readonly lagRecords: number
@@ -33,3 +35,17 @@ export const sinkStatus = <S extends Telling>(
     ...more(one),
   })),
 })
+
+/** That a sink is in another state now, as a line of the log of its part: what is wrong, and what to do. */
+export const sinkLine = ({
+  sink,
+  state,
+  error,
+}: {
+  readonly sink: string
+  readonly state: string
+  readonly error: KtError | undefined
+}): string => {
+  const { code, message, why, fix } = error ?? {}
+  return JSON.stringify({ sink, state, code, error: message, why, fix })
+}

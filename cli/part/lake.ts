@@ -15,7 +15,7 @@ import { openLog } from '../log.ts'
 import { openForWriting } from '../lake-store.ts'
 import { foldersOf } from '../settings.ts'
 import { holds } from './holds.ts'
-import { sinkStatus } from './lag.ts'
+import { sinkLine, sinkStatus } from './lag.ts'
 import { unreadableRecords } from './unreadable.ts'
 
 /** The lake sinks of a run as a process. */
@@ -52,8 +52,7 @@ await servePart<LakeSettings>(async ({ root, file, rollMs, cut }, parent) => {
       sink: rollMs === undefined || sink.engine !== 'lake' ? sink : ({ ...sink, rollMs } as AnyLakeSink),
     })),
     cut,
-    report: ({ sink, state, error }) =>
-      console.error(JSON.stringify({ sink, state, error: error?.message, why: error?.why })),
+    report: (change) => console.error(sinkLine(change)),
     keep: (sink, topic, partition, offset) => hold(`${sink}/${partition}`, [{ topic, partition, offset }]),
   })
   // A recording's lake is the same bytes each time: nobody's pace may decide what its files are.
