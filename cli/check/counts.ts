@@ -53,13 +53,13 @@ export const compareCounts = async (
   engines: Engines,
   ends: readonly End[],
   running: boolean,
-  doing: (topic: string) => void,
+  note: (text: string) => void,
 ): Promise<Counts> => {
   const checked: Counted[] = []
   const findings: string[] = []
   let behind = 0
   for (const topic of plan.topics) {
-    doing(topic.name)
+    note(`comparing ${topic.name}, ${checked.length + 1} of ${plan.topics.length}`)
     const ranges = rangesOf(ends, topic)
     const whole = await inLog(engines.log, topic, ranges)
     const rows: { clickhouse?: number; lake?: number } = {}

@@ -58,9 +58,7 @@ export const verify = async (asked: string, options: VerifyOptions): Promise<num
     const ends = await endsSince(opened, backMs)
     const seen = await look(what, opened, ends, note)
     const counts = counted(what)
-      ? await compareCounts(opened.plan, engines, ends, pid !== undefined, (topic) =>
-          note(`comparing ${topic}`),
-        )
+      ? await compareCounts(opened.plan, engines, ends, pid !== undefined, note)
       : undefined
     const twice = what === 'dupes' || what === 'all' ? await twiceIn(opened.plan, engines, ends) : []
     const remade = counted(what) ? await opened.remade() : []
@@ -109,6 +107,7 @@ const look = async (
   asked('dupes', () => new DupesCheck())
   asked('books', () => new BooksCheck())
   asked('funding', () => new FundingCheck())
+  if (checks.size === 0) return new Map()
   note(`looking at ${[...checks.keys()].join(', ')}`)
   await walk(log, plan, ends, [...checks.values()])
   return new Map(Array.from(checks, ([name, check]) => [name, check.done()]))
