@@ -37,7 +37,7 @@ export interface ChaosReport {
   /** Places where ids of trades do not go on, and those of them that no gap row explains. */
   readonly holes: number
   readonly unexplained: number
-  /** What `kt verify` found. */
+  /** What `kt verify all` found beside the gaps that are in the ledger. */
   readonly findings: readonly string[]
 }
 
@@ -230,12 +230,14 @@ const ready = async (options: ChaosOptions): Promise<void> => {
 const proof = async (
   folder: string,
 ): Promise<Pick<ChaosReport, 'trades' | 'holes' | 'unexplained' | 'findings'>> => {
-  const { out, err } = await kt('verify', '--data', folder, '--json')
+  const { out, err } = await kt('verify', 'all', '--data', folder, '--json')
   if (out === '') throw new Error(err)
   const { findings, topics } = JSON.parse(out) as {
     readonly findings: readonly string[]
     readonly topics: readonly { readonly topic: string; readonly log: number }[]
   }
   const trades = topics.find(({ topic }) => topic === 'trade')?.log ?? 0
-  return { findings, trades, ...(await holesIn(folder)) }
+  // What an exchange sent to a shard that was dead is missing, and the gap ledger says so.
+  const wrong = findings.filter((one) => !/ ids are missing in \d+ proven gaps /.test(one))
+  return { findings: wrong, trades, ...(await holesIn(folder)) }
 }
