@@ -54,8 +54,10 @@ export class Bounded implements Past {
         if (!waiting.some(within)) {
           // What a slower writer has put up to the point may lie behind what a faster one has put beyond it.
           const more = waiting.length === 0 || [...reached.values()].some(within)
-          if (more) waiting = [...waiting, ...(await reader.read(bytesMax, waitMs))]
-          else if (waitMs > 0) await this.#pauseMs(waitMs)
+          const read = more ? await reader.read(bytesMax, waitMs) : []
+          waiting = [...waiting, ...read]
+          // A past that gets no more, as a lake, does not wait by itself.
+          if (read.length === 0 && waitMs > 0) await this.#pauseMs(waitMs)
         }
         const found = waiting.filter(within)
         waiting = waiting.filter((one) => !within(one))
