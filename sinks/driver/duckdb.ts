@@ -1,5 +1,5 @@
 import { DuckDBInstance, ResultReturnType, StatementType } from '@duckdb/node-api'
-import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
 import { KtError } from '../../graph/error.ts'
 import type { ObjectStore } from '../../graph/port.ts'
 import type { AnySchema } from '../../graph/schema.ts'
@@ -92,9 +92,9 @@ export class LakeReader {
     }
   }
 
-  /** As `stream`, with all rows of the answer. */
+  /** As `stream`, with all rows of the answer. Several may be asked at once. */
   async query(sql: string): Promise<LakeAnswer> {
-    const { columns, pieces } = await this.stream(sql)
+    const { columns, pieces } = await this.#ask(sql, (statement) => statement.run())
     const rows: Readonly<Record<string, LakeValue>>[] = []
     for await (const piece of pieces)
       for (const row of piece) rows.push(Object.fromEntries(row.map((value, i) => [columns[i]!.name, value])))
@@ -102,10 +102,22 @@ export class LakeReader {
   }
 
   /**
-   * Run statements over what is committed now; the answer of the last, which is read before the next
-   * question. Throws KT3410 for one that would write, KT3411 for one that DuckDB does not take.
+   * Run statements over what is committed now; the answer of the last. It is read to its end before anything
+   * else is asked: DuckDB ends an answer that is on its way where its connection is asked again. Throws
+   * KT3410 for a statement that would write, KT3411 for one that DuckDB does not take.
    */
-  async stream(sql: string): Promise<LakeStream> {
+  stream(sql: string): Promise<LakeStream> {
+    return this.#ask(sql, (statement) => statement.stream())
+  }
+
+  close(): void {
+    this.#connection.closeSync()
+  }
+
+  async #ask(
+    sql: string,
+    run: (statement: DuckDBPreparedStatement) => Promise<DuckDBResult>,
+  ): Promise<LakeStream> {
     await this.refresh()
     await this.#checkTargets(sql)
     const statements = await this.#connection.extractStatements(sql).catch(refuse)
@@ -115,7 +127,7 @@ export class LakeReader {
       try {
         if (!ALLOWED.has(prepared.statementType)) throw readOnly(verbOf(prepared.statementType))
         const last = i + 1 === statements.count
-        answer = await (last ? prepared.stream() : prepared.run()).catch(refuse)
+        answer = await (last ? run(prepared) : prepared.run()).catch(refuse)
       } finally {
         prepared.destroySync()
       }
@@ -125,10 +137,6 @@ export class LakeReader {
     const types = answer.columnTypes()
     const columns = answer.deduplicatedColumnNames().map((name, i) => ({ name, type: String(types[i]) }))
     return { columns, pieces: piecesOf(answer) }
-  }
-
-  close(): void {
-    this.#connection.closeSync()
   }
 
   /** To DuckDB tables of the lake are views, and its words about writing to one are about views. */

@@ -92,3 +92,32 @@ test('all up to a point is read, in order, wherever a slower writer has put it, 
     await reader.close()
   }
 })
+
+test('a past that has no more waits, though who keeps it does not', async () => {
+  const log = new MemoryLog(new VirtualClock(0))
+  await fill(await log.write('a'), 'a', 1, 3, ['t'])
+  const past = {
+    read: log.read.bind(log),
+    close: log.close.bind(log),
+    ends: log.ends.bind(log),
+    has: () => true,
+  }
+  const pauses: number[] = []
+  const pause = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms))
+  const none = {
+    ...past,
+    read: async () => ({ read: () => Promise.resolve([]), close: () => Promise.resolve() }),
+  }
+  const beyond = new Map([[partitionKey('t', 0), 9]])
+  for (const [of, waited] of [
+    [past, []],
+    [none, [40, 40]],
+  ] as const) {
+    pauses.length = 0
+    const reader = await new Bounded(of, beyond, pause).read(from('t'))
+    await reader.read(1, 40)
+    await reader.read(1, 40)
+    expect(pauses).toEqual(waited)
+    await reader.close()
+  }
+})

@@ -156,6 +156,12 @@ describe('answers', () => {
     ])
   })
 
+  test('are whole, also where several are asked at once', async () => {
+    const asked = [1, 20_000, 30_000, 5]
+    const answers = await Promise.all(asked.map((count) => rows(`select i from range(${count}) t(i)`)))
+    expect(answers.map(({ length }) => length)).toEqual(asked)
+  })
+
   test('are given, files are not written', async () => {
     const target = join(folder(), 'x.parquet')
     for (const sql of [
