@@ -102,7 +102,7 @@ const broker = onBroker('a run with records in Kafka that cannot be read', () =>
     for (const part of ['sink-clickhouse', 'sink-lake'])
       await expect
         .poll(() => logOf(folder.path, part), { timeout: 40_000 })
-        .toMatch(/"state":"failed","error":"a record of \\"trade\\" is \\"trade\/9\\"/)
+        .toMatch(/"state":"failed","code":"KT6001","error":"a record of \\"trade\\" is \\"trade\/9\\"/)
     process.kill(-child.pid!, 'SIGKILL')
     await ended
     const told = await start(['verify', '--data', folder.path, '--json']).ended
