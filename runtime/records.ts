@@ -43,14 +43,21 @@ async function* newest(
   }
 }
 
-/** The step of the newest record of a partition, of a certain shard where it is named; -1: there is none. */
-export const lastStepIn = async (log: Readable, end: End, shard?: string): Promise<number> => {
+const lastIn = async (log: Readable, end: End, shard?: string): Promise<Placed | undefined> => {
   for await (const records of newest(log, end)) {
     const last = records.findLast((record) => shard === undefined || record.shard === shard)
-    if (last !== undefined) return last.step
+    if (last !== undefined) return last
   }
-  return -1
+  return undefined
 }
+
+/** The step of the newest record of a partition, of a certain shard where it is named; -1: there is none. */
+export const lastStepIn = async (log: Readable, end: End, shard?: string): Promise<number> =>
+  (await lastIn(log, end, shard))?.step ?? -1
+
+/** The time of the newest record of a partition; -Infinity: there is none. */
+export const lastTimeIn = async (log: Readable, end: End): Promise<number> =>
+  (await lastIn(log, end))?.time ?? -Infinity
 
 /**
  * The offset behind the last record of a partition that is of no later step than that: nothing need lie

@@ -1,21 +1,12 @@
-import { readBatch, rowOf } from '../graph/batch.ts'
 import { HostError } from '../graph/error.ts'
 import type { Stage as StagePlan } from '../graph/plan.ts'
-import type { Log, Partition, Placed } from '../graph/port.ts'
-import { present } from '../graph/present.ts'
-import { logged } from '../graph/schema.ts'
-import type { AnyTopic } from '../graph/topic.ts'
+import type { Log, Partition } from '../graph/port.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { scanned } from './scan.ts'
 import type { Stage } from './stage.ts'
+import { StepRows } from './step-rows.ts'
 
 const BYTES = 8_000_000
-
-interface PastRow {
-  readonly order: number
-  readonly schema: string
-  readonly row: object
-}
 
 /**
  * Feed a shard's own logged rows through its operators, from the checkpoint's step to the last one, in the
@@ -44,38 +35,24 @@ export const feedPast = async (
   if (wanted.length === 0) return 0
   const reader = await log.read(wanted)
   let fed = 0
-  let step = -1
-  let rows: PastRow[] = []
-  const flush = (): void => {
-    rows.sort((a, b) => a.order - b.order)
-    for (const { schema, row } of rows) stage.past(step, schema, row)
-    fed += rows.length
-    rows = []
-  }
+  const rows = new StepRows((step, { schema }, row) => {
+    fed++
+    stage.past(step, schema.name, row)
+  })
   try {
     for (;;) {
       const seen = await scanned(reader, BYTES, 0, (record) => {
         if (record.shard !== stage.plan.name && !record.shard.startsWith(`${stage.plan.name}/`)) return
         if (record.step > lastStep) return
-        if (record.step !== step) flush()
-        step = record.step
-        rows.push(...pastRows(topics.get(record.topic)!, record))
+        rows.take(topics.get(record.topic)!, record)
       })
       if (seen === 0) break
     }
-    flush()
+    rows.end()
   } finally {
     await reader.close()
   }
   return fed
-}
-
-const pastRows = (topic: AnyTopic, record: Placed): readonly PastRow[] => {
-  const batch = readBatch(logged(topic.schema), present(topic.schema, record).bytes)
-  return Array.from({ length: batch.rows }, (_, i) => {
-    const row = rowOf(batch, i)
-    return { order: row['_order'] as number, schema: topic.schema.name, row }
-  })
 }
 
 /** Of all partitions those that a stage writes: of kt's own topics it has one each. */

@@ -66,7 +66,7 @@ export const compareCounts = async (
     for (const { engine, loaded, holding } of askedOf(plan, topic, engines)) {
       const cut = running ? cutAt(ranges, await loaded()) : ranges
       const held = running ? await inLog(engines.log, topic, cut) : whole
-      const found = await holding(running ? cut : cut.map((one) => ({ ...one, next: Infinity })))
+      const found = await holding(running ? cut : openEnded(cut))
       findings.push(...differences(topic.name, engine, held, found))
       rows[engine] = found.rows
       behind += whole.rows - held.rows
@@ -83,6 +83,8 @@ const cutAt = (ranges: readonly Range[], loaded: Loaded): readonly Range[] =>
 
 interface Asked {
   readonly engine: 'clickhouse' | 'lake'
+  readonly table: string
+  readonly ask: Ask
   readonly loaded: () => Promise<Loaded>
   readonly holding: (ranges: readonly Range[]) => Promise<Holding>
 }
@@ -96,13 +98,14 @@ const askedOf = ({ sinks }: Plan, topic: AnyTopic, { clickhouse, lake }: Engines
         const table = tableName(topic.schema)
         if (lake === undefined) return []
         const loaded = () => loadedInLake(lake, topic, table)
-        return [{ engine: 'lake', loaded, holding: (ranges) => inLake(lake, topic, table, ranges) }]
+        const holding = (ranges: readonly Range[]) => inLake(lake, topic, table, ranges)
+        return [{ engine: 'lake', table, ask: lakeRows(lake), loaded, holding }]
       }
       const { table } = sink as ClickhouseSink
       if (clickhouse === undefined) return []
       const loaded = () => loadedInClickhouse(clickhouse, topic, table)
       const holding = (ranges: readonly Range[]) => inClickhouse(clickhouse, topic, table, ranges)
-      return [{ engine: 'clickhouse', loaded, holding }]
+      return [{ engine: 'clickhouse', table, ask: clickhouseRows(clickhouse), loaded, holding }]
     })
 
 /**
@@ -110,25 +113,21 @@ const askedOf = ({ sinks }: Plan, topic: AnyTopic, { clickhouse, lake }: Engines
  * engine looks through all of its own rows of these records.
  */
 export const twiceIn = async (
-  { topics, sinks }: Plan,
-  { clickhouse, lake }: Engines,
+  plan: Plan,
+  engines: Engines,
   ends: readonly End[],
 ): Promise<readonly string[]> => {
   const found: string[] = []
-  for (const { topic, sink } of sinks) {
-    if (!topics.some(({ name }) => name === topic.name)) continue
-    const inOne = sink.engine === 'lake'
-    const table = inOne ? tableName(topic.schema) : (sink as ClickhouseSink).table
-    const ask = inOne ? lakeRows(lake) : clickhouseRows(clickhouse)
-    const where = `_topic = '${topic.name}' AND (${within(openEnded(rangesOf(ends, topic)))})`
-    for (const key of keysOf(topic)) {
-      const twice = `SELECT ${key} FROM "${table}" WHERE ${where} GROUP BY ${key} HAVING count(*) > 1`
-      const rows = (await ask(`${twice} LIMIT ${SAID_MAX + 1}`)).map((row) => Object.values(row).join(' '))
-      const said = [...rows.slice(0, SAID_MAX), ...(rows.length > SAID_MAX ? ['and more'] : [])]
-      if (rows.length > 0)
-        found.push(`${topic.name}: ${sink.engine} has twice, by ${key}: ${said.join(', ')}`)
+  for (const topic of plan.topics)
+    for (const { engine, table, ask } of askedOf(plan, topic, engines)) {
+      const where = `_topic = '${topic.name}' AND (${within(openEnded(rangesOf(ends, topic)))})`
+      for (const key of keysOf(topic)) {
+        const twice = `SELECT ${key} FROM "${table}" WHERE ${where} GROUP BY ${key} HAVING count(*) > 1`
+        const rows = (await ask(`${twice} LIMIT ${SAID_MAX + 1}`)).map((row) => Object.values(row).join(' '))
+        const said = [...rows.slice(0, SAID_MAX), ...(rows.length > SAID_MAX ? ['and more'] : [])]
+        if (rows.length > 0) found.push(`${topic.name}: ${engine} has twice, by ${key}: ${said.join(', ')}`)
+      }
     }
-  }
   return found
 }
 
@@ -143,14 +142,13 @@ const keysOf = ({ schema }: AnyTopic): readonly string[] =>
 type Ask = (query: string) => Promise<readonly Readonly<Record<string, unknown>>[]>
 
 const lakeRows =
-  (lake: LakeReader | undefined): Ask =>
+  (lake: LakeReader): Ask =>
   async (query) =>
-    lake === undefined ? [] : (await lake.query(query)).rows
+    (await lake.query(query)).rows
 
 const clickhouseRows =
-  (server: Server | undefined): Ask =>
+  (server: Server): Ask =>
   async (query) => {
-    if (server === undefined) return []
     const settings = { max_bytes_before_external_group_by: '268435456' } as const
     const asked = server.client.query({ query, format: 'JSONEachRow', clickhouse_settings: settings })
     return (await (await there(asked))?.json()) ?? []

@@ -154,7 +154,7 @@ const check = (record: Placed, there: Row, table: string): void => {
   throw new KtError('KT6107', `table "${table}" holds rows twice`, {
     where,
     why: `The record has ${record.rows} rows, and the table ${there['rows']} of it.`,
-    fix: 'Something other than kt wrote to it. Run kt verify for the extent, then rebuild the table.',
+    fix: 'Something other than kt wrote to it. Run kt verify dupes for the extent, then rebuild the table.',
   })
 }
 

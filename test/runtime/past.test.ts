@@ -3,9 +3,18 @@ import type { Placed } from '../../graph/port.ts'
 import { MemoryLog } from '../../runtime/memory-log.ts'
 import { partitionKey } from '../../runtime/log.ts'
 import { Bounded, pointOf } from '../../runtime/past.ts'
+import type { Past } from '../../runtime/past.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { randomOf } from '../random.ts'
 import { drain, fill, from } from './steps.ts'
+
+/** All of a log. */
+const pastOf = (log: MemoryLog): Past => ({
+  read: log.read.bind(log),
+  close: log.close.bind(log),
+  ends: log.ends.bind(log),
+  has: () => true,
+})
 
 test('a point holds whole steps also where a log looks at one partition after the other', async () => {
   const log = new MemoryLog(new VirtualClock(0))
@@ -13,9 +22,7 @@ test('a point holds whole steps also where a log looks at one partition after th
   await fill(writer, 'a', 1, 5, ['t', 'u'])
   let looks = 0
   const past = {
-    read: log.read.bind(log),
-    close: log.close.bind(log),
-    has: () => true,
+    ...pastOf(log),
     // When it looked at `t`, steps 4 and 5 were not there yet.
     ends: async () =>
       (await log.ends()).map((end) => (looks++ === 0 && end.topic === 't' ? { ...end, next: 3 } : end)),
@@ -34,12 +41,7 @@ test('a point ends behind a record, whatever holes lie between it and the next o
   const log = new MemoryLog(new VirtualClock(0), { holes: 1 })
   await fill(await log.write('a'), 'a', 1, 5, ['t'])
   await fill(await log.write('b'), 'b', 1, 3, ['u'])
-  const past = {
-    read: log.read.bind(log),
-    close: log.close.bind(log),
-    ends: log.ends.bind(log),
-    has: () => true,
-  }
+  const past = pastOf(log)
   const writers = ['t', 'u'].map((topic) => [{ topic, partition: 0 }])
   const { step, nexts } = await pointOf(past, writers)
   const found = await drain(await log.read(from('t')))
@@ -63,12 +65,7 @@ test('all up to a point is read, in order, wherever a slower writer has put it, 
       }
     }
     await write(30)
-    const past = {
-      read: log.read.bind(log),
-      close: log.close.bind(log),
-      ends: log.ends.bind(log),
-      has: () => true,
-    }
+    const past = pastOf(log)
     const point = (): ReadonlyMap<string, number> =>
       new Map(topics.map((topic) => [partitionKey(topic, 0), Math.min(...steps)]))
     const bounded = new Bounded(past, point(), () => Promise.resolve())
@@ -96,12 +93,7 @@ test('all up to a point is read, in order, wherever a slower writer has put it, 
 test('a past that has no more waits, though who keeps it does not', async () => {
   const log = new MemoryLog(new VirtualClock(0))
   await fill(await log.write('a'), 'a', 1, 3, ['t'])
-  const past = {
-    read: log.read.bind(log),
-    close: log.close.bind(log),
-    ends: log.ends.bind(log),
-    has: () => true,
-  }
+  const past = pastOf(log)
   const pauses: number[] = []
   const pause = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms))
   const none = {
