@@ -1,6 +1,7 @@
 import { HostError } from '../graph/error.ts'
 import type { ObjectStore, Partition } from '../graph/port.ts'
 import type { AnySink } from '../graph/sink.ts'
+import type { Ends } from './ends.ts'
 
 /** Where it is written down that a sink ran, and from where on it needs its topic. */
 const registration = ({ engine, name }: AnySink): string => `positions/${engine}/sinks/${name}.json`
@@ -12,18 +13,19 @@ interface Registration {
 
 /**
  * By partition, the offset from which on a sink was to load when it first ran. One that never ran needs its
- * topic from the first rows there are, `begins`; that is written down once `hold` was told.
+ * topic from the first rows there are; that is written down once `hold` was told.
  */
 export const registered = async (
   objects: ObjectStore,
-  sink: AnySink,
-  begins: () => Promise<readonly number[]>,
+  { sink, partitions }: { readonly sink: AnySink; readonly partitions: number },
+  readEnds: () => Promise<Ends>,
   hold: (from: readonly number[]) => Promise<void>,
 ): Promise<readonly number[]> => {
   const ran = registration(sink)
   const before = await objects.get(ran)
   if (before !== undefined) return (JSON.parse(new TextDecoder().decode(before)) as Registration).from ?? []
-  const from = await begins()
+  const ends = await readEnds()
+  const from = Array.from({ length: partitions }, (_, partition) => ends.get(partition)?.first ?? 0)
   await hold(from)
   await objects.put(ran, new TextEncoder().encode(`${JSON.stringify({ from })}\n`))
   return from

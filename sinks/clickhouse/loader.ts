@@ -1,5 +1,7 @@
 import { HostError, KtError } from '../../graph/error.ts'
 import type { LogReader, ReadFrom } from '../../graph/port.ts'
+import { endsOf } from '../ends.ts'
+import type { Ends } from '../ends.ts'
 import { registered } from '../registration.ts'
 import { Lane } from './lane.ts'
 import type { Limits } from './lane.ts'
@@ -19,8 +21,6 @@ const LAST_RETRY_MS = 10_000
 const FAILED_RETRY_MS = 30_000
 const ENDS_US = 250_000
 const HOLD_US = 1_000_000
-
-type Ends = ReadonlyMap<number, { readonly first: number; readonly next: number }>
 
 /** One table being loaded. */
 export class Loader {
@@ -178,11 +178,9 @@ export class Loader {
   /** Before ClickHouse is there to ask. */
   #register(): Promise<readonly number[]> {
     const { objects, hold } = this.#run
-    const begins = async (): Promise<readonly number[]> => {
-      const ends = await this.#readEnds()
-      return Array.from({ length: this.#partitions }, (_, partition) => ends.get(partition)?.first ?? 0)
-    }
-    return registered(objects, this.#sink, begins, async (from) => {
+    const of = { sink: this.#sink, partitions: this.#partitions }
+    const ends = (): Promise<Ends> => this.#readEnds()
+    return registered(objects, of, ends, async (from) => {
       const positions = from.map((offset, partition) => ({ topic: this.#topic, partition, offset }))
       await hold?.(this.#sink.name, positions)
     })
@@ -190,8 +188,7 @@ export class Loader {
 
   async #readEnds(): Promise<Ends> {
     this.#endsAt = this.#run.clock.now()
-    const ends = (await this.#run.log.ends()).filter(({ topic }) => topic === this.#topic)
-    this.#ends = new Map(ends.map(({ partition, first, next }) => [partition, { first, next }]))
+    this.#ends = await endsOf(this.#run.log, this.#topic)
     return this.#ends
   }
 }

@@ -1,6 +1,8 @@
 import { HostError, KtError } from '../../graph/error.ts'
 import type { Partition, ReadFrom } from '../../graph/port.ts'
 import type { AnyLakeSink } from '../lake.ts'
+import { endsOf } from '../ends.ts'
+import type { Ends } from '../ends.ts'
 import { registered } from '../registration.ts'
 import { startOf } from './begin.ts'
 import type { Cut } from './cut.ts'
@@ -17,8 +19,6 @@ const BACKOFF_MS = 200
 const BACKOFF_MAX_MS = 10_000
 const FAILED_RETRY_MS = 30_000
 const ENDS_US = 1_000_000
-
-type Ends = ReadonlyMap<number, { readonly first: number; readonly next: number }>
 
 /**
  * Load topics into their tables of the lake, exactly once, until stopped. Where a table stands is in the
@@ -206,12 +206,9 @@ class Loader {
   /** Where each partition is loaded from. Before the lake is there to ask, the log is told to keep that. */
   async #begin(): Promise<readonly ReadFrom[]> {
     const { positions } = this.#run
-    const begins = async (): Promise<readonly number[]> => {
-      const ends = await this.#readEnds()
-      return this.#where.map(({ partition }) => ends.get(partition)?.first ?? 0)
-    }
+    const of = { sink: this.#sink, partitions: this.#where.length }
     const hold = async (from: readonly number[]): Promise<void> => this.#keep(from)
-    const was = await this.#insist(() => registered(positions, this.#sink, begins, hold))
+    const was = await this.#insist(() => registered(positions, of, () => this.#readEnds(), hold))
     await this.#insist(() => this.#table.refresh())
     const ends = await this.#insist(() => this.#readEnds())
     this.#starts = this.#where.map((where) => {
@@ -254,9 +251,8 @@ class Loader {
     if (!this.#draining) this.#ends = ends
   }
 
-  async #readEnds(): Promise<Ends> {
-    const ends = (await this.#run.log.ends()).filter(({ topic }) => topic === this.#where[0]?.topic)
-    return new Map(ends.map(({ partition, first, next }) => [partition, { first, next }]))
+  #readEnds(): Promise<Ends> {
+    return endsOf(this.#run.log, this.#where[0]?.topic ?? '')
   }
 
   /** Try until it works. A port that says `never`, and what is no failure of a port, go up. */
